@@ -18,7 +18,7 @@ use crate::lease::Leases;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
 use crate::prompt_ratio::PromptRatios;
-use crate::redis_limiter::prove::prove;
+use crate::redis_limiter::probe::probe;
 use crate::redis_limiter::{RedisLimiter, RedisUrl};
 use crate::usage::UsageBuffer;
 use crate::watched_keys::WatchedKeys;
@@ -86,7 +86,7 @@ impl Checker {
         let shared = match redis {
             Some(url) => {
                 let limiter = RedisLimiter::new(url, random.bytes(), &pepper, &database).await?;
-                prove(&limiter).await.map_err(StartError::Redis)?;
+                probe(&limiter).await.map_err(StartError::Redis)?;
                 // Before anything is admitted: other nodes' shares shrink within a second.
                 limiter.membership.count(&database).await?;
                 Some(limiter)

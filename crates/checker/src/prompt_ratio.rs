@@ -23,23 +23,23 @@ const WINDOW: u64 = 65_536;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Sums {
     estimated: u64,
-    told: u64,
+    reported: u64,
 }
 
 impl Sums {
-    fn with(self, estimated: u64, told: u64) -> Self {
-        let half = self.estimated > WINDOW;
+    fn with(self, estimated: u64, reported: u64) -> Self {
+        let divisor = if self.estimated > WINDOW { 2 } else { 1 };
         let before =
-            if half { Self { estimated: self.estimated / 2, told: self.told / 2 } } else { self };
+            Self { estimated: self.estimated / divisor, reported: self.reported / divisor };
         Self {
             estimated: before.estimated.saturating_add(estimated),
-            told: before.told.saturating_add(told),
+            reported: before.reported.saturating_add(reported),
         }
     }
 
     /// Scales an estimate by the ratio, rounded up. Never lowers it.
     fn scaled(self, estimate: u32) -> u32 {
-        let tokens = u128::from(estimate) * u128::from(self.told);
+        let tokens = u128::from(estimate) * u128::from(self.reported);
         let tokens = tokens.div_ceil(u128::from(self.estimated.max(1)));
         u32::try_from(tokens).unwrap_or(u32::MAX).max(estimate)
     }
@@ -68,9 +68,9 @@ impl PromptRatios {
 
     /// Learns from a call whose token usage was reported. A concurrent update may be lost, which is
     /// fine for an estimate.
-    pub(crate) fn learn(&self, pair: Pair, estimated: u32, told: u64) {
+    pub(crate) fn learn(&self, pair: Pair, estimated: u32, reported: u64) {
         let before = self.sums.get(&pair).unwrap_or_default();
-        self.sums.insert(pair, before.with(estimated.into(), told));
+        self.sums.insert(pair, before.with(estimated.into(), reported));
     }
 }
 
@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn estimate_is_never_lowered() {
-        assert_eq!(Sums { estimated: 100, told: 87 }.scaled(200), 200);
-        assert_eq!(Sums { estimated: 0, told: 0 }.scaled(200), 200);
+        assert_eq!(Sums { estimated: 100, reported: 87 }.scaled(200), 200);
+        assert_eq!(Sums { estimated: 0, reported: 0 }.scaled(200), 200);
     }
 
     #[test]

@@ -80,14 +80,14 @@ pub(crate) struct MinuteLimits {
     rpm: Option<u64>,
     tpm: Option<u64>,
     /// Limit on tokens per minute to report to the caller, even if none are acquired.
-    told_tpm: Option<u64>,
+    shown_tpm: Option<u64>,
 }
 
 impl MinuteLimits {
     /// All limits of the key.
     pub(crate) fn of(key: &KeyRecord) -> Self {
         let tpm = key.extended().tpm.map(Limit::get);
-        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, told_tpm: tpm }
+        Self { key: key.id, rpm: key.rpm.map(Limit::get), tpm, shown_tpm: tpm }
     }
 
     /// Requests only: the number of tokens is not known yet.
@@ -180,7 +180,7 @@ fn tokens_of_node(
     of: MinuteLimits,
     share: impl Fn(u64) -> u64,
 ) -> Option<RateLimitState> {
-    let limit = share(of.told_tpm?);
+    let limit = share(of.shown_tpm?);
     let now = checker.clock.monotonic();
     Some(PeekedRate::of(checker.tokens.peek(of.key, now, 0, limit), limit).state)
 }
@@ -201,9 +201,9 @@ fn of_all(
     acquired: SharedPermit,
     mut seen: SharedWindowState,
 ) -> Result<RatePermit, Box<Denial>> {
-    let MinuteLimits { key, rpm, tpm, told_tpm } = of;
+    let MinuteLimits { key, rpm, tpm, shown_tpm } = of;
     limits.requests = rpm.map(|limit| rate_state(seen.requests.state(seen.now, limit), limit));
-    limits.tokens = told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+    limits.tokens = shown_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
     let now = checker.clock.monotonic();
     if !shared.is_degraded(now) {
         return Ok(RatePermit {
@@ -239,7 +239,7 @@ fn refused_by_all(
     if refused == RateLimitExceeded::Requests {
         let full = seen.requests.refusal(seen.now, 1, rpm);
         limits.tokens =
-            of.told_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
+            of.shown_tpm.map(|limit| rate_state(seen.tokens.state(seen.now, limit), limit));
         return too_many_requests(full, rpm, rpm, limits);
     }
     limits.requests = of.rpm.map(|_| rate_state(seen.requests.state(seen.now, rpm), rpm));

@@ -14,7 +14,7 @@ use crate::redis_limiter::{HEARTBEAT_INTERVAL, RedisLimiter};
 /// Sends heartbeats while polled, if limits are shared.
 pub(crate) async fn keep(checker: &Checker) {
     let Some(shared) = &checker.shared else { return };
-    tokio::join!(stay(checker, shared), note(checker, shared));
+    tokio::join!(send_heartbeats(checker, shared), store_counts(checker, shared));
 }
 
 /// Leaves the membership in the database, if limits are shared.
@@ -26,22 +26,22 @@ pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
 }
 
 /// Sends a heartbeat every interval.
-async fn stay(checker: &Checker, shared: &RedisLimiter) {
+async fn send_heartbeats(checker: &Checker, shared: &RedisLimiter) {
     // An outage at start-up is logged once too.
-    let mut told = false;
+    let mut logged = false;
     loop {
-        match timeout(HEARTBEAT_INTERVAL, shared.say(checker.clock.monotonic())).await {
-            Ok(Ok(())) => told = true,
-            Ok(Err(error)) => complain(shared, &mut told, &error.to_string()),
-            Err(_) => complain(shared, &mut told, "timed out"),
+        match timeout(HEARTBEAT_INTERVAL, shared.send_heartbeat(checker.clock.monotonic())).await {
+            Ok(Ok(())) => logged = true,
+            Ok(Err(error)) => log_outage(shared, &mut logged, &error.to_string()),
+            Err(_) => log_outage(shared, &mut logged, "timed out"),
         }
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }
 }
 
-fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
+fn log_outage(shared: &RedisLimiter, logged: &mut bool, why: &str) {
     shared.lost(why);
-    if !std::mem::replace(told, true) {
+    if !std::mem::replace(logged, true) {
         let nodes = shared.membership.nodes();
         tracing::error!(
             why,
@@ -52,17 +52,17 @@ fn complain(shared: &RedisLimiter, told: &mut bool, why: &str) {
 }
 
 /// Stores the number of nodes, for nodes that start while Redis is unavailable.
-async fn note(checker: &Checker, shared: &RedisLimiter) {
-    let mut told = false;
+async fn store_counts(checker: &Checker, shared: &RedisLimiter) {
+    let mut logged = false;
     loop {
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
-        let noted = match shared.membership.count(&checker.database).await {
-            Ok(()) => shared.membership.note(&checker.database).await,
+        let stored = match shared.membership.count(&checker.database).await {
+            Ok(()) => shared.membership.store_count(&checker.database).await,
             Err(error) => Err(error),
         };
-        match noted {
-            Ok(()) => told = false,
-            Err(error) if !std::mem::replace(&mut told, true) => {
+        match stored {
+            Ok(()) => logged = false,
+            Err(error) if !std::mem::replace(&mut logged, true) => {
                 tracing::warn!(%error, "Failed to store the number of nodes");
             }
             Err(_) => {}

@@ -24,14 +24,14 @@ use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::instance;
 
 /// Seconds for which a node counts as a member after its last heartbeat.
-const COUNTS_FOR: u64 = 10;
+const MEMBER_SECONDS: u64 = 10;
 /// A count that holds this long contains no node that has left.
-const SETTLED: Duration = Duration::from_secs(COUNTS_FOR + 1);
-/// Length of an interval of [`Lately`], which remembers this one and the one before. A node that
-/// left meanwhile may return, and still gets its share of the limits.
-const LATELY: Duration = Duration::from_mins(5);
+const SETTLED: Duration = Duration::from_secs(MEMBER_SECONDS + 1);
+/// Length of an interval of [`RecentCount`], which remembers this one and the one before. A node
+/// that left meanwhile may return, and still gets its share of the limits.
+const RECENT_PERIOD: Duration = Duration::from_mins(5);
 /// Membership key used by the start-up probe.
-pub(crate) const TRIED: &str = "latchkey:{start}:n";
+pub(crate) const PROBE_KEY: &str = "latchkey:{start}:n";
 /// Row of the database that stores the number of nodes.
 const ROW: &str = "nodes_sharing_limits";
 
@@ -40,20 +40,20 @@ pub(crate) struct Membership {
     /// Key in Redis, unique to this installation: others may use the same Redis.
     key: String,
     node: String,
-    beat: Script,
+    heartbeat: Script,
     /// Current or recent number of nodes, whichever is higher.
     nodes: AtomicU64,
     /// Rank of this node. Among nodes that observed the same membership, ranks are unique.
     before: AtomicU64,
-    lately: Mutex<Lately>,
+    recent: Mutex<RecentCount>,
     /// Count stored in the database.
-    noted: AtomicU64,
+    stored: AtomicU64,
     /// Membership according to the database.
     node_table: NodeTable,
 }
 
 /// Heartbeat response: number of nodes, rank of this node, and whether Redis knew it.
-pub(crate) type Heard = (u64, u64, u8);
+pub(crate) type HeartbeatResponse = (u64, u64, u8);
 
 impl Membership {
     /// `known` is the number of nodes last stored in the database.
@@ -61,41 +61,41 @@ impl Membership {
         Self {
             key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
             node: HEXLOWER.encode(&node),
-            beat: Script::new(include_str!("heartbeat.lua")),
+            heartbeat: Script::new(include_str!("heartbeat.lua")),
             nodes: AtomicU64::new(known),
             // The remainder of a divided limit goes to the lowest ranks. A node that was never
             // counted gets none of it.
             before: AtomicU64::new(u64::MAX),
-            lately: Mutex::new(Lately::new(known)),
-            noted: AtomicU64::new(known),
+            recent: Mutex::new(RecentCount::new(known)),
+            stored: AtomicU64::new(known),
             node_table: NodeTable::default(),
         }
     }
 
     pub(crate) fn nodes(&self) -> u64 {
-        self.place().0
+        self.position().0
     }
 
     /// Number of nodes and rank of this one, from Redis or the database, whichever counts more
     /// nodes.
-    fn place(&self) -> (u64, u64) {
-        let heard = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
+    fn position(&self) -> (u64, u64) {
+        let in_redis = (self.nodes.load(Ordering::Relaxed), self.before.load(Ordering::Relaxed));
         match self.node_table.counted() {
-            Some(counted) if counted.0 >= heard.0 => counted,
-            _ => heard,
+            Some(counted) if counted.0 >= in_redis.0 => counted,
+            _ => in_redis,
         }
     }
 
     /// What this node may admit of a limit on its own. All nodes' shares add up to the limit.
     pub(crate) fn share(&self, limit: u64) -> u64 {
-        let (nodes, before) = self.place();
+        let (nodes, before) = self.position();
         let nodes = nodes.max(1);
         limit / nodes + u64::from(before < limit % nodes)
     }
 
     /// Sends the heartbeat to the database too, and counts the nodes there.
     pub(crate) async fn count(&self, database: &Database) -> Result<(), Error> {
-        self.node_table.take(database, &self.node).await
+        self.node_table.refresh(database, &self.node).await
     }
 
     pub(crate) async fn leave(&self, database: &Database) -> Result<(), Error> {
@@ -107,31 +107,32 @@ impl Membership {
         (&self.key, &self.node)
     }
 
-    /// Same as [`Self::say`], under a key that nothing reads.
-    pub(crate) async fn try_to_say(
+    /// Same as [`Self::send_heartbeat`], under a key that nothing reads.
+    pub(crate) async fn probe(
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<(), RedisError> {
-        let mut call = self.beat.prepare_invoke();
-        call.key(TRIED).arg(&self.node).arg(COUNTS_FOR).arg(0);
+        let mut call = self.heartbeat.prepare_invoke();
+        call.key(PROBE_KEY).arg(&self.node).arg(MEMBER_SECONDS).arg(0);
         call.invoke_async(connection).await
     }
 
     /// Sends a heartbeat. A node that `was_known` but is missing in Redis is not added.
-    pub(crate) async fn say(
+    pub(crate) async fn send_heartbeat(
         &self,
         connection: &mut MultiplexedConnection,
         was_known: bool,
-    ) -> Result<Heard, RedisError> {
-        let mut call = self.beat.prepare_invoke();
-        call.key(&self.key).arg(&self.node).arg(COUNTS_FOR).arg(u8::from(was_known));
+    ) -> Result<HeartbeatResponse, RedisError> {
+        let mut call = self.heartbeat.prepare_invoke();
+        call.key(&self.key).arg(&self.node).arg(MEMBER_SECONDS).arg(u8::from(was_known));
         call.invoke_async(connection).await
     }
 
     /// Applies a heartbeat response. In the `degraded` minute Redis may not know all nodes yet, so
     /// shares don't grow.
-    pub(crate) fn heard(&self, now: Duration, degraded: bool, (nodes, before, _): Heard) {
-        let nodes = self.lately().hear(now, nodes).max(nodes);
+    pub(crate) fn observe(&self, now: Duration, degraded: bool, response: HeartbeatResponse) {
+        let (nodes, before, _) = response;
+        let nodes = self.recent().observe(now, nodes).max(nodes);
         if degraded {
             self.nodes.fetch_max(nodes, Ordering::Relaxed);
             self.before.fetch_max(before, Ordering::Relaxed);
@@ -142,22 +143,22 @@ impl Membership {
     }
 
     /// Stores the recent number of nodes in the database, if it changed.
-    pub(crate) async fn note(&self, database: &Database) -> Result<(), Error> {
-        let nodes = self.lately().most();
-        if nodes != self.noted.load(Ordering::Relaxed) {
+    pub(crate) async fn store_count(&self, database: &Database) -> Result<(), Error> {
+        let nodes = self.recent().most();
+        if nodes != self.stored.load(Ordering::Relaxed) {
             in_time(async { Ok(write(database, nodes).await?) }).await?;
-            self.noted.store(nodes, Ordering::Relaxed);
+            self.stored.store(nodes, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn lately(&self) -> MutexGuard<'_, Lately> {
-        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recent(&self) -> MutexGuard<'_, RecentCount> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Number of nodes according to the database; 1 until any were counted.
-pub(crate) async fn known(database: &Database) -> Result<u64, DbErr> {
+pub(crate) async fn stored_count(database: &Database) -> Result<u64, DbErr> {
     let row = instance::Entity::find_by_id(ROW.to_owned()).one(database.reader()).await?;
     Ok(row.and_then(|row| row.value.parse().ok()).unwrap_or(1))
 }
@@ -173,7 +174,7 @@ async fn write(database: &Database, nodes: u64) -> Result<(), DbErr> {
 
 /// Highest recent number of simultaneous nodes. A restarted node briefly counts twice, under its
 /// old name and its new one, so a number counts only once it has settled.
-struct Lately {
+struct RecentCount {
     /// Lowest count, and since when.
     lowest: (u64, Duration),
     /// Highest settled count of this interval and its start; and that of the interval before.
@@ -181,19 +182,19 @@ struct Lately {
     before: u64,
 }
 
-impl Lately {
+impl RecentCount {
     const fn new(known: u64) -> Self {
         Self { lowest: (known, Duration::ZERO), highest: (known, Duration::ZERO), before: 0 }
     }
 
     /// Records a count. Returns [`Self::most`].
-    fn hear(&mut self, now: Duration, nodes: u64) -> u64 {
+    fn observe(&mut self, now: Duration, nodes: u64) -> u64 {
         self.lowest.0 = self.lowest.0.min(nodes);
         if now.saturating_sub(self.lowest.1) >= SETTLED {
             self.highest.0 = self.highest.0.max(self.lowest.0);
             self.lowest = (nodes, now);
         }
-        if now.saturating_sub(self.highest.1) >= LATELY {
+        if now.saturating_sub(self.highest.1) >= RECENT_PERIOD {
             self.before = self.highest.0;
             self.highest = (0, now);
         }
@@ -210,20 +211,20 @@ mod tests {
     use super::*;
 
     /// Records the same count every second of a range; returns the last result.
-    fn hear(lately: &mut Lately, seconds: std::ops::Range<u64>, nodes: u64) -> u64 {
-        seconds.fold(0, |_, second| lately.hear(Duration::from_secs(second), nodes))
+    fn observe(recent: &mut RecentCount, seconds: std::ops::Range<u64>, nodes: u64) -> u64 {
+        seconds.fold(0, |_, second| recent.observe(Duration::from_secs(second), nodes))
     }
 
     #[test]
     fn count_follows_recent_stable_membership() {
-        let mut lately = Lately::new(1);
-        assert_eq!(hear(&mut lately, 0..30, 3), 3, "they settle within half a minute");
-        assert_eq!(hear(&mut lately, 30..40, 4), 3, "one was restarted");
-        assert_eq!(hear(&mut lately, 40..330, 2), 3);
-        assert_eq!(hear(&mut lately, 330..700, 2), 2);
+        let mut recent = RecentCount::new(1);
+        assert_eq!(observe(&mut recent, 0..30, 3), 3, "they settle within half a minute");
+        assert_eq!(observe(&mut recent, 30..40, 4), 3, "one was restarted");
+        assert_eq!(observe(&mut recent, 40..330, 2), 3);
+        assert_eq!(observe(&mut recent, 330..700, 2), 2);
         // Redis was unavailable for an hour and has no members when it is back.
-        assert_eq!(hear(&mut lately, 4_300..4_330, 1), 2);
-        assert_eq!(hear(&mut lately, 4_330..5_000, 1), 1);
+        assert_eq!(observe(&mut recent, 4_300..4_330, 1), 2);
+        assert_eq!(observe(&mut recent, 4_330..5_000, 1), 1);
     }
 
     #[test]
@@ -232,7 +233,7 @@ mod tests {
         let nodes: Vec<_> = (0..3)
             .map(|before| {
                 let membership = Membership::new(&pepper, [0; 8], 1);
-                membership.heard(Duration::ZERO, false, (3, before, 1));
+                membership.observe(Duration::ZERO, false, (3, before, 1));
                 membership
             })
             .collect();
@@ -246,9 +247,9 @@ mod tests {
     fn share_does_not_grow_while_degraded() {
         let membership = Membership::new(&Pepper::new(b"any"), [0; 8], 3);
         assert_eq!(membership.share(50), 16, "one that starts while Redis is away");
-        membership.heard(Duration::ZERO, false, (3, 1, 1));
+        membership.observe(Duration::ZERO, false, (3, 1, 1));
         assert_eq!(membership.share(50), 17);
-        membership.heard(Duration::from_secs(1), true, (1, 0, 1));
+        membership.observe(Duration::from_secs(1), true, (1, 0, 1));
         assert_eq!(membership.share(50), 17);
         assert_eq!(membership.share(1), 0);
     }

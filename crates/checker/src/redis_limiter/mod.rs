@@ -33,7 +33,7 @@
 
 mod membership;
 mod node_table;
-pub(crate) mod prove;
+pub(crate) mod probe;
 mod url;
 
 use std::pin::pin;
@@ -56,12 +56,12 @@ use latchkey_store::database::Database;
 
 /// A call waits for its response in steps of this length. After a stall of the node itself, it then
 /// reads the responses that have arrived before it blames Redis.
-const TURN_LENGTH: Duration = Duration::from_millis(50);
+const STEP_LENGTH: Duration = Duration::from_millis(50);
 /// Steps without a response to any call of the node after which Redis counts as down. The first
 /// checks wait that long.
-const MAX_SILENT_TURNS: u32 = 5;
+const MAX_SILENT_STEPS: u32 = 5;
 /// The same for a call without a response while other calls get theirs.
-const MAX_UNANSWERED_TURNS: u32 = 10;
+const MAX_UNANSWERED_STEPS: u32 = 10;
 /// Interval of heartbeats and of attempts to reconnect.
 pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long to stay degraded after an outage or a loss of data: what Redis does not know of still
@@ -82,19 +82,19 @@ pub(crate) struct RedisLimiter {
     /// Whether Redis has this node's heartbeat.
     is_known: AtomicBool,
     /// Number of responses received.
-    answers: AtomicU64,
+    responses: AtomicU64,
     /// End of the degraded minute, in milliseconds on the monotonic clock. Until then Redis does
     /// not know everything that was admitted in the last minute.
     degraded_until: AtomicU64,
-    take: Script,
-    look: Script,
-    settle: Script,
+    acquire_script: Script,
+    peek_script: Script,
+    settle_script: Script,
 }
 
 /// Return value of `acquire.lua`.
-type TakeAnswer = (u8, u64, u64, u64, Vec<u64>, Vec<u64>, u8);
+type AcquireResponse = (u8, u64, u64, u64, Vec<u64>, Vec<u64>, u8);
 /// Return value of `peek.lua`.
-type LookAnswer = (u64, u64, Vec<u64>, Vec<u64>);
+type PeekResponse = (u64, u64, Vec<u64>, Vec<u64>);
 
 /// The limit that refuses a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl RedisLimiter {
         pepper: &Pepper,
         database: &Database,
     ) -> Result<Self, StartError> {
-        let known = membership::known(database).await?;
+        let known = membership::stored_count(database).await?;
         Ok(Self {
             url,
             membership: Membership::new(pepper, node, known),
@@ -156,11 +156,11 @@ impl RedisLimiter {
             is_up: AtomicBool::new(false),
             was_away: AtomicBool::new(false),
             is_known: AtomicBool::new(false),
-            answers: AtomicU64::new(0),
+            responses: AtomicU64::new(0),
             degraded_until: AtomicU64::new(0),
-            take: Script::new(include_str!("acquire.lua")),
-            look: Script::new(include_str!("peek.lua")),
-            settle: Script::new(include_str!("settle.lua")),
+            acquire_script: Script::new(include_str!("acquire.lua")),
+            peek_script: Script::new(include_str!("peek.lua")),
+            settle_script: Script::new(include_str!("settle.lua")),
         })
     }
 
@@ -210,7 +210,7 @@ impl RedisLimiter {
         amount: TokenAmount,
     ) -> Result<(Result<SharedPermit, RateLimitExceeded>, SharedWindowState), RedisUnavailable>
     {
-        let mut call = self.take.prepare_invoke();
+        let mut call = self.acquire_script.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         // The script grants what is left between the two. The quarter is one of the whole limit.
@@ -218,8 +218,8 @@ impl RedisLimiter {
         let (nodes, node) = self.membership.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;
-        let (refused, second, micros, tokens, requests_window, tokens_window, is_known): TakeAnswer =
-            self.answer(call.invoke_async(&mut connection)).await?;
+        let response: AcquireResponse = self.response(call.invoke_async(&mut connection)).await?;
+        let (refused, second, micros, tokens, requests_window, tokens_window, is_known) = response;
         // Every response carries this flag. A call that Redis handles later, and whose windows
         // contain other nodes' calls, cannot hide the loss before this node has noticed.
         if is_known == 0 {
@@ -235,11 +235,11 @@ impl RedisLimiter {
 
     /// Current state of a key's windows.
     pub(crate) async fn peek(&self, key: KeyId) -> Result<SharedWindowState, RedisUnavailable> {
-        let mut call = self.look.prepare_invoke();
+        let mut call = self.peek_script.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         let mut connection = self.open()?;
-        let (second, micros, requests, tokens): LookAnswer =
-            self.answer(call.invoke_async(&mut connection)).await?;
+        let (second, micros, requests, tokens): PeekResponse =
+            self.response(call.invoke_async(&mut connection)).await?;
         Ok(SharedWindowState::new(second, micros, &requests, &tokens))
     }
 
@@ -257,11 +257,11 @@ impl RedisLimiter {
         if (requests, tokens) == (0, 0) {
             return Ok(());
         }
-        let mut call = self.settle.prepare_invoke();
+        let mut call = self.settle_script.prepare_invoke();
         call.key(window_of(key, 'r')).key(window_of(key, 't'));
         call.arg(permit.second).arg(requests).arg(tokens);
         let mut connection = self.open()?;
-        self.answer(call.invoke_async::<()>(&mut connection)).await
+        self.response(call.invoke_async::<()>(&mut connection)).await
     }
 
     fn open(&self) -> Result<MultiplexedConnection, RedisUnavailable> {
@@ -275,26 +275,26 @@ impl RedisLimiter {
 
     /// Waits for a response. Without one it closes the connection for all callers; the next
     /// heartbeat opens another.
-    async fn answer<T>(
+    async fn response<T>(
         &self,
         call: impl Future<Output = Result<T, RedisError>>,
     ) -> Result<T, RedisUnavailable> {
         let mut call = pin!(call);
-        let (mut heard, mut silent) = (self.answers.load(Ordering::Relaxed), 0);
-        for _ in 0..MAX_UNANSWERED_TURNS {
-            match timeout(TURN_LENGTH, &mut call).await {
-                Ok(Ok(answer)) => {
-                    self.answers.fetch_add(1, Ordering::Relaxed);
-                    return Ok(answer);
+        let (mut seen, mut silent) = (self.responses.load(Ordering::Relaxed), 0);
+        for _ in 0..MAX_UNANSWERED_STEPS {
+            match timeout(STEP_LENGTH, &mut call).await {
+                Ok(Ok(response)) => {
+                    self.responses.fetch_add(1, Ordering::Relaxed);
+                    return Ok(response);
                 }
                 Ok(Err(error)) => return Err(self.lost(&error.to_string())),
                 Err(_) => {}
             }
             // If other calls get responses, Redis is up: it or the node is only busy.
-            let answers = self.answers.load(Ordering::Relaxed);
-            silent = if answers == heard { silent + 1 } else { 0 };
-            heard = answers;
-            if silent == MAX_SILENT_TURNS {
+            let responses = self.responses.load(Ordering::Relaxed);
+            silent = if responses == seen { silent + 1 } else { 0 };
+            seen = responses;
+            if silent == MAX_SILENT_STEPS {
                 break;
             }
         }
@@ -317,35 +317,35 @@ impl RedisLimiter {
 
     /// Opens a connection and loads the scripts.
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        // Callers apply their own timeout, see `answer`.
+        // Callers apply their own timeout, see `response`.
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let client = self.url.client()?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        for script in [&self.take, &self.look, &self.settle] {
+        for script in [&self.acquire_script, &self.peek_script, &self.settle_script] {
             script.load_async(&mut connection).await?;
         }
         Ok(connection)
     }
 
     /// Sends a heartbeat, over a new connection if there is none. `now` is monotonic.
-    pub(crate) async fn say(&self, now: Duration) -> Result<(), RedisError> {
+    pub(crate) async fn send_heartbeat(&self, now: Duration) -> Result<(), RedisError> {
         let open = self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut connection = match open {
             Some(connection) => connection,
             None => self.connect().await?,
         };
         let was_known = self.is_known.load(Ordering::Acquire);
-        let mut heard = self.membership.say(&mut connection, was_known).await?;
+        let mut response = self.membership.send_heartbeat(&mut connection, was_known).await?;
         // A Redis that does not know a node any more has also lost what the node admitted.
-        let has_forgotten = was_known && heard.2 == 0;
+        let has_forgotten = was_known && response.2 == 0;
         if self.was_away.swap(false, Ordering::AcqRel) || has_forgotten {
             self.degraded(now);
         }
         if has_forgotten {
-            heard = self.membership.say(&mut connection, false).await?;
+            response = self.membership.send_heartbeat(&mut connection, false).await?;
         }
         self.is_known.store(true, Ordering::Release);
-        self.membership.heard(now, self.is_degraded(now), heard);
+        self.membership.observe(now, self.is_degraded(now), response);
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
             let nodes = self.membership.nodes();

@@ -45,11 +45,11 @@ impl NodeTable {
     }
 
     /// Sends a heartbeat and counts the nodes. SQLite has only one node, so it is skipped there.
-    pub(super) async fn take(&self, database: &Database, own: &str) -> Result<(), Error> {
+    pub(super) async fn refresh(&self, database: &Database, own: &str) -> Result<(), Error> {
         if database.is_sqlite() {
             return Ok(());
         }
-        let rows = in_time(async { Ok(say_and_look(database, own).await?) }).await?;
+        let rows = in_time(async { Ok(count_up(database, own).await?) }).await?;
         let gone = self.count(rows.into_iter().map(|row| (row.id, row.beats)), own);
         for (id, beats) in gone {
             let same = node::Column::Id.eq(id).and(node::Column::Beats.eq(beats));
@@ -74,23 +74,24 @@ impl NodeTable {
             };
             seen.insert(id, NodeRow { beats, same });
         }
-        let there: Vec<_> =
+        let present: Vec<_> =
             seen.iter().filter(|(id, row)| *id == own || row.same < GONE_AFTER).collect();
-        let earlier = there.iter().filter(|(id, _)| id.as_str() < own).count();
+        let earlier = present.iter().filter(|(id, _)| id.as_str() < own).count();
         self.before.store(earlier as u64, Ordering::Release);
-        self.nodes.store(there.len() as u64, Ordering::Release);
+        self.nodes.store(present.len() as u64, Ordering::Release);
         let gone = seen.iter().filter(|(_, row)| row.same >= FORGOTTEN_AFTER);
         gone.map(|(id, row)| (id.clone(), row.beats)).collect()
     }
 }
 
-async fn say_and_look(database: &Database, own: &str) -> Result<Vec<node::Model>, sea_orm::DbErr> {
+/// Increments the own row and reads all rows.
+async fn count_up(database: &Database, own: &str) -> Result<Vec<node::Model>, sea_orm::DbErr> {
     let row = node::ActiveModel { id: Set(own.to_owned()), beats: Set(1) };
     let beats = Expr::col((node::Entity, node::Column::Beats));
-    let once_more =
+    let increment =
         OnConflict::column(node::Column::Id).value(node::Column::Beats, beats.add(1)).to_owned();
     node::Entity::insert(row)
-        .on_conflict(once_more)
+        .on_conflict(increment)
         .exec_without_returning(database.writer())
         .await?;
     node::Entity::find().all(database.writer()).await
@@ -112,16 +113,16 @@ mod tests {
     fn node_is_counted_until_ten_reads_find_no_new_heartbeat() {
         let node_table = NodeTable::default();
         assert_eq!(node_table.counted(), None);
-        let look = |own: i64, other: i64| {
+        let read = |own: i64, other: i64| {
             node_table.count([("b".to_owned(), own), ("a".to_owned(), other)], "b");
             node_table.counted()
         };
-        assert_eq!(look(1, 7), Some((2, 1)), "what was just found counts");
+        assert_eq!(read(1, 7), Some((2, 1)), "a new row counts at once");
         for beat in 2..=10 {
-            assert_eq!(look(beat, 7), Some((2, 1)), "look {beat}");
+            assert_eq!(read(beat, 7), Some((2, 1)), "read {beat}");
         }
-        assert_eq!(look(11, 7), Some((1, 0)), "it has gone");
-        assert_eq!(look(12, 8), Some((2, 1)), "it is back");
+        assert_eq!(read(11, 7), Some((1, 0)), "it has gone");
+        assert_eq!(read(12, 8), Some((2, 1)), "it is back");
         let gone = (0..=i64::from(FORGOTTEN_AFTER))
             .map(|beat| node_table.count([("b".to_owned(), 13 + beat), ("a".to_owned(), 8)], "b"));
         assert_eq!(gone.last().unwrap(), [("a".to_owned(), 8)]);

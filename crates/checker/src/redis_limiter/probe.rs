@@ -7,20 +7,20 @@ use redis::{RedisError, Script};
 use tokio::time::timeout;
 
 use super::RedisLimiter;
-use super::membership::TRIED;
+use super::membership::PROBE_KEY;
 
 /// Time limit of the probe. An unavailable Redis does not prevent the start.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Error codes of temporary conditions.
-const PASSES: [&str; 7] =
+const TEMPORARY_ERRORS: [&str; 7] =
     ["LOADING", "BUSY", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN", "MISCONF", "NOREPLICAS"];
 
 /// Runs every command that a node uses, on windows of no key.
 ///
 /// # Errors
 /// Redis responds with a permanent error. The message says what to set.
-pub(crate) async fn prove(shared: &RedisLimiter) -> Result<(), String> {
+pub(crate) async fn probe(shared: &RedisLimiter) -> Result<(), String> {
     match timeout(PROBE_TIMEOUT, attempt(shared)).await {
         Ok(Err(error)) if !is_outage(&error) => {
             Err(format!("{} reported an error: {error}. {}", shared.url.host(), remedy(&error)))
@@ -40,24 +40,24 @@ async fn attempt(shared: &RedisLimiter) -> Result<(), RedisError> {
         }
         call.invoke_async::<redis::Value>(&mut connection.clone()).await
     };
-    run(&shared.take, &["1000000", "1000000", "1", "1", TRIED, "any"]).await?;
-    run(&shared.settle, &["0", "0", "0"]).await?;
-    run(&shared.look, &[]).await?;
-    shared.membership.try_to_say(&mut connection).await
+    run(&shared.acquire_script, &["1000000", "1000000", "1", "1", PROBE_KEY, "any"]).await?;
+    run(&shared.settle_script, &["0", "0", "0"]).await?;
+    run(&shared.peek_script, &[]).await?;
+    shared.membership.probe(&mut connection).await
 }
 
 fn is_outage(error: &RedisError) -> bool {
-    let said = error.to_string();
+    let message = error.to_string();
     error.is_io_error()
         || error.is_timeout()
         || error.is_connection_dropped()
-        || error.code().is_some_and(|code| PASSES.contains(&code))
-        || said.contains("max number of clients")
+        || error.code().is_some_and(|code| TEMPORARY_ERRORS.contains(&code))
+        || message.contains("max number of clients")
 }
 
 fn remedy(error: &RedisError) -> &'static str {
-    let said = error.to_string();
-    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let message = error.to_string();
+    let has = |words: &[&str]| words.iter().any(|word| message.contains(word));
     if has(&["OOM"]) {
         "Redis is out of memory; raise maxmemory, and set maxmemory-policy to noeviction"
     } else if has(&["READONLY", "read only"]) {
