@@ -135,7 +135,7 @@ struct Slot {
 }
 
 impl Slot {
-    fn put_aside(&mut self, unused: UnusedLease) {
+    fn set_aside(&mut self, unused: UnusedLease) {
         let known = self.aside.iter_mut().find(|known| known.window == unused.window);
         match known {
             Some(known) => known.tokens = known.tokens.saturating_add(unused.tokens),
@@ -146,12 +146,12 @@ impl Slot {
 
     fn end_lease_if(&mut self, ends: impl FnOnce(&Lease) -> bool) {
         if let Some(lease) = self.lease.take_if(|lease| ends(lease)) {
-            self.put_aside(UnusedLease { window: lease.window, tokens: lease.left });
+            self.set_aside(UnusedLease { window: lease.window, tokens: lease.left });
         }
     }
 
     /// Takes the tokens set aside, to be written to the database.
-    fn take_aside(&mut self) -> Vec<UnusedLease> {
+    fn drain_aside(&mut self) -> Vec<UnusedLease> {
         let aside = std::mem::take(&mut self.aside);
         for unused in &aside {
             if let Some(lease) = self.lease.as_mut().filter(|lease| lease.window == unused.window) {
@@ -199,15 +199,15 @@ impl Leases {
         now: Duration,
     ) -> Option<DrawnTokens> {
         let mut slots = self.shard(window.key);
-        let held = slots.get_mut(&window.key)?.lease.as_mut()?;
-        let tokens = most.min(held.left);
-        if !held.is_of(window, limit) || held.left == 0 || tokens < least {
+        let lease = slots.get_mut(&window.key)?.lease.as_mut()?;
+        let tokens = most.min(lease.left);
+        if !lease.is_of(window, limit) || lease.left == 0 || tokens < least {
             return None;
         }
-        held.left -= tokens;
-        held.drawn_at = now;
-        held.wanted = held.wanted.max(most);
-        Some(DrawnTokens { tokens, used: held.used.saturating_sub(held.left) })
+        lease.left -= tokens;
+        lease.drawn_at = now;
+        lease.wanted = lease.wanted.max(most);
+        Some(DrawnTokens { tokens, used: lease.used.saturating_sub(lease.left) })
     }
 
     /// Number of tokens charged in the database but unused, as far as this node knows.
@@ -238,9 +238,9 @@ impl Leases {
     /// `most` with `left` in the lease.
     pub(crate) fn ask(most: u64, left: u64, remaining: u64) -> u64 {
         let most = most.max(1);
-        let need = most.saturating_sub(left);
-        let ahead = (remaining.saturating_sub(need) / SHARE).min(most.saturating_mul(AHEAD));
-        need.saturating_add(ahead).min(remaining)
+        let shortfall = most.saturating_sub(left);
+        let ahead = (remaining.saturating_sub(shortfall) / SHARE).min(most.saturating_mul(AHEAD));
+        shortfall.saturating_add(ahead).min(remaining)
     }
 
     /// Adds `tokens` that the database granted. `used` is its usage after that.
@@ -270,13 +270,13 @@ impl Leases {
         let slot = slots.entry(unused.window.key).or_default();
         match slot.lease.as_mut().filter(|lease| lease.window == unused.window) {
             Some(lease) => lease.left = lease.left.saturating_add(unused.tokens),
-            None => slot.put_aside(unused),
+            None => slot.set_aside(unused),
         }
     }
 
     /// Keeps tokens whose return was not written, for the next attempt.
     pub(crate) fn keep(&self, unused: UnusedLease) {
-        self.shard(unused.window.key).entry(unused.window.key).or_default().put_aside(unused);
+        self.shard(unused.window.key).entry(unused.window.key).or_default().set_aside(unused);
         self.changed(unused.window, unused.tokens);
     }
 
@@ -316,7 +316,7 @@ impl Leases {
         let mut slots = self.shard(window.key);
         let Some(slot) = slots.get_mut(&window.key) else { return Vec::new() };
         slot.end_lease_if(|lease| !lease.is_of(window, limit));
-        slot.take_aside()
+        slot.drain_aside()
     }
 
     /// Keys with tokens due for return; with `all`, every key that holds any. Drops empty slots.
@@ -347,9 +347,9 @@ impl Leases {
             let excess = UnusedLease { window: lease.window, tokens: lease.excess() };
             lease.left -= excess.tokens;
             lease.wanted = 0;
-            slot.put_aside(excess);
+            slot.set_aside(excess);
         }
-        slot.take_aside()
+        slot.drain_aside()
     }
 
     /// Gate to hold while querying the database for more, and the number of usage queries started
@@ -383,8 +383,8 @@ impl Leases {
 
     /// Number of keys that hold leased or set-aside tokens.
     pub(crate) fn len(&self) -> usize {
-        let held = |slots: &Slots| slots.values().filter(|slot| !slot.is_empty()).count();
-        self.0.iter().map(|shard| held(&lock(shard))).sum()
+        let count = |slots: &Slots| slots.values().filter(|slot| !slot.is_empty()).count();
+        self.0.iter().map(|shard| count(&lock(shard))).sum()
     }
 
     fn shard(&self, key: KeyId) -> MutexGuard<'_, Slots> {
