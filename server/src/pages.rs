@@ -18,7 +18,7 @@ use crate::state::AppState;
 
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
     // The semaphore is never closed.
-    let _turn = state.rendering.acquire().await;
+    let _permit = state.rendering.acquire().await;
     let contexts = contexts(&state, &request);
     leptos_axum::render_app_to_stream_with_context(contexts, latchkey_app::shell)(request)
         .await

@@ -283,7 +283,7 @@ async fn change(
         .filter(budget::Column::Period.eq(window.period))
         .filter(budget::Column::StartsAt.eq(window.starts_at));
     in_time(async {
-        let _turn = checker.database.turn(who).await?;
+        let _permit = checker.database.write_permit(who).await?;
         update.exec(checker.database.writer()).await?;
         Ok(())
     })

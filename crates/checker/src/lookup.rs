@@ -76,8 +76,8 @@ pub(crate) async fn load(
 ) -> Result<CachedLookup, Denial> {
     let guesser = by.guesses(checker);
     let asking = async {
-        let turn = checker.lookup_limiter.turn(by.asker(), guesser).await;
-        let Ok(_turn) = turn else { return Ok(None) };
+        let permit = checker.lookup_limiter.acquire(by.asker(), guesser).await;
+        let Ok(_permit) = permit else { return Ok(None) };
         loop {
             let generation = checker.key_cache.begin_load(&digest);
             let record = query(checker, &digest).await?;

@@ -59,13 +59,13 @@ impl LookupLimiter {
     ///
     /// # Errors
     /// The queue is full.
-    pub(crate) async fn turn(
+    pub(crate) async fn acquire(
         &self,
         asker: LookupCaller,
         guesser: bool,
     ) -> Result<QueuePermit<LookupCaller>, QueueFull> {
         let lane = if guesser { &self.guessers } else { &self.everybody };
-        lane.turn(asker, 0).await
+        lane.acquire(asker, 0).await
     }
 
     /// Runs a database lookup for a caller, once it has a permit.
@@ -81,7 +81,7 @@ impl LookupLimiter {
             latchkey_store::Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
         };
         in_time(async {
-            let _turn = self.turn(asker, false).await.map_err(full)?;
+            let _permit = self.acquire(asker, false).await.map_err(full)?;
             work.await
         })
         .await
@@ -108,19 +108,19 @@ mod tests {
     #[test]
     fn guessers_wait_only_for_other_guessers() {
         let queue = LookupLimiter::new();
-        let turn = |guesser| queue.turn(address(1), guesser);
-        let running: Vec<_> = (0..AT_ONCE.1).map(|_| turn(true).now_or_never()).collect();
-        assert!(running.iter().all(|turn| matches!(turn, Some(Ok(_)))));
+        let permit = |guesser| queue.acquire(address(1), guesser);
+        let running: Vec<_> = (0..AT_ONCE.1).map(|_| permit(true).now_or_never()).collect();
+        assert!(running.iter().all(|permit| matches!(permit, Some(Ok(_)))));
         let mut waiting: Vec<_> =
-            (AT_ONCE.1..OF_ONE.1).map(|_| Box::pin(queue.turn(address(2), true))).collect();
-        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
+            (AT_ONCE.1..OF_ONE.1).map(|_| Box::pin(queue.acquire(address(2), true))).collect();
+        assert!(waiting.iter_mut().all(|permit| permit.now_or_never().is_none()));
         assert_eq!(queue.waiting(), OF_ONE.1 - AT_ONCE.1);
-        assert!(matches!(turn(true).now_or_never(), Some(Err(QueueFull))));
-        assert!(matches!(turn(false).now_or_never(), Some(Ok(_))), "others go on");
+        assert!(matches!(permit(true).now_or_never(), Some(Err(QueueFull))));
+        assert!(matches!(permit(false).now_or_never(), Some(Ok(_))), "others go on");
         drop(waiting);
         drop(running);
         assert_eq!(queue.waiting(), 0);
-        assert!(matches!(turn(true).now_or_never(), Some(Ok(_))));
+        assert!(matches!(permit(true).now_or_never(), Some(Ok(_))));
     }
 
     #[test]
@@ -129,10 +129,11 @@ mod tests {
         let many =
             LookupCaller::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
         let mut running: Vec<_> =
-            (0..AT_ONCE.0).map(|_| queue.turn(many, false).now_or_never().unwrap()).collect();
-        let mut waiting: Vec<_> = (0..1_000).map(|_| Box::pin(queue.turn(many, false))).collect();
-        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()));
-        let mut one = Box::pin(queue.turn(address(1), false));
+            (0..AT_ONCE.0).map(|_| queue.acquire(many, false).now_or_never().unwrap()).collect();
+        let wait = |_| Box::pin(queue.acquire(many, false));
+        let mut waiting: Vec<_> = (0..1_000).map(wait).collect();
+        assert!(waiting.iter_mut().all(|permit| permit.now_or_never().is_none()));
+        let mut one = Box::pin(queue.acquire(address(1), false));
         assert!((&mut one).now_or_never().is_none());
         // One of the many was queued before it.
         running.truncate(AT_ONCE.0 - 2);

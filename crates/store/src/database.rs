@@ -244,8 +244,8 @@ impl Database {
     ///
     /// # Errors
     /// The database fails.
-    pub async fn turn(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
-        self.writer.turn(who).await
+    pub async fn write_permit(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
+        self.writer.permit(who).await
     }
 
     /// Whether this is SQLite, which only one server uses.

@@ -93,14 +93,14 @@ impl<K: LaneId> Clone for FairQueue<K> {
 
 /// A place among the waiting or running calls.
 struct QueuePlace<K: LaneId> {
-    turns: FairQueue<K>,
+    queue: FairQueue<K>,
     lane: K,
     bytes: usize,
 }
 
 /// A running call.
 struct Running<K: LaneId> {
-    turns: FairQueue<K>,
+    queue: FairQueue<K>,
     lane: K,
 }
 
@@ -127,7 +127,7 @@ impl<K: LaneId> FairQueue<K> {
     ///
     /// # Errors
     /// The queue is full, for this lane or in total.
-    pub async fn turn(&self, lane: K, bytes: usize) -> Result<QueuePermit<K>, QueueFull> {
+    pub async fn acquire(&self, lane: K, bytes: usize) -> Result<QueuePermit<K>, QueueFull> {
         let (place, running) = self.enter(lane, bytes)?;
         // A sender is only dropped together with its place.
         let running = running.await.map_err(|_| QueueFull)?;
@@ -155,18 +155,18 @@ impl<K: LaneId> FairQueue<K> {
             own.waiting.retain(|waiting| !waiting.is_closed());
         }
         own.waiting.push_back(sender);
-        state.line_up(lane);
-        let begun = state.begin();
+        state.enqueue(lane);
+        let started = state.begin();
         drop(state);
-        self.start(begun);
-        Ok((QueuePlace { turns: self.clone(), lane, bytes }, receiver))
+        self.start(started);
+        Ok((QueuePlace { queue: self.clone(), lane, bytes }, receiver))
     }
 
-    fn start(&self, begun: Vec<(K, oneshot::Sender<Running<K>>)>) {
-        for (lane, sender) in begun {
+    fn start(&self, started: Vec<(K, oneshot::Sender<Running<K>>)>) {
+        for (lane, sender) in started {
             // If the caller was cancelled meanwhile, the send fails and dropping `Running` releases
             // the permit.
-            let _ = sender.send(Running { turns: self.clone(), lane });
+            let _ = sender.send(Running { queue: self.clone(), lane });
         }
     }
 
@@ -196,7 +196,7 @@ impl<K: LaneId> Default for Lane<K> {
 
 impl<K: LaneId> QueueState<K> {
     /// Appends a lane to the order if it has a waiting call that may run.
-    fn line_up(&mut self, lane: K) {
+    fn enqueue(&mut self, lane: K) {
         let most = self.bounds.running_of_one;
         let Some(own) = self.lanes.get_mut(&lane) else { return };
         if !own.is_next && !own.waiting.is_empty() && own.running < most {
@@ -220,7 +220,7 @@ impl<K: LaneId> QueueState<K> {
 
     /// Removes and returns the calls that may run now. They count as running.
     fn begin(&mut self) -> Vec<(K, oneshot::Sender<Running<K>>)> {
-        let mut begun = Vec::new();
+        let mut started = Vec::new();
         while self.running < self.bounds.running {
             let Some(lane) = self.order.pop_front() else { break };
             let Some(own) = self.lanes.get_mut(&lane) else { continue };
@@ -229,34 +229,34 @@ impl<K: LaneId> QueueState<K> {
                 if !sender.is_closed() {
                     own.running += 1;
                     self.running += 1;
-                    begun.push((lane, sender));
+                    started.push((lane, sender));
                     break;
                 }
             }
-            self.line_up(lane);
+            self.enqueue(lane);
         }
-        begun
+        started
     }
 }
 
 impl<K: LaneId> Drop for Running<K> {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
+        let mut state = self.queue.state();
         state.running -= 1;
         if let Some(own) = state.lanes.get_mut(&self.lane) {
             own.running -= 1;
         }
-        state.line_up(self.lane);
-        let begun = state.begin();
+        state.enqueue(self.lane);
+        let started = state.begin();
         state.leave(self.lane);
         drop(state);
-        self.turns.start(begun);
+        self.queue.start(started);
     }
 }
 
 impl<K: LaneId> Drop for QueuePlace<K> {
     fn drop(&mut self) {
-        let mut state = self.turns.state();
+        let mut state = self.queue.state();
         state.size.remove(self.bytes);
         if let Some(own) = state.lanes.get_mut(&self.lane) {
             own.size.remove(self.bytes);

@@ -32,8 +32,8 @@ pub(crate) async fn logs(
     KeySource(source): KeySource,
     body: SdkBody,
 ) -> Result<axum::Json<Accepted>, Refusal> {
-    let turn = source.turn(&services, body.len()).await?;
-    let incoming = turn.run(move || body.logs()).await?;
-    let stored = telemetry::ingest_logs(&services, &source, turn, incoming).await?;
+    let permit = source.permit(&services, body.len()).await?;
+    let incoming = permit.run(move || body.logs()).await?;
+    let stored = telemetry::ingest_logs(&services, &source, permit, incoming).await?;
     Ok(axum::Json(stored.into()))
 }

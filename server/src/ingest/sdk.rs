@@ -19,7 +19,7 @@ use crate::http::problem::Refusal;
 /// Maximum body size, compressed and decompressed.
 pub(crate) const LARGEST_BODY: usize = 4 * 1024 * 1024;
 
-/// A body as it was sent. It is decompressed and parsed when it gets a turn.
+/// A body as it was sent. It is decompressed and parsed once it has a permit.
 pub(crate) struct SdkBody {
     coding: Coding,
     sent: Bytes,

@@ -32,8 +32,8 @@ pub(crate) async fn traces(
     KeySource(source): KeySource,
     body: SdkBody,
 ) -> Result<axum::Json<Accepted>, Refusal> {
-    let turn = source.turn(&services, body.len()).await?;
-    let incoming = turn.run(move || body.traces()).await?;
-    let stored = telemetry::ingest_traces(&services, &source, turn, incoming).await?;
+    let permit = source.permit(&services, body.len()).await?;
+    let incoming = permit.run(move || body.traces()).await?;
+    let stored = telemetry::ingest_traces(&services, &source, permit, incoming).await?;
     Ok(axum::Json(stored.into()))
 }

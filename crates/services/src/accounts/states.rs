@@ -41,7 +41,7 @@ pub async fn begin_sign_in(
         expires_at: Set(now + STATE_LIFETIME),
     };
     // The person is unknown yet, so the write is queued for anonymous sign-ins.
-    let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
+    let _permit = services.database.write_permit(OnBehalfOf::SignIn(None)).await?;
     let written =
         sign_in_state::Entity::insert(row).exec_without_returning(services.database.writer()).await;
     if let Err(error) = written {
@@ -63,7 +63,7 @@ pub async fn take_state(services: &Services, state: &str) -> Result<Option<Local
     let known = sign_in_state::Entity::find_by_id(digest.clone());
     // An unknown state must not occupy the single writer.
     let Some(row) = known.one(services.database.reader()).await? else { return Ok(None) };
-    let _turn = services.database.turn(OnBehalfOf::SignIn(None)).await?;
+    let _permit = services.database.write_permit(OnBehalfOf::SignIn(None)).await?;
     let deleted = sign_in_state::Entity::delete_many()
         .filter(sign_in_state::Column::Digest.eq(digest))
         .exec(services.database.writer())

@@ -33,10 +33,10 @@ use latchkey_store::entity::log;
 pub async fn ingest_logs(
     services: &Services,
     source: &Source,
-    turn: StorePermit,
+    permit: StorePermit,
     incoming: Incoming<LogEntry>,
 ) -> Result<Stored, Error> {
-    prepare_and_store(services, source, turn, incoming, prepare).await
+    prepare_and_store(services, source, permit, incoming, prepare).await
 }
 
 fn prepare(

@@ -86,9 +86,9 @@ impl Source {
     ///
     /// # Errors
     /// `QueueFull` if too much is waiting already.
-    pub async fn turn(&self, services: &Services, bytes: usize) -> Result<StorePermit, Error> {
-        let turn = services.ingest.queue.turn(self.key.project, bytes).await;
-        turn.map(Into::into).map_err(|_| Error::QueueFull)
+    pub async fn permit(&self, services: &Services, bytes: usize) -> Result<StorePermit, Error> {
+        let permit = services.ingest.queue.acquire(self.key.project, bytes).await;
+        permit.map(Into::into).map_err(|_| Error::QueueFull)
     }
 }
 

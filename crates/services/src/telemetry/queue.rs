@@ -18,12 +18,12 @@ const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
 
 /// Permit to store one request, released on drop.
 pub struct StorePermit {
-    _turn: fair_queue::QueuePermit<ProjectId>,
+    _permit: fair_queue::QueuePermit<ProjectId>,
 }
 
 impl From<fair_queue::QueuePermit<ProjectId>> for StorePermit {
-    fn from(turn: fair_queue::QueuePermit<ProjectId>) -> Self {
-        Self { _turn: turn }
+    fn from(permit: fair_queue::QueuePermit<ProjectId>) -> Self {
+        Self { _permit: permit }
     }
 }
 

@@ -110,16 +110,16 @@ impl Batch {
 pub(super) async fn prepare_and_store<T: Send + 'static>(
     services: &Services,
     source: &Source,
-    turn: StorePermit,
+    permit: StorePermit,
     incoming: Incoming<T>,
     prepare: fn(&Services, &Source, Incoming<T>) -> Result<(Batch, Stored), Error>,
 ) -> Result<Stored, Error> {
     let prepared = {
         let (services, source) = (services.clone(), source.clone());
-        turn.run(move || prepare(&services, &source, incoming)).await
+        permit.run(move || prepare(&services, &source, incoming)).await
     };
     let (batch, stored) = prepared?;
-    store(services, source, turn, batch).await?;
+    store(services, source, permit, batch).await?;
     source.count_rejected(services, stored.rejected);
     Ok(stored)
 }
@@ -128,7 +128,7 @@ pub(super) async fn prepare_and_store<T: Send + 'static>(
 async fn store(
     services: &Services,
     source: &Source,
-    turn: StorePermit,
+    permit: StorePermit,
     batch: Batch,
 ) -> Result<(), Error> {
     let project = source.key.project;
@@ -140,7 +140,7 @@ async fn store(
         async move {
             let write = write(&services, (project, allowance), call, chunks);
             let stored = within(CALL_TIMEOUT, write).await;
-            drop(turn);
+            drop(permit);
             if stored.is_err() && may_be_there {
                 undo_or_tell(&services, call).await;
             }

@@ -30,10 +30,10 @@ use latchkey_store::entity::trace;
 pub async fn ingest_traces(
     services: &Services,
     source: &Source,
-    turn: StorePermit,
+    permit: StorePermit,
     incoming: Incoming<TraceEntry>,
 ) -> Result<Stored, Error> {
-    prepare_and_store(services, source, turn, incoming, prepare).await
+    prepare_and_store(services, source, permit, incoming, prepare).await
 }
 
 fn prepare(

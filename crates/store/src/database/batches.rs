@@ -60,7 +60,7 @@ async fn delete<E: EntityTrait>(writer: &Writer, is_old: Expr) -> Result<u64, Er
             .to_owned();
         let rows = E::delete_many().filter(Expr::tuple(place().map(Expr::col)).in_subquery(some));
         let rows = in_time(async {
-            let _turn = writer.turn(OnBehalfOf::Server).await?;
+            let _permit = writer.permit(OnBehalfOf::Server).await?;
             Ok(rows.exec(&writer.pool).await?.rows_affected)
         })
         .await?;

@@ -51,7 +51,7 @@ pub(super) struct Writer {
     pub(super) pool: DatabaseConnection,
     /// Permits to begin, one per connection. Without a bound, thousands of callers that have
     /// already disconnected would wait for connections.
-    turns: FairQueue<OnBehalfOf>,
+    queue: FairQueue<OnBehalfOf>,
 }
 
 impl Writer {
@@ -60,22 +60,22 @@ impl Writer {
         let running = usize::try_from(connections).unwrap_or(usize::MAX);
         let (of_one, all) = WAITING;
         let bounds = QueueBounds { running, running_of_one: running, all, of_one };
-        Self { pool, turns: FairQueue::new(bounds) }
+        Self { pool, queue: FairQueue::new(bounds) }
     }
 
     /// Waits for the permit to write.
-    pub(super) async fn turn(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
+    pub(super) async fn permit(&self, who: OnBehalfOf) -> Result<QueuePermit<OnBehalfOf>, DbErr> {
         let full = |QueueFull| DbErr::ConnectionAcquire(ConnAcquireErr::Timeout);
-        self.turns.turn(who, 0).await.map_err(full)
+        self.queue.acquire(who, 0).await.map_err(full)
     }
 
     /// Begins a transaction. If the caller is cancelled meanwhile, the task rolls it back.
     pub(super) async fn begin(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
         let begun = async {
-            let turn = self.turn(who).await?;
+            let permit = self.permit(who).await?;
             let pool = self.pool.clone();
             let beginning = async move {
-                let _turn = turn;
+                let _permit = permit;
                 begin(&pool).await
             };
             tokio::spawn(beginning).await.map_err(cut_off)?

@@ -45,10 +45,10 @@ pub(crate) async fn otlp_logs(
     body: OtlpBody,
 ) -> Result<Response, Refusal> {
     let encoding = body.encoding;
-    let turn = source.turn(&services, body.len()).await?;
-    let batch = turn.run(move || Batch::read(&LOG_RECORDS, body, log::entry)).await?;
+    let permit = source.permit(&services, body.len()).await?;
+    let batch = permit.run(move || Batch::read(&LOG_RECORDS, body, log::entry)).await?;
     let (incoming, cut, rejected) = batch.into_parts();
-    let stored = telemetry::ingest_logs(&services, &source, turn, incoming).await?;
+    let stored = telemetry::ingest_logs(&services, &source, permit, incoming).await?;
     source.count_rejected(&services, rejected.count());
     Ok(rejected.answer(encoding, stored.cut.max(cut)))
 }

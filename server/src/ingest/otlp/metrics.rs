@@ -48,8 +48,8 @@ pub(crate) async fn otlp_metrics(
     body: OtlpBody,
 ) -> Result<Response, Refusal> {
     let encoding = body.encoding;
-    let turn = source.turn(&services, body.len()).await?;
-    let count = turn.run(move || count(body)).await?;
+    let permit = source.permit(&services, body.len()).await?;
+    let count = permit.run(move || count(body)).await?;
     source.count_rejected(&services, count);
     let reason = (count > 0 && source.is_first(&services)).then_some(NOT_STORED);
     Ok(Rejected::all(&DATA_POINTS, count, reason).answer(encoding, 0))

@@ -74,10 +74,10 @@ pub(crate) async fn langfuse_traces(
 
 async fn store(services: &Services, source: &Source, body: OtlpBody) -> Result<Response, Refusal> {
     let encoding = body.encoding;
-    let turn = source.turn(services, body.len()).await?;
-    let batch = turn.run(move || Batch::read(&SPANS, body, span::entry)).await?;
+    let permit = source.permit(services, body.len()).await?;
+    let batch = permit.run(move || Batch::read(&SPANS, body, span::entry)).await?;
     let (incoming, cut, rejected) = batch.into_parts();
-    let stored = telemetry::ingest_traces(services, source, turn, incoming).await?;
+    let stored = telemetry::ingest_traces(services, source, permit, incoming).await?;
     source.count_rejected(services, rejected.count());
     Ok(rejected.answer(encoding, stored.cut.max(cut)))
 }
