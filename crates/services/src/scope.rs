@@ -10,7 +10,7 @@
 
 mod begin;
 
-pub(crate) use begin::{Begun, begin, begin_on_sessions};
+pub(crate) use begin::{AuthorizedWrite, begin, begin_on_sessions};
 
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId};
 use latchkey_domain::key::KeyKind;

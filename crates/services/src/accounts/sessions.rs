@@ -23,7 +23,7 @@ use super::session_state::{standing, who_may_sign_in};
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun};
+use crate::scope::{self, AuthorizedWrite};
 use crate::services::Services;
 use latchkey_checker::LookupCaller;
 use latchkey_checker::digest::sha256;
@@ -316,7 +316,7 @@ async fn end_own_session_once(
     id: SessionId,
 ) -> Result<(), Error> {
     let person = actor.person()?;
-    let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
+    let AuthorizedWrite { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
     session::Entity::find_by_id(id)
         .filter(session::Column::UserId.eq(person.user()))
         .one(&transaction)
@@ -336,7 +336,7 @@ pub async fn end_other_sessions(services: &Services, actor: &Actor) -> Result<()
 
 async fn end_other_sessions_once(services: &Services, actor: &Actor) -> Result<(), Error> {
     let person = actor.person()?;
-    let Begun { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
+    let AuthorizedWrite { transaction, .. } = scope::begin_on_sessions(services, actor).await?;
     let others =
         session::Column::UserId.eq(person.user()).and(session::Column::Id.ne(person.session()));
     // One statement for any number of sessions: everyone shares the single writer.

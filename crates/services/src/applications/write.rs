@@ -17,7 +17,7 @@ use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
-use crate::scope::{self, ApplicationScope, Begun};
+use crate::scope::{self, ApplicationScope, AuthorizedWrite};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
@@ -46,7 +46,7 @@ async fn create_once(
 ) -> Result<Application, Error> {
     let mut scope = scope::project(services, actor, project, Permission::ApplicationsWrite).await?;
     // Locks the project, so it can't be deleted before the application is inserted.
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     creates::check(&transaction, actor, idempotency, now).await?;
     let made = insert(services, &transaction, scope.id(), &request).await?;
@@ -102,7 +102,7 @@ async fn change_once(
     patch: ApplicationPatch,
 ) -> Result<Application, Error> {
     let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = lock(&transaction, &scope).await?;
     let mut changes = Changes::default();
     if let Some(name) = patch.name {
@@ -140,7 +140,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: ApplicationId) -> Re
 async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> Result<(), Error> {
     let mut scope = scope::application(services, actor, id, Permission::ApplicationsWrite).await?;
     // Locks the project too, because keys are created under its lock.
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = lock(&transaction, &scope).await?;
     let now = services.clock.now();
     let revoked = revoke_where(&transaction, key::Column::ApplicationId.eq(row.id), now).await?;

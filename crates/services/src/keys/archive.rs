@@ -13,7 +13,7 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun, KeyRef};
+use crate::scope::{self, AuthorizedWrite, KeyRef};
 use crate::services::Services;
 
 /// Hides a revoked or expired key from lists. Idempotent.
@@ -56,7 +56,7 @@ async fn set_once(
     archived: bool,
 ) -> Result<ApiKey, Error> {
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, key.id).await?;
     scope.require(to_write(key.kind))?;
     let now = services.clock.now();

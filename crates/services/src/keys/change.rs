@@ -15,7 +15,7 @@ use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun, KeyRef};
+use crate::scope::{self, AuthorizedWrite, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::key;
@@ -44,7 +44,7 @@ async fn change_once(
     patch: KeyPatch,
 ) -> Result<ApiKey, Error> {
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: project } = scope.begin(services, actor).await?;
     let row = find_locked(&transaction, &scope, key.id).await?;
     let kind = row.kind;
     scope.require(to_write(kind))?;

@@ -17,7 +17,7 @@ use super::to_write;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun, ProjectScope};
+use crate::scope::{self, AuthorizedWrite, ProjectScope};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key};
@@ -112,7 +112,7 @@ async fn insert(
     wanted: KeySpec,
     idempotency: Option<&Idempotency>,
 ) -> Result<CreatedKey, Error> {
-    let Begun { transaction, by, within: project } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: project } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     let environment = match &wanted {

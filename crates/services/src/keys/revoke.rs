@@ -14,7 +14,7 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun, KeyRef};
+use crate::scope::{self, AuthorizedWrite, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_domain::digest::KeyDigest;
@@ -36,7 +36,7 @@ pub async fn revoke(
 
 async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<(), Error> {
     let mut scope = scope::project_of_key(services, actor, key, Permission::KeysWrite).await?;
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut row = find_locked(&transaction, &scope, key.id).await?;
     scope.require(to_write(row.kind))?;
     if row.revoked_at.is_none() {

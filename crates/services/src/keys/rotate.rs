@@ -19,7 +19,7 @@ use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
 use crate::retry::retried;
-use crate::scope::{self, Begun, KeyRef};
+use crate::scope::{self, AuthorizedWrite, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 
@@ -57,7 +57,7 @@ async fn rotate_once(
     if request.grace_seconds > MAX_GRACE_SECONDS {
         return Err(Error::invalid("grace_seconds", "Use 0 to 604800 seconds (7 days)."));
     }
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(key.kind))?;
     let now = services.clock.now();
@@ -115,7 +115,7 @@ async fn end_grace_once(
     named: KeyRef,
 ) -> Result<ListedKey, Error> {
     let mut scope = scope::project_of_key(services, actor, named, Permission::KeysWrite).await?;
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let mut key = find_locked(&transaction, &scope, named.id).await?;
     scope.require(to_write(key.kind))?;
     let now = services.clock.now();

@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::organizations;
 use crate::page::{PageRequest, time_cursor};
 use crate::retry::retried;
-use crate::scope::{self, Begun};
+use crate::scope::{self, AuthorizedWrite};
 use crate::services::Services;
 use latchkey_store::entity::{invitation, membership, organization, user};
 
@@ -119,7 +119,7 @@ async fn accept_once(
     actor: &Actor,
     organization: OrganizationId,
 ) -> Result<(), Error> {
-    let (Begun { transaction, by, .. }, row) = take(services, actor, organization).await?;
+    let (AuthorizedWrite { transaction, by, .. }, row) = take(services, actor, organization).await?;
     let role = row.role;
     let person = actor.author();
     if role == Role::Owner {
@@ -164,7 +164,7 @@ async fn decline_once(
     actor: &Actor,
     organization: OrganizationId,
 ) -> Result<(), Error> {
-    let (Begun { transaction, .. }, row) = take(services, actor, organization).await?;
+    let (AuthorizedWrite { transaction, .. }, row) = take(services, actor, organization).await?;
     let by = By { kind: ActorKind::Person, id: None, name: row.login.clone(), ip: None };
     let changes = Changes::default();
     let event = event(AuditAction::InvitationDeclined, &row.login, changes);
@@ -178,12 +178,12 @@ async fn take(
     services: &Services,
     actor: &Actor,
     organization: OrganizationId,
-) -> Result<(Begun<()>, invitation::Model), Error> {
-    let begun = scope::begin(services, actor).await?;
-    let transaction: &DatabaseTransaction = &begun.transaction;
+) -> Result<(AuthorizedWrite<()>, invitation::Model), Error> {
+    let write = scope::begin(services, actor).await?;
+    let transaction: &DatabaseTransaction = &write.transaction;
     organizations::lock(transaction, organization).await?;
     let login = own_login(transaction, actor).await?.ok_or(Error::NotFound)?;
     let row = find(transaction, organization, &login).await?.ok_or(Error::NotFound)?;
     invitation::Entity::delete_by_id(row.id).exec(transaction).await?;
-    Ok((begun, row))
+    Ok((write, row))
 }

@@ -23,7 +23,7 @@ use crate::creates;
 use crate::error::Error;
 use crate::keys::Idempotency;
 use crate::retry::retried;
-use crate::scope::{self, Begun, allow};
+use crate::scope::{self, AuthorizedWrite, allow};
 use crate::services::Services;
 use latchkey_store::entity::{invitation, invitation_time, membership, user};
 
@@ -58,7 +58,7 @@ async fn invite_once(
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // Locks the organization, so that of two concurrent invitations of a login the second sees the
     // first.
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     if let Some(member) = member_of_login(&transaction, organization, &request.login).await? {
         let own = member == actor.author();
@@ -112,7 +112,7 @@ async fn withdraw_once(
 ) -> Result<(), Error> {
     let permission = Permission::MembersWrite;
     let mut scope = scope::organization(services, actor, organization, permission).await?;
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let row = find(&transaction, organization, login).await?.ok_or(Error::NotFound)?;
     let role = row.role;
     allow(scope.role(), role.to_manage())?;

@@ -15,7 +15,7 @@ use crate::audit::{self, Changes, Event};
 use crate::error::Error;
 use crate::organizations;
 use crate::retry::retried;
-use crate::scope::{self, Begun, allow};
+use crate::scope::{self, AuthorizedWrite, allow};
 use crate::services::Services;
 use latchkey_store::entity::{membership, user};
 
@@ -50,7 +50,7 @@ async fn change_once(
     let permission = patch.role.to_manage();
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // Locks the organization, so that concurrent changes of members see each other.
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     let (row, person) = find(&transaction, scope.id(), user).await?;
     let member = to_member(&row, &person);
     allow(scope.role(), member.role.to_manage())?;
@@ -95,7 +95,7 @@ async fn remove_once(
 ) -> Result<(), Error> {
     let mut scope = scope::organization(services, actor, organization, Permission::Read).await?;
     let leaves = user == actor.author();
-    let Begun { transaction, by, .. } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope.begin(services, actor).await?;
     if !leaves {
         allow(scope.role(), Permission::MembersWrite)?;
     }

@@ -20,7 +20,7 @@ use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::retry::retried;
-use crate::scope::{self, Begun, OrganizationScope};
+use crate::scope::{self, AuthorizedWrite, OrganizationScope};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
@@ -46,7 +46,7 @@ async fn create_once(
     idempotency: Option<&Idempotency>,
 ) -> Result<Organization, Error> {
     let owner = actor.person()?.user();
-    let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, .. } = scope::begin(services, actor).await?;
     creates::check(&transaction, actor, idempotency, services.clock.now()).await?;
     check_owned(&transaction, owner, "You own").await?;
     let made = insert(services, &transaction, owner, &request.name).await?;
@@ -132,7 +132,7 @@ async fn change_once(
     patch: OrganizationPatch,
 ) -> Result<Organization, Error> {
     let mut scope = may_change(services, actor, id, &patch).await?;
-    let Begun { transaction, by, within: mut row } = match &mut scope {
+    let AuthorizedWrite { transaction, by, within: mut row } = match &mut scope {
         Some(scope) => scope.begin(services, actor).await?,
         None => begin_as_administrator(services, actor, id).await?,
     };
@@ -218,10 +218,10 @@ async fn begin_as_administrator(
     services: &Services,
     actor: &Actor,
     id: OrganizationId,
-) -> Result<Begun<organization::Model>, Error> {
-    let Begun { transaction, by, .. } = scope::begin(services, actor).await?;
+) -> Result<AuthorizedWrite<organization::Model>, Error> {
+    let AuthorizedWrite { transaction, by, .. } = scope::begin(services, actor).await?;
     let within = lock(&transaction, id).await?;
-    Ok(Begun { transaction, by, within })
+    Ok(AuthorizedWrite { transaction, by, within })
 }
 
 /// Deletes an organization with its projects and applications, and revokes their keys, in one
@@ -236,7 +236,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> R
 async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
     let permission = Permission::OrganizationDelete;
     let mut scope = scope::organization(services, actor, id, permission).await?;
-    let Begun { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
     let now = services.clock.now();
     let projects = lock_projects(&transaction, id).await?;
     // A concurrent create of a key has either committed, and the key is revoked here, or it will

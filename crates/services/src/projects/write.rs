@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
 use crate::organizations;
 use crate::retry::retried;
-use crate::scope::{self, Begun};
+use crate::scope::{self, AuthorizedWrite};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_store::entity::{application, key, project};
@@ -47,7 +47,7 @@ async fn create_once(
     let permission = Permission::ProjectsWrite;
     let mut scope = scope::organization(services, actor, organization, permission).await?;
     // Locks the organization, so it can't be deleted before the project is inserted.
-    let Begun { transaction, by, within } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     creates::check(&transaction, actor, idempotency, now).await?;
     organizations::check_projects(&transaction, &within).await?;
@@ -104,7 +104,7 @@ async fn change_once(
     patch: ProjectPatch,
 ) -> Result<Project, Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
-    let Begun { transaction, by, within: mut row } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: mut row } = scope.begin(services, actor).await?;
     let mut changes = Changes::default();
     if let Some(name) = patch.name {
         changes = changes.field("name", &row.name, &name);
@@ -134,7 +134,7 @@ pub async fn delete(services: &Services, actor: &Actor, id: ProjectId) -> Result
 
 async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Result<(), Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
-    let Begun { transaction, by, within: row } = scope.begin(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: row } = scope.begin(services, actor).await?;
     let now = services.clock.now();
     // A concurrent create of a key has either committed, and the key is revoked here, or it will
     // find no project.

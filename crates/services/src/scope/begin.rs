@@ -42,7 +42,7 @@ use latchkey_store::database::OnBehalfOf;
 use latchkey_store::entity::{key, membership, organization, project, session, user};
 
 /// A write that has started: the actor stays authorized until the transaction ends.
-pub(crate) struct Begun<T> {
+pub(crate) struct AuthorizedWrite<T> {
     pub(crate) transaction: DatabaseTransaction,
     /// The actor, for the audit log.
     pub(crate) by: By,
@@ -55,12 +55,12 @@ pub(crate) struct Begun<T> {
 ///
 /// # Errors
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
-pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<Begun<()>, Error> {
+pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<AuthorizedWrite<()>, Error> {
     let person = actor.person()?;
     count_write(services, person.user())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;
     let by = lock_session(services, &transaction, actor, person).await?;
-    Ok(Begun { transaction, by, within: () })
+    Ok(AuthorizedWrite { transaction, by, within: () })
 }
 
 impl OrganizationScope {
@@ -73,7 +73,7 @@ impl OrganizationScope {
         &mut self,
         services: &Services,
         actor: &Actor,
-    ) -> Result<Begun<organization::Model>, Error> {
+    ) -> Result<AuthorizedWrite<organization::Model>, Error> {
         let own = membership::Column::UserId.eq(actor.author());
         self.begin_with(services, actor, own).await
     }
@@ -86,7 +86,7 @@ impl OrganizationScope {
         &mut self,
         services: &Services,
         actor: &Actor,
-    ) -> Result<Begun<organization::Model>, Error> {
+    ) -> Result<AuthorizedWrite<organization::Model>, Error> {
         let all = membership::Column::OrganizationId.eq(self.id);
         self.begin_with(services, actor, all).await
     }
@@ -98,15 +98,15 @@ impl OrganizationScope {
         services: &Services,
         actor: &Actor,
         which: sea_orm::sea_query::Expr,
-    ) -> Result<Begun<organization::Model>, Error> {
-        let Begun { transaction, by, .. } = begin(services, actor).await?;
+    ) -> Result<AuthorizedWrite<organization::Model>, Error> {
+        let AuthorizedWrite { transaction, by, .. } = begin(services, actor).await?;
         let within = organizations::lock(&transaction, self.id).await?;
         let rows = lock_memberships(&transaction, self.id, which).await?;
         let own = actor.author();
         let own = rows.iter().find(|row| row.user_id == own).ok_or(Error::NotFound)?;
         self.role = own.role;
         allow(self.role, self.permission)?;
-        Ok(Begun { transaction, by, within })
+        Ok(AuthorizedWrite { transaction, by, within })
     }
 }
 
@@ -120,13 +120,13 @@ impl ProjectScope {
         &mut self,
         services: &Services,
         actor: &Actor,
-    ) -> Result<Begun<project::Model>, Error> {
-        let begun = match &actor.who {
+    ) -> Result<AuthorizedWrite<project::Model>, Error> {
+        let write = match &actor.who {
             Who::Person(person) => self.begin_for_person(services, actor, person).await?,
             Who::ServiceKey(key) => self.begin_for_service_key(services, actor, key).await?,
         };
         self.grant.require(self.permission)?;
-        Ok(begun)
+        Ok(write)
     }
 
     async fn begin_for_person(
@@ -134,14 +134,14 @@ impl ProjectScope {
         services: &Services,
         actor: &Actor,
         person: &Person,
-    ) -> Result<Begun<project::Model>, Error> {
-        let Begun { transaction, by, .. } = begin(services, actor).await?;
+    ) -> Result<AuthorizedWrite<project::Model>, Error> {
+        let AuthorizedWrite { transaction, by, .. } = begin(services, actor).await?;
         let own = membership::Column::UserId.eq(person.user());
         let rows = lock_memberships(&transaction, self.organization, own).await?;
         let own = rows.first().ok_or(Error::NotFound)?;
         self.grant = Grant::Member(own.role);
         let within = projects::lock(&transaction, self).await?;
-        Ok(Begun { transaction, by, within })
+        Ok(AuthorizedWrite { transaction, by, within })
     }
 
     async fn begin_for_service_key(
@@ -149,7 +149,7 @@ impl ProjectScope {
         services: &Services,
         actor: &Actor,
         key: &ServiceKey,
-    ) -> Result<Begun<project::Model>, Error> {
+    ) -> Result<AuthorizedWrite<project::Model>, Error> {
         count_write(services, key.id)?;
         let who = OnBehalfOf::Organization(key.organization);
         let transaction = services.database.begin_for(who).await?;
@@ -159,7 +159,7 @@ impl ProjectScope {
         self.grant =
             Grant::ServiceKey(permissions.map_or_else(Vec::new, |all| all.as_slice().to_vec()));
         let by = By::service_key(row.id, &row.name, actor.ip);
-        Ok(Begun { transaction, by, within })
+        Ok(AuthorizedWrite { transaction, by, within })
     }
 }
 
@@ -172,7 +172,7 @@ impl ApplicationScope {
         &mut self,
         services: &Services,
         actor: &Actor,
-    ) -> Result<Begun<project::Model>, Error> {
+    ) -> Result<AuthorizedWrite<project::Model>, Error> {
         self.project.begin(services, actor).await
     }
 }
@@ -185,7 +185,7 @@ impl ApplicationScope {
 pub(crate) async fn begin_on_sessions(
     services: &Services,
     actor: &Actor,
-) -> Result<Begun<Vec<SessionId>>, Error> {
+) -> Result<AuthorizedWrite<Vec<SessionId>>, Error> {
     let person = actor.person()?;
     // Counted per session, not per person: the thief of one session must not use up the limit that
     // its owner needs to end it.
@@ -202,7 +202,7 @@ pub(crate) async fn begin_on_sessions(
         .all(&transaction)
         .await?;
     let by = lock_session(services, &transaction, actor, person).await?;
-    Ok(Begun { transaction, by, within })
+    Ok(AuthorizedWrite { transaction, by, within })
 }
 
 /// Counts a write against the caller's limit. Every write starts in this module, so each is counted
