@@ -1,6 +1,7 @@
 //! What a test stands on: a server on a real port, over a database of its own, with a clock that
 //! only the test moves and a GitHub that only the test asks.
 
+mod database;
 mod keys;
 mod settings;
 
@@ -21,6 +22,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use database::{count_rows, query_value};
 pub(crate) use keys::{outcome_of, unknown_key};
 
 /// Runs each test on both databases.

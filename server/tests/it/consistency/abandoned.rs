@@ -8,7 +8,7 @@ use latchkey_checker::CheckRequest;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{on_both_databases, text};
+use crate::test_app::{count_rows, on_both_databases, text};
 
 const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
     kind: None,
@@ -59,7 +59,7 @@ on_both_databases! {
         let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "minute"});
         let secret = text(&app.create(&ada, &body).await["key"]);
         let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
-        let count = async || crate::routes::ingest::sandbox::count(&database, "budgets").await;
+        let count = async || count_rows(&database, "budgets").await;
         for _ in 0..3 {
             app.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
             app.advance(Duration::from_mins(1));

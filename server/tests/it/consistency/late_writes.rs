@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use latchkey_server::http_client;
 use reqwest::{Client, Method, StatusCode};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::test_app::{Session, TestApp, on_both_databases, text};
+use crate::test_app::{Session, TestApp, on_both_databases, query_value, text};
 
 const WRITERS: usize = 24;
 const ROUNDS: usize = 12;
@@ -70,8 +70,7 @@ impl Writers {
 /// How many keys and applications there are, deleted or not, as the database has it.
 async fn rows(database: &DatabaseConnection) -> i64 {
     let query = "SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM applications)";
-    let statement = Statement::from_string(database.get_database_backend(), query);
-    database.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    query_value(database, query).await
 }
 
 struct Race {

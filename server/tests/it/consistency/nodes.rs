@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::{Database, Services};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, Statement};
+use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
-use crate::test_app::{Backend, Session, TestApp, listen, on_both_databases, outcome_of, text};
+use crate::test_app::{
+    Backend, Session, TestApp, listen, on_both_databases, outcome_of, query_value, text,
+};
 
 /// A call that takes tokens.
 const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
@@ -214,8 +216,7 @@ pub(crate) async fn cut(admin: &DatabaseConnection, which: &str) -> i64 {
         "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND ({which})"
     );
-    let cut = Statement::from_string(DbBackend::Postgres, cut);
-    admin.query_one_raw(cut).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    query_value(admin, &cut).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

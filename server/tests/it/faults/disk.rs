@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::rounds::rounds;
 use super::until;
 use crate::process::{Process, client, sign_in};
-use crate::test_app::text;
+use crate::test_app::{query_value, text};
 
 /// Mounts a small disk over the folder that is the first word, and becomes the command that
 /// follows.
@@ -130,9 +129,7 @@ impl SmallDisk {
         for file in [MAIN, TELEMETRY] {
             let url = format!("sqlite://{}", copy.path().join(file).display());
             let database = sea_orm::Database::connect(url).await.unwrap();
-            let asked = Statement::from_string(DbBackend::Sqlite, "PRAGMA integrity_check");
-            let row = database.query_one_raw(asked).await.unwrap().unwrap();
-            said.push(row.try_get_by_index::<String>(0).unwrap());
+            said.push(query_value::<String>(&database, "PRAGMA integrity_check").await);
         }
         said.join(", ")
     }

@@ -15,8 +15,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::routes::ingest::sandbox::count;
-use crate::test_app::{LOCAL_CODE, refresh_cookie, text, traces};
+use crate::test_app::{LOCAL_CODE, count_rows, refresh_cookie, text, traces};
 
 pub(crate) struct Process {
     child: Child,
@@ -254,12 +253,12 @@ async fn expired_data_is_purged_at_start_after_any_shutdown() {
         .unwrap();
     let process = Process::start(&folder, &client).await;
     for _ in 0..200 {
-        if count(&database, "traces").await == 1 {
+        if count_rows(&database, "traces").await == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(count(&database, "traces").await, 1, "the live one");
+    assert_eq!(count_rows(&database, "traces").await, 1, "the live one");
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
     let log = std::fs::read_to_string(log_file(&folder)).unwrap();

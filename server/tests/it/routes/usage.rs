@@ -10,7 +10,10 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::test_app::{Backend, START, Session, TestApp, on_both_databases, problem, text, traces};
+use crate::test_app::{
+    Backend, START, Session, TestApp, count_rows, on_both_databases, problem, query_value, text,
+    traces,
+};
 
 /// What all projects have used of all months.
 pub(crate) const MONTHS: &str =
@@ -53,12 +56,6 @@ pub(crate) fn literal(admin: &DatabaseConnection, id: impl Into<Uuid>) -> String
         DbBackend::Sqlite => format!("x'{}'", id.simple()),
         _ => format!("'{id}'"),
     }
-}
-
-pub(crate) async fn count(admin: &DatabaseConnection, sql: &str) -> i64 {
-    let statement = sea_orm::Statement::from_string(admin.get_database_backend(), sql.to_owned());
-    let row = admin.query_one_raw(statement).await.unwrap().unwrap();
-    row.try_get_by_index(0).unwrap()
 }
 
 on_both_databases! {
@@ -121,7 +118,7 @@ on_both_databases! {
         app.services.checker.flush_usage().await.unwrap();
         assert_eq!(usage(&app, &ada, &key).await, seen);
         assert_eq!(project_usage(&app, &ada, "").await["denials"], seen["denials"]);
-        assert_eq!(count(&app.telemetry().await, "SELECT COUNT(*) FROM denials").await, 50);
+        assert_eq!(count_rows(&app.telemetry().await, "denials").await, 50);
     }
 
     async fn usage_of_several_nodes_is_summed(app: TestApp) {
@@ -211,7 +208,7 @@ on_both_databases! {
         assert_eq!(seen["denials"][0]["code"], "token_budget_exhausted");
         assert!(text(&seen["denials"][0]["detail"]).contains("70 used"));
         app.services.checker.flush_usage().await.unwrap();
-        let months = count(&app.telemetry().await, MONTHS).await;
+        let months: i64 = query_value(&app.telemetry().await, MONTHS).await;
         assert_eq!(months, 2, "what the budget refused does not count against the quota");
     }
 
@@ -319,7 +316,7 @@ on_both_databases! {
         app.services.checker.flush_usage().await.unwrap();
         let left = async || {
             purge(&app.services).await.unwrap();
-            count(&app.telemetry().await, "SELECT COUNT(*) FROM denials").await
+            count_rows(&app.telemetry().await, "denials").await
         };
         app.advance(Duration::from_hours(29 * 24));
         assert_eq!(left().await, 1);

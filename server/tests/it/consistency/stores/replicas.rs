@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use latchkey_checker::CheckRequest;
 use latchkey_services::{Database, Services};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::programs::pgpool;
 use crate::consistency::nodes::hears;
 use crate::faults::postgres::Postgres;
-use crate::test_app::{Session, TestApp, outcome_of, text};
+use crate::test_app::{Session, TestApp, outcome_of, query_value, text};
 
 /// Leads to one address, and later to another; connections that are there stay where they lead to.
 struct Name {
@@ -53,10 +53,8 @@ impl Name {
 }
 
 async fn is(database: &DatabaseConnection, condition: &str) -> bool {
-    let asked =
-        Statement::from_string(database.get_database_backend(), format!("SELECT {condition}"));
-    let row = database.query_one_raw(asked).await.unwrap().unwrap();
-    row.try_get_by_index::<Option<bool>>(0).unwrap() == Some(true)
+    let answer: Option<bool> = query_value(database, &format!("SELECT {condition}")).await;
+    answer == Some(true)
 }
 
 async fn becomes(database: &DatabaseConnection, condition: &str) {
@@ -70,10 +68,7 @@ async fn becomes(database: &DatabaseConnection, condition: &str) {
 /// Everything that the primary has, the replica has.
 async fn caught_up(primary: &Postgres, replica: &DatabaseConnection) {
     let primary = sea_orm::Database::connect(&primary.url()).await.unwrap();
-    let asked = "SELECT pg_current_wal_flush_lsn()::text";
-    let asked = Statement::from_string(primary.get_database_backend(), asked);
-    let at: String =
-        primary.query_one_raw(asked).await.unwrap().unwrap().try_get_by_index(0).unwrap();
+    let at: String = query_value(&primary, "SELECT pg_current_wal_flush_lsn()::text").await;
     becomes(replica, &format!("pg_last_wal_replay_lsn() >= '{at}'")).await;
 }
 

@@ -7,8 +7,10 @@ use latchkey_services::telemetry::{Purged, purge_live, purge_sandbox, purge_unfi
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 
-use crate::routes::usage::{count, literal};
-use crate::test_app::{START, Session, TestApp, on_both_databases, problem, text, traces};
+use crate::routes::usage::literal;
+use crate::test_app::{
+    START, Session, TestApp, count_rows, on_both_databases, problem, query_value, text, traces,
+};
 
 const KIB: usize = 1024;
 const DAY: Duration = Duration::from_hours(24);
@@ -43,11 +45,7 @@ async fn sizes(telemetry: &DatabaseConnection) -> (i64, i64) {
         |table: &str| format!("CAST(COALESCE((SELECT SUM(bytes) FROM {table}), 0) AS BIGINT)");
     let rows = format!("SELECT {} + {}", sum("traces"), sum("logs"));
     let counted = format!("SELECT {}", sum("telemetry_sizes"));
-    (count(telemetry, &counted).await, count(telemetry, &rows).await)
-}
-
-async fn rows(telemetry: &DatabaseConnection, table: &str) -> i64 {
-    count(telemetry, &format!("SELECT COUNT(*) FROM {table}")).await
+    (query_value(telemetry, &counted).await, query_value(telemetry, &rows).await)
 }
 
 /// Makes the one call that is stored look as if the process had ended before its last transaction.
@@ -170,7 +168,7 @@ on_both_databases! {
         let refused = problem(refused, 409, "limit_reached").await;
         let words = text(&refused["detail"]);
         assert!(words.contains("1.0 GiB") && words.contains("Free") && words.contains("upgrade"), "{words}");
-        assert_eq!((rows(&telemetry, "traces").await, rows(&telemetry, "ingest_batches").await), (1, 0));
+        assert_eq!((count_rows(&telemetry, "traces").await, count_rows(&telemetry, "ingest_batches").await), (1, 0));
         assert_eq!(count(&telemetry, "SELECT bytes FROM telemetry_sizes").await, left, "nothing is counted");
         assert_eq!(send(&app, &key, "/ingest/traces", &traces(600)).await.status(), 200);
         app.set_tier(&ada, "enterprise").await;
@@ -212,7 +210,7 @@ on_both_databases! {
         let key = app.generate(&ada).await;
         let telemetry = app.telemetry().await;
         assert_eq!(send(&app, &key, "/ingest/traces", &traces(1_200)).await.status(), 200);
-        assert_eq!(rows(&telemetry, "ingest_batches").await, 0, "it is done");
+        assert_eq!(count_rows(&telemetry, "ingest_batches").await, 0, "it is done");
         cut_off(&app, &telemetry, 1_200).await;
         app.advance(Duration::from_millis(1));
         let mut others = traces(2);
@@ -223,7 +221,7 @@ on_both_databases! {
         assert_eq!(purge_unfinished(&app.services).await.unwrap(), 0, "it may be under way");
         app.advance(Duration::from_mins(2));
         assert_eq!(purge_unfinished(&app.services).await.unwrap(), 1);
-        assert_eq!((rows(&telemetry, "traces").await, rows(&telemetry, "ingest_batches").await), (2, 0));
+        assert_eq!((count_rows(&telemetry, "traces").await, count_rows(&telemetry, "ingest_batches").await), (2, 0));
         let sizes = sizes(&telemetry).await;
         assert_eq!(sizes.0, sizes.1);
     }
@@ -269,7 +267,7 @@ on_both_databases! {
             }
         }
         assert!(refused > 0, "no more waits than may");
-        let stored = rows(&telemetry, "traces").await;
+        let stored = count_rows(&telemetry, "traces").await;
         assert!(stored <= 24 - refused, "{stored} stored, {refused} refused");
     }
 }

@@ -10,8 +10,9 @@ use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 
 use crate::routes::ingest::otlp::{gzip, zlib, zstd};
-use crate::routes::usage::count;
-use crate::test_app::{Backend, START, TestApp, on_both_databases, problem, text, traces};
+use crate::test_app::{
+    Backend, START, TestApp, count_rows, on_both_databases, problem, query_value, text, traces,
+};
 
 /// The answer to a batch that was stored as it came.
 fn stored(items: usize) -> Value {
@@ -186,11 +187,13 @@ on_both_databases! {
             app.advance(std::time::Duration::from_secs(1));
         }
         let telemetry = app.telemetry().await;
-        let counted = async |table: &str| count(&telemetry, &format!("SELECT COUNT(*) FROM {table}")).await;
+        let counted = async |table: &str| count_rows(&telemetry, table).await;
         assert_eq!((counted("traces").await, counted("logs").await), (1_199, 3));
-        let bytes = "SELECT CAST(SUM(bytes) AS BIGINT) FROM";
-        let rows = count(&telemetry, &format!("{bytes} traces")).await + count(&telemetry, &format!("{bytes} logs")).await;
-        assert_eq!(count(&telemetry, &format!("{bytes} telemetry_sizes")).await, rows);
+        let bytes = async |table: &str| {
+            let sum = format!("SELECT CAST(SUM(bytes) AS BIGINT) FROM {table}");
+            query_value::<i64>(&telemetry, &sum).await
+        };
+        assert_eq!(bytes("telemetry_sizes").await, bytes("traces").await + bytes("logs").await);
         // One that differs anywhere is another, and so is one of another environment.
         batch = traces(1);
         batch["traces"][0]["durationMs"] = json!(12.75);

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use latchkey_services::telemetry::{Purged, purge_sandbox};
-use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use serde_json::{Value, json};
 
-use crate::test_app::{START, Session, TestApp, on_both_databases, traces};
+use crate::test_app::{START, Session, TestApp, count_rows, on_both_databases, traces};
 
 const DAY: Duration = Duration::from_hours(24);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -39,15 +38,6 @@ async fn listed(app: &TestApp, what: &str) -> Vec<String> {
     rows.iter().map(|row| crate::test_app::text(&row["environment"])).collect()
 }
 
-pub(crate) async fn count(database: &DatabaseConnection, table: &str) -> i64 {
-    let query = format!("SELECT count(*) FROM {table}");
-    let row = database
-        .query_one_raw(Statement::from_string(database.get_database_backend(), query))
-        .await
-        .unwrap();
-    row.unwrap().try_get_by_index(0).unwrap()
-}
-
 on_both_databases! {
     async fn the_sandbox_ends_to_the_millisecond_and_live_data_stays(app: TestApp) {
         let ada = app.sign_in("ada").await;
@@ -66,9 +56,9 @@ on_both_databases! {
             assert_eq!(listed(&app, what).await, ["live"], "hidden before the job has run");
         }
         let database = app.telemetry().await;
-        assert_eq!((count(&database, "traces").await, count(&database, "logs").await), (2, 2));
+        assert_eq!((count_rows(&database, "traces").await, count_rows(&database, "logs").await), (2, 2));
         assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged { traces: 1, logs: 1 });
-        assert_eq!((count(&database, "traces").await, count(&database, "logs").await), (1, 1));
+        assert_eq!((count_rows(&database, "traces").await, count_rows(&database, "logs").await), (1, 1));
         app.advance(DAY * 5);
         assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged::default());
         assert_eq!(listed(&app, "traces").await, ["live"]);
@@ -102,6 +92,6 @@ on_both_databases! {
         let (a, b) = tokio::join!(purge_sandbox(&app.services), purge_sandbox(&other));
         assert_eq!(a.unwrap().logs + b.unwrap().logs, 5_000);
         let database = app.telemetry().await;
-        assert_eq!(count(&database, "logs").await, 0);
+        assert_eq!(count_rows(&database, "logs").await, 0);
     }
 }

@@ -8,8 +8,10 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 
-use crate::routes::usage::{MONTHS, count, literal, new_key, project_usage, usage};
-use crate::test_app::{START, Session, TestApp, denial, on_both_databases, problem, text, traces};
+use crate::routes::usage::{MONTHS, literal, new_key, project_usage, usage};
+use crate::test_app::{
+    START, Session, TestApp, denial, on_both_databases, problem, query_value, text, traces,
+};
 
 /// The instant at which the month of [`START`] ends: 2026-12-01T00:00:00Z.
 const MONTH_END: i64 = 1_796_083_200_000;
@@ -24,7 +26,7 @@ pub(crate) async fn set_month(app: &TestApp, who: &Session, requests: i64) {
 }
 
 async fn month(app: &TestApp) -> i64 {
-    count(&app.telemetry().await, MONTHS).await
+    query_value(&app.telemetry().await, MONTHS).await
 }
 
 on_both_databases! {

@@ -7,7 +7,7 @@ use latchkey_services::accounts::{self, Device, GithubIdentity};
 use latchkey_services::{Error, Services};
 use serde_json::{Value, json};
 
-use crate::test_app::{Session, TestApp, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, count_rows, on_both_databases, problem, text};
 
 async fn call(app: &TestApp, who: &Session, function: &str, body: Value) -> reqwest::Response {
     let request = app.post(&format!("/api/sessions/{function}")).bearer_auth(&who.jwt);
@@ -155,7 +155,7 @@ on_both_databases! {
         futures::future::join_all((0..12).map(|_| sign_in_again(&app))).await;
         let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
         let count = async |which: &str| {
-            crate::routes::ingest::sandbox::count(&database, &format!("sessions WHERE {which}")).await
+            count_rows(&database, &format!("sessions WHERE {which}")).await
         };
         assert_eq!(count("ended_at IS NULL").await, 100);
         assert_eq!(count("end_reason = 'replaced'").await, 7);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::protobuf::{attribute, field, fixed64, record, request, span};
 use super::{JSON, PROTOBUF, START_NANOS, gzip, send, stored, taken};
-use crate::test_app::{TestApp, on_both_databases, problem};
+use crate::test_app::{TestApp, count_rows, on_both_databases, problem};
 
 /// Over 3 GB of zeros in less than 4 MiB, which may be 20: gzip's members may follow each other.
 pub(super) fn gzip_bomb() -> Vec<u8> {
@@ -153,9 +153,7 @@ on_both_databases! {
         let mut spans: Vec<_> = (0..10_000).map(|number| span(&number.to_string())).collect();
         taken(send(&app, &key, "/v1/traces", PROTOBUF, request(&spans)).await, PROTOBUF).await;
         let telemetry = app.telemetry().await;
-        let counted = async |table: &str| {
-            crate::routes::usage::count(&telemetry, &format!("SELECT COUNT(*) FROM {table}")).await
-        };
+        let counted = async |table: &str| count_rows(&telemetry, table).await;
         assert_eq!(counted("traces").await, 10_000);
         spans.extend(["b", "c"].map(span));
         let told = "2 of spans: At most 10,000 are stored per request. Send the rest in another \
@@ -182,8 +180,7 @@ on_both_databases! {
         // Of other lists the first ones are read, in both encodings.
         let many = [span("many"), attribute(9, "first", "kept"), field(9, []).repeat(10_001)].concat();
         taken(send(&app, &key, "/v1/traces", PROTOBUF, request(&[many])).await, PROTOBUF).await;
-        let sql = "SELECT COUNT(*) FROM traces WHERE meta LIKE '%first%kept%'";
-        assert_eq!(crate::routes::usage::count(&telemetry, sql).await, 1);
+        assert_eq!(counted("traces WHERE meta LIKE '%first%kept%'").await, 1);
     }
 
     async fn a_large_resource_above_many_spans_does_not_unfold(app: TestApp) {

@@ -6,7 +6,7 @@ use super::protobuf::{attribute, field, fixed64, hex, number, partial_success, r
 use super::{
     JSON, PARENT, PROTOBUF, SPAN, START_NANOS, TRACE, gzip, send, stored, taken, zlib, zstd,
 };
-use crate::test_app::{on_both_databases, problem};
+use crate::test_app::{count_rows, on_both_databases, problem};
 
 /// A request as OpenTelemetry's exporter for Node.js writes it.
 pub(super) fn body(spans: &Value) -> Value {
@@ -309,7 +309,7 @@ on_both_databases! {
             taken(sent, PROTOBUF).await;
         }
         let telemetry = app.telemetry().await;
-        assert_eq!(crate::routes::usage::count(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_600);
+        assert_eq!(count_rows(&telemetry, "traces").await, 1_600);
     }
 
     async fn nothing_to_store_is_no_error(app: TestApp) {
