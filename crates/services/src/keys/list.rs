@@ -111,24 +111,24 @@ fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
 
 /// Substring match. `%` and `_` are literals, and a run of bullets matches the gap of a masked key.
 fn contains(q: &str) -> Option<SimpleExpr> {
-    let mut sought = String::new();
+    let mut term = String::new();
     let mut bullets = false;
     for character in folded(q.trim()).chars() {
         if character == '•' {
             if !bullets {
-                sought.push_str("...");
+                term.push_str("...");
             }
             bullets = true;
             continue;
         }
         bullets = false;
         if matches!(character, '%' | '_' | '\\') {
-            sought.push('\\');
+            term.push('\\');
         }
-        sought.push(character);
+        term.push(character);
     }
-    let pattern = LikeExpr::new(format!("%{sought}%")).escape('\\');
-    (!sought.is_empty()).then(|| Expr::col(key::Column::Search).like(pattern))
+    let pattern = LikeExpr::new(format!("%{term}%")).escape('\\');
+    (!term.is_empty()).then(|| Expr::col(key::Column::Search).like(pattern))
 }
 
 fn ordered(

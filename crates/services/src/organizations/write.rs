@@ -236,7 +236,8 @@ pub async fn delete(services: &Services, actor: &Actor, id: OrganizationId) -> R
 async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> Result<(), Error> {
     let permission = Permission::OrganizationDelete;
     let mut scope = scope::organization(services, actor, id, permission).await?;
-    let AuthorizedWrite { transaction, by, within: row } = scope.begin_for_all(services, actor).await?;
+    let AuthorizedWrite { transaction, by, within: row } =
+        scope.begin_for_all(services, actor).await?;
     let now = services.clock.now();
     let projects = lock_projects(&transaction, id).await?;
     // A concurrent create of a key has either committed, and the key is revoked here, or it will

@@ -55,7 +55,10 @@ pub(crate) struct AuthorizedWrite<T> {
 ///
 /// # Errors
 /// `Unauthenticated` if the session has ended, `Forbidden` for a service key.
-pub(crate) async fn begin(services: &Services, actor: &Actor) -> Result<AuthorizedWrite<()>, Error> {
+pub(crate) async fn begin(
+    services: &Services,
+    actor: &Actor,
+) -> Result<AuthorizedWrite<()>, Error> {
     let person = actor.person()?;
     count_write(services, person.user())?;
     let transaction = services.database.begin_for(OnBehalfOf::Person(person.user())).await?;

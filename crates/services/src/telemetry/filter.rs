@@ -10,7 +10,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, Value};
 
 use super::purge::Received;
-use super::sought::Sought;
+use super::search_term::SearchTerm;
 use latchkey_store::entity::{log, trace};
 
 /// A filter for rows; all parts must match.
@@ -28,7 +28,7 @@ pub(super) struct TelemetryFilter {
 #[derive(Clone)]
 pub(super) struct Words {
     level: Option<String>,
-    text: Option<Sought>,
+    text: Option<SearchTerm>,
 }
 
 /// A row's texts, in the order of [`Words::columns`].
@@ -52,7 +52,7 @@ impl Searched for log::Entity {
 
 impl Words {
     fn of(level: Option<&str>, text: Option<&str>) -> Option<Self> {
-        let words = Self { level: level.map(folded), text: text.map(Sought::new) };
+        let words = Self { level: level.map(folded), text: text.map(SearchTerm::new) };
         (level.is_some() || text.is_some()).then_some(words)
     }
 
@@ -68,7 +68,7 @@ impl Words {
     pub(super) fn are_in(&self, [level, first, second, meta]: &Texts) -> bool {
         let has_level = self.level.as_ref().is_none_or(|wanted| *wanted == folded(level));
         let has_text =
-            |text: &Sought| text.is_in(first) || text.is_in(second) || text.is_in_json(meta);
+            |text: &SearchTerm| text.is_in(first) || text.is_in(second) || text.is_in_json(meta);
         has_level && self.text.as_ref().is_none_or(has_text)
     }
 }

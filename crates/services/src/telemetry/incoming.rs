@@ -128,8 +128,8 @@ mod tests {
         }
         let accepted = Accepted::from(stored);
         assert_eq!((accepted.accepted, accepted.rejected), (30, 35));
-        let told: Vec<usize> = accepted.errors.iter().map(|error| error.index).collect();
-        assert_eq!(told, (0..20).collect::<Vec<_>>());
+        let indexes: Vec<usize> = accepted.errors.iter().map(|error| error.index).collect();
+        assert_eq!(indexes, (0..20).collect::<Vec<_>>());
         assert_eq!(
             (&*accepted.errors[0].message, &*accepted.errors[1].message),
             ("meta: cut", "odd")

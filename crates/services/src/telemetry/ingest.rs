@@ -5,8 +5,8 @@ use latchkey_store::fair_queue::FairQueue;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::notified_keys::NotifiedKeys;
 use super::queue;
-use super::told::Told;
 
 /// State of telemetry ingestion on this node.
 pub(crate) struct Ingest {
@@ -15,12 +15,12 @@ pub(crate) struct Ingest {
     pub(super) writing: Mutex<()>,
     /// Requests that are being stored, even if their clients have disconnected.
     pub(crate) storing: TaskTracker,
-    pub(super) told: Told,
+    pub(super) notified: NotifiedKeys,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
-        let (writing, storing, told) = Default::default();
-        Self { queue: queue::queue(), writing, storing, told }
+        let (writing, storing, notified) = Default::default();
+        Self { queue: queue::queue(), writing, storing, notified }
     }
 }

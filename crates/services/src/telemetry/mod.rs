@@ -11,14 +11,14 @@ mod ingest;
 mod limits;
 mod list;
 mod logs;
+mod notified_keys;
 mod once;
 mod purge;
 mod queue;
 mod scan;
+mod search_term;
 mod sizes;
-mod sought;
 mod store;
-mod told;
 mod traces;
 
 pub use cut::{cut_text, fit_meta};
@@ -104,7 +104,7 @@ impl Source {
     /// Whether this is the first call for the key in this process. A client that repeats the same
     /// mistake every minute is told the reason once.
     pub fn is_first(&self, services: &Services) -> bool {
-        services.ingest.told.is_first(self.key.id)
+        services.ingest.notified.is_first(self.key.id)
     }
 }
 

@@ -11,9 +11,9 @@ const MOST_KEYS: usize = 4_096;
 
 /// The keys that have received the message.
 #[derive(Default)]
-pub(super) struct Told(Mutex<HashSet<KeyId>>);
+pub(super) struct NotifiedKeys(Mutex<HashSet<KeyId>>);
 
-impl Told {
+impl NotifiedKeys {
     /// Records a key. Returns whether it is new.
     pub(super) fn is_first(&self, key: KeyId) -> bool {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,15 +32,15 @@ mod tests {
 
     #[test]
     fn each_key_is_first_once_in_bounded_memory() {
-        let told = Told::default();
+        let notified = NotifiedKeys::default();
         let key = |number: usize| {
             let mut random = [0; 10];
             random[2..].copy_from_slice(&number.to_be_bytes());
             KeyId::new(Timestamp::from_millis(0), random)
         };
-        let first = (0..2 * MOST_KEYS).filter(|number| told.is_first(key(*number))).count();
+        let first = (0..2 * MOST_KEYS).filter(|number| notified.is_first(key(*number))).count();
         assert_eq!(first, 2 * MOST_KEYS);
-        assert!(!told.is_first(key(2 * MOST_KEYS - 1)));
-        assert!(told.0.lock().unwrap().len() <= MOST_KEYS);
+        assert!(!notified.is_first(key(2 * MOST_KEYS - 1)));
+        assert!(notified.0.lock().unwrap().len() <= MOST_KEYS);
     }
 }

@@ -11,9 +11,9 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 #[derive(Clone)]
-pub(super) struct Sought(String);
+pub(super) struct SearchTerm(String);
 
-impl Sought {
+impl SearchTerm {
     pub(super) fn new(text: &str) -> Self {
         Self(comparable(text).into_owned())
     }
@@ -25,7 +25,7 @@ impl Sought {
 
     /// As `is_in`, for the contents of JSON. Invalid JSON contains nothing.
     pub(super) fn is_in_json(&self, json: &str) -> bool {
-        let mut search = Search { sought: self, found: false };
+        let mut search = Search { term: self, found: false };
         // The search stops at the first match, which it signals as an error.
         let _ = search.deserialize(&mut serde_json::Deserializer::from_str(json));
         search.found
@@ -57,13 +57,13 @@ fn comparable(text: &str) -> Cow<'_, str> {
 
 /// A visitor that walks through JSON without building a value.
 struct Search<'a> {
-    sought: &'a Sought,
+    term: &'a SearchTerm,
     found: bool,
 }
 
 impl Search<'_> {
     fn look_in<E: Error>(&mut self, text: &str) -> Result<(), E> {
-        self.found = self.sought.is_in(text);
+        self.found = self.term.is_in(text);
         if self.found { Err(E::custom("found")) } else { Ok(()) }
     }
 }
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn search_matches_text_as_people_read_it() {
-        for (sought, text) in [
+        for (term, text) in [
             ("ärger", "Viel ÄRGER"),
             ("ÄRGER", "viel ärger"),
             ("ΟΔΟΣ", "η οδοσ Α"),
@@ -138,10 +138,10 @@ mod tests {
             ("\u{a0}b", "a b"),
             ("10 K", "10 \u{212a}"),
         ] {
-            assert!(Sought::new(sought).is_in(text), "{sought}");
+            assert!(SearchTerm::new(term).is_in(text), "{term}");
         }
-        for (sought, text) in [("%", "100"), ("_", "a b"), ("ä", "a"), ("a b", "ab")] {
-            assert!(!Sought::new(sought).is_in(text), "{sought}");
+        for (term, text) in [("%", "100"), ("_", "a b"), ("ä", "a"), ("a b", "ab")] {
+            assert!(!SearchTerm::new(term).is_in(text), "{term}");
         }
     }
 
@@ -152,14 +152,15 @@ mod tests {
             "events": [{"exception": "Größe: 1,5\u{1}"}, true, null, 0.25, 1e30],
         });
         let json = json.to_string();
-        for sought in
+        for term in
             ["\"straße\" from", "c:\\temp\\new", "DB.Query", "größe", "-7", "TRUE", "0.25", "e+30"]
         {
-            assert!(Sought::new(sought).is_in_json(&json), "{sought}");
+            assert!(SearchTerm::new(term).is_in_json(&json), "{term}");
         }
-        for sought in ["{", "\":", "\\n from", "\\\\", "null", "u0001", "nfrom"] {
-            assert!(!Sought::new(sought).is_in_json(&json), "{sought}");
+        for term in ["{", "\":", "\\n from", "\\\\", "null", "u0001", "nfrom"] {
+            assert!(!SearchTerm::new(term).is_in_json(&json), "{term}");
         }
-        assert!(!Sought::new("a").is_in_json("") && !Sought::new("a").is_in_json("{\"b\": a"));
+        assert!(!SearchTerm::new("a").is_in_json(""));
+        assert!(!SearchTerm::new("a").is_in_json("{\"b\": a"));
     }
 }
