@@ -35,7 +35,7 @@ pub async fn verify(
             Ok(found) => found,
             Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
         };
-    if !may_know(services, actor, &found).await? {
+    if !may_see(services, actor, &found).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
     let call = CheckRequest {
@@ -59,7 +59,7 @@ fn asker(actor: &Actor) -> LookupCaller {
     }
 }
 
-async fn may_know(
+async fn may_see(
     services: &Services,
     actor: &Actor,
     found: &IdentifiedKey,

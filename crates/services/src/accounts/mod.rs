@@ -9,7 +9,7 @@ mod first_sign_in;
 mod jwt_crypto;
 mod local;
 mod local_code;
-mod replaced;
+mod session_limit;
 mod session_state;
 mod sessions;
 mod sign_in;

@@ -7,7 +7,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use super::administrator_logins::{self, is_administrator};
 use super::device::Device;
 use super::first_sign_in::create_workspace;
-use super::replaced;
+use super::session_limit;
 use super::sessions::{self, issue_refresh_token};
 use crate::audit::By;
 use crate::error::Error;
@@ -94,7 +94,7 @@ async fn try_sign_in_once(
     };
     let known = user::Entity::find().filter(same).one(&transaction).await?;
     let user = if let Some(known) = known {
-        replaced::make_room(services, &transaction, known.id).await?;
+        session_limit::evict_oldest(services, &transaction, known.id).await?;
         update_profile(&transaction, known, person).await?
     } else {
         let user = create_user(services, &transaction, person).await?;

@@ -130,7 +130,7 @@ async fn insert(
         },
     };
     if let Some(application) = request.application_id {
-        still_there(&transaction, application).await?;
+        ensure_exists(&transaction, application).await?;
     }
     check_name(&transaction, project.id, request.kind, request.name.as_str(), None).await?;
     if request.kind != KeyKind::Service {
@@ -180,7 +180,7 @@ async fn insert(
 
 /// Checks that the application exists. Deleting an application locks its project first, so it stays
 /// until this transaction ends.
-async fn still_there(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
+async fn ensure_exists(database: &impl ConnectionTrait, id: ApplicationId) -> Result<(), Error> {
     application::Entity::find_by_id(id)
         .filter(application::Column::DeletedAt.is_null())
         .one(database)

@@ -21,7 +21,7 @@ use latchkey_store::entity::{ingest_batch, log, trace};
 ///
 /// # Errors
 /// The database fails.
-pub(super) async fn bytes_that_were_there(
+pub(super) async fn existing_bytes(
     transaction: &DatabaseTransaction,
     call: CallIdentity,
     rows: &[RowKey],

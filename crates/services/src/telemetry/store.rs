@@ -136,13 +136,13 @@ async fn store(
     let storing = {
         let services = services.clone();
         let Batch { call, chunks } = batch;
-        let may_be_there = chunks.len() > 1;
+        let may_be_partial = chunks.len() > 1;
         async move {
             let write = write(&services, (project, allowance), call, chunks);
             let stored = within(CALL_TIMEOUT, write).await;
             drop(permit);
-            if stored.is_err() && may_be_there {
-                undo_or_tell(&services, call).await;
+            if stored.is_err() && may_be_partial {
+                undo_or_log(&services, call).await;
             }
             stored
         }
@@ -169,7 +169,7 @@ async fn write(
     }
     drop(alone);
     let Some(log) = services.database.telemetry().write_ahead_log() else { return Ok(()) };
-    let synced = tokio::task::spawn_blocking(move || bring_to_disk(&log)).await;
+    let synced = tokio::task::spawn_blocking(move || sync_log(&log)).await;
     synced.map_err(|error| outage(&error.to_string()))?
 }
 
@@ -207,7 +207,7 @@ async fn write_chunk(
     let again = if usize::try_from(inserted).is_ok_and(|rows| rows == chunk.rows.len()) {
         0
     } else {
-        once::bytes_that_were_there(&transaction, call, &chunk.rows).await?
+        once::existing_bytes(&transaction, call, &chunk.rows).await?
     };
     if again > 0 {
         sizes::add(&transaction, project, -again).await?;
@@ -224,7 +224,7 @@ async fn forget(transaction: &DatabaseTransaction, first: Uuid) -> Result<(), Db
 }
 
 /// Syncs SQLite's write-ahead log to disk.
-fn bring_to_disk(log: &Path) -> Result<(), Error> {
+fn sync_log(log: &Path) -> Result<(), Error> {
     let synced = std::fs::File::options().write(true).open(log).and_then(|log| log.sync_data());
     match synced {
         Ok(()) => Ok(()),
@@ -234,7 +234,7 @@ fn bring_to_disk(log: &Path) -> Result<(), Error> {
     }
 }
 
-async fn undo_or_tell(services: &Services, CallIdentity { kind, first, items, .. }: CallIdentity) {
+async fn undo_or_log(services: &Services, CallIdentity { kind, first, items, .. }: CallIdentity) {
     if let Err(error) = undo(services, kind, first, items).await {
         tracing::warn!(%error, "Failed to delete the items of a rejected request; retrying later");
     }

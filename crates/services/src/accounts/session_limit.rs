@@ -17,14 +17,14 @@ use crate::services::Services;
 use latchkey_store::entity::session;
 
 /// Maximum number of sessions that one sign-in ends, if more than the limit are active.
-const MOST_REPLACED: usize = 1_000;
+const MOST_EVICTED: usize = 1_000;
 
 /// Ends the least recently used sessions of a person who is about to start one, if it would exceed
 /// the limit.
 ///
 /// Sessions are locked before people (see [`crate::scope`]), so the caller runs this before it
 /// writes the person's row.
-pub(super) async fn make_room(
+pub(super) async fn evict_oldest(
     services: &Services,
     transaction: &DatabaseTransaction,
     user: UserId,
@@ -47,7 +47,7 @@ pub(super) async fn make_room(
     let mut oldest: Vec<SessionId> = oldest.all(transaction).await?;
     let too_many = (oldest.len() + 1).saturating_sub(sessions::MOST_SESSIONS);
     if too_many > 0 {
-        oldest.truncate(too_many.min(MOST_REPLACED));
+        oldest.truncate(too_many.min(MOST_EVICTED));
         let which = session::Column::Id.is_in(oldest);
         sessions::end_all(services, transaction, which, SessionEndReason::Replaced).await?;
     }
