@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::upstream::Script;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 use crate::test_app::{Backend, text};
 
 const EVENTS: &str = "text/event-stream; charset=utf-8";
@@ -30,12 +30,6 @@ fn whole(words: &str, more: &Value) -> Value {
     let mut answer = json!({ "id": "x", "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }] });
     answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     answer
-}
-
-fn streamed(user: &str) -> Value {
-    let mut body = asks("qwen3.6-27b", user);
-    body["stream"] = json!(true);
-    body
 }
 
 /// The prompt and completion tokens that a key has used, and how many of them are an estimate.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::upstream::Script;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 use crate::test_app::{Backend, text};
 
 const EVENTS: &str = "text/event-stream";
@@ -27,10 +27,8 @@ fn chunk(words: &str, finish: &Value) -> String {
     format!("data: {}\n\n", json!({ "id": "x", "choices": [choice] }))
 }
 
-async fn streamed(gateway: &Gateway, key: &str, user: &str) -> String {
-    let mut body = asks("qwen3.6-27b", user);
-    body["stream"] = json!(true);
-    gateway.chat(key, &body).await.text().await.unwrap()
+async fn stream_text(gateway: &Gateway, key: &str, user: &str) -> String {
+    gateway.chat(key, &streamed(user)).await.text().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +47,7 @@ async fn the_end_of_a_stream_is_whole() {
         ("whole", format!("{part}{last}{done}"), format!("{part}{last}{done}")),
     ] {
         gateway.upstream.script(name, answers(200, &[("content-type", EVENTS)], sent));
-        assert_eq!(streamed(&gateway, &key, name).await, wanted, "{name}");
+        assert_eq!(stream_text(&gateway, &key, name).await, wanted, "{name}");
     }
     for (name, sent) in [
         ("cut", part.clone()),
@@ -57,7 +55,7 @@ async fn the_end_of_a_stream_is_whole() {
         ("nothing", String::new()),
     ] {
         gateway.upstream.script(name, answers(200, &[("content-type", EVENTS)], sent.clone()));
-        let answer = streamed(&gateway, &key, name).await;
+        let answer = stream_text(&gateway, &key, name).await;
         let event = answer.strip_prefix(if sent.is_empty() { "" } else { &part }).unwrap();
         let event: Value = serde_json::from_str(event.strip_prefix("data: ").unwrap()).unwrap();
         assert_eq!(event["error"]["code"], "upstream_error", "{name}");
@@ -67,7 +65,7 @@ async fn the_end_of_a_stream_is_whole() {
         json!({ "error": { "message": "no gpu at http://10.0.0.7:8000/v1" } })
     );
     gateway.upstream.script("error", answers(200, &[("content-type", EVENTS)], error));
-    let answer = streamed(&gateway, &key, "error").await;
+    let answer = stream_text(&gateway, &key, "error").await;
     assert!(answer.contains("no gpu at [url]") && !answer.contains("10.0.0.7"), "{answer}");
     assert_eq!(answer.matches("data: ").count(), 2);
 }

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::upstream::Script;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 use crate::test_app::{Backend, text};
 
 /// The caps of the call that the upstream saw last.
@@ -79,8 +79,7 @@ async fn a_stream_ends_when_all_that_was_reserved_has_come() {
     // It does not go by the cap that the client sends.
     gateway.upstream.script("endless", Script::Stream((0..1_000).map(chunk).collect()));
     let (key, id) = budget(&gateway, "k", 150).await;
-    let mut body = asks("qwen3.6-27b", "endless");
-    body["stream"] = json!(true);
+    let mut body = streamed("endless");
     body["max_completion_tokens"] = json!(2_000);
     let answer = gateway.chat(&key, &body).await.text().await.unwrap();
     let events: Vec<&str> = answer.trim_end().split("\n\n").collect();

@@ -11,7 +11,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::upstream::Script;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 use crate::consistency::nodes::hears;
 use crate::test_app::{Backend, TestApp, on_both_databases};
 
@@ -20,10 +20,8 @@ const WITHIN: Duration = Duration::from_secs(2);
 const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
 
 async fn stream(gateway: &Gateway, base: &str, key: &str) -> Response {
-    let mut body = asks("qwen3.6-27b", "endless");
-    body["stream"] = json!(true);
     let call = gateway.app.http.post(format!("{base}/v1/chat/completions"));
-    let mut answer = call.bearer_auth(key).json(&body).send().await.unwrap();
+    let mut answer = call.bearer_auth(key).json(&streamed("endless")).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert!(answer.chunk().await.unwrap().is_some(), "it has begun");
     answer

@@ -115,6 +115,13 @@ fn asks(model: &str, user: &str) -> Value {
     json!({ "model": model, "user": user, "messages": [{ "role": "user", "content": "Hi" }] })
 }
 
+/// The same for a stream.
+fn streamed(user: &str) -> Value {
+    let mut body = asks("qwen3.6-27b", user);
+    body["stream"] = json!(true);
+    body
+}
+
 /// A refusal in OpenAI's shape.
 async fn refused(answer: reqwest::Response, status: u16, code: &str) -> Value {
     let (got, headers) = (answer.status().as_u16(), answer.headers().clone());

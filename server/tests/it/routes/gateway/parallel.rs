@@ -9,18 +9,12 @@ use super::key_of;
 use super::upstream::Script;
 #[cfg(target_os = "linux")]
 use super::upstream::Upstream;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 #[cfg(target_os = "linux")]
 use crate::process::Process;
 use crate::test_app::{Backend, key_path, on_both_databases};
 
 const EVENT: &str = "data: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Hi\"}}]}\n\n";
-
-fn endless() -> Value {
-    let mut body = asks("qwen3.6-27b", "endless");
-    body["stream"] = json!(true);
-    body
-}
 
 /// Waits until a call of the key is admitted.
 async fn until_admitted(gateway: &Gateway, key: &str) {
@@ -41,7 +35,7 @@ async fn calls_beyond_max_parallel_are_refused_until_one_ends() {
     let (other, _) = gateway.key(json!({ "name": "other" })).await;
     let mut open = Vec::new();
     for _ in 0..2 {
-        let answer = gateway.chat(&key, &endless()).await;
+        let answer = gateway.chat(&key, &streamed("endless")).await;
         assert_eq!(answer.status(), 200);
         open.push(answer);
     }
@@ -63,8 +57,7 @@ async fn calls_beyond_max_parallel_are_refused_until_one_ends() {
         let mut body = asks("qwen3.6-27b", "a");
         if round % 2 == 0 {
             gateway.upstream.script("brief", Script::Stream(vec![EVENT.into()]));
-            body = asks("qwen3.6-27b", "brief");
-            body["stream"] = json!(true);
+            body = streamed("brief");
         }
         let answer = gateway.chat(&key, &body).await;
         assert_eq!(answer.status(), 200, "round {round}");
@@ -79,11 +72,12 @@ async fn sixty_four_calls_at_a_time_hold_where_nothing_is_said() {
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
     let mut open = Vec::new();
     for _ in 0..64 {
-        let answer = gateway.chat(&key, &endless()).await;
+        let answer = gateway.chat(&key, &streamed("endless")).await;
         assert_eq!(answer.status(), 200);
         open.push(answer);
     }
-    refused(gateway.chat(&key, &endless()).await, 429, "too_many_parallel_requests").await;
+    refused(gateway.chat(&key, &streamed("endless")).await, 429, "too_many_parallel_requests")
+        .await;
 }
 
 /// Few enough that calls would take all of them.
@@ -116,7 +110,8 @@ async fn open_streams_leave_files_for_other_connections() {
     let url = format!("{}/v1/chat/completions", process.base);
     let mut open = Vec::new();
     for _ in 0..192 {
-        let answer = client.post(&url).bearer_auth(&key).json(&endless()).send().await.unwrap();
+        let call = client.post(&url).bearer_auth(&key).json(&streamed("endless"));
+        let answer = call.send().await.unwrap();
         if answer.status() == 200 {
             open.push(answer);
             continue;

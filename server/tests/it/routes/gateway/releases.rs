@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 
 use super::upstream::Script;
-use super::{Gateway, asks, refused};
+use super::{Gateway, asks, refused, streamed};
 use crate::test_app::Backend;
 
 const BUDGET: u64 = 10_000;
@@ -158,9 +158,7 @@ async fn a_stream_that_goes_wrong_costs_what_had_come_of_it() {
         ("stops", Script::Stream(begun("data: {\"choi")), "", "upstream_error"),
     ] {
         limited.gateway.upstream.script(user, script);
-        let mut body = asks("qwen3.6-27b", user);
-        body["stream"] = json!(true);
-        let answer = limited.post("/v1/chat/completions", body.to_string()).await;
+        let answer = limited.post("/v1/chat/completions", streamed(user).to_string()).await;
         assert_eq!(answer.status(), 200);
         let text = answer.text().await.unwrap();
         let rest = text.strip_prefix(event).and_then(|rest| rest.strip_prefix(more)).unwrap();

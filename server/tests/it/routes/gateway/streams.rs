@@ -7,14 +7,8 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::upstream::Script;
-use super::{Gateway, asks};
+use super::{Gateway, streamed};
 use crate::test_app::Backend;
-
-fn streamed(user: &str) -> Value {
-    let mut body = asks("qwen3.6-27b", user);
-    body["stream"] = json!(true);
-    body
-}
 
 fn chunk(text: &str) -> String {
     let choice = json!({ "index": 0, "delta": { "content": text }, "finish_reason": null });

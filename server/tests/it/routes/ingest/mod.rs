@@ -2,7 +2,7 @@
 
 pub(crate) mod limits;
 pub(crate) mod otlp;
-pub(crate) mod sandbox;
+mod sandbox;
 mod search;
 
 use latchkey_services::telemetry::purge_unfinished;
