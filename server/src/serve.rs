@@ -185,7 +185,7 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
 async fn purge_telemetry(services: Services, stop: CancellationToken) {
     let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
     let mut purge_old = tokio::time::interval(PURGE_EVERY);
-    let told = |error: Option<Error>| {
+    let log = |error: Option<Error>| {
         if let Some(error) = error {
             tracing::warn!(%error, "Failed to purge telemetry; retrying later");
         }
@@ -194,11 +194,11 @@ async fn purge_telemetry(services: Services, stop: CancellationToken) {
         loop {
             tokio::select! {
                 _ = purge.tick() => {
-                    told(telemetry::purge_sandbox(&services).await.err());
-                    told(telemetry::purge_deleted(&services).await.err());
-                    told(telemetry::purge_unfinished(&services).await.err());
+                    log(telemetry::purge_sandbox(&services).await.err());
+                    log(telemetry::purge_deleted(&services).await.err());
+                    log(telemetry::purge_unfinished(&services).await.err());
                 }
-                _ = purge_old.tick() => told(telemetry::purge_live(&services).await.err()),
+                _ = purge_old.tick() => log(telemetry::purge_live(&services).await.err()),
             }
         }
     };

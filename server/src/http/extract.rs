@@ -92,11 +92,11 @@ pub(crate) fn flag(name: &str, text: Option<&str>) -> Result<bool, Refusal> {
     }
 }
 
-/// A text to look for.
+/// A parameter that is a search text.
 ///
 /// # Errors
 /// 422 naming the parameter.
-pub(crate) fn sought(name: &str, text: Option<String>) -> Result<Option<QueryText>, Refusal> {
+pub(crate) fn query_text(name: &str, text: Option<String>) -> Result<Option<QueryText>, Refusal> {
     let refused = |invalid: InvalidQueryText| Problem::invalid(name, invalid.to_string());
     Ok(given(text).map(|text| text.parse()).transpose().map_err(refused)?)
 }

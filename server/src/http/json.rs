@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn wrong_fields_are_named() {
-        let told = |body| refusal::<ApplicationKeyRequest>(body);
+        let detail = |body| refusal::<ApplicationKeyRequest>(body);
         let invalid = |detail: &str| (ErrorCode::Invalid, detail.to_owned());
-        assert_eq!(told(r#"{"color":1}"#), invalid("color: Unknown field."));
-        assert_eq!(told(r#"{"name":5}"#), invalid("name: Expected a string."));
-        assert_eq!(told(r#"{"name":""}"#), invalid("name: Enter a name."));
+        assert_eq!(detail(r#"{"color":1}"#), invalid("color: Unknown field."));
+        assert_eq!(detail(r#"{"name":5}"#), invalid("name: Expected a string."));
+        assert_eq!(detail(r#"{"name":""}"#), invalid("name: Enter a name."));
         for body in ["[]", "null", "5", "\"lk\""] {
-            assert_eq!(told(body), invalid("body: Expected an object."));
+            assert_eq!(detail(body), invalid("body: Expected an object."));
         }
         assert_eq!(
-            told(r#"{"environment":"prod"}"#),
+            detail(r#"{"environment":"prod"}"#),
             invalid("environment: Expected \"live\" or \"test\".")
         );
         assert_eq!(refusal::<TraceBatch>("{}"), invalid("traces: This field is required."));

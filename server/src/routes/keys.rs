@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use super::key_actions::{KeyIsActive, KeyNotChanged, KeyNotRotated, key_actions};
 use crate::http::auth::Caller;
 use crate::http::extract::{
-    ListPage, PageParams, Params, PathId, flag, given, no_such_id, one_of, sought,
+    ListPage, PageParams, Params, PathId, flag, given, no_such_id, one_of, query_text,
 };
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
@@ -61,7 +61,7 @@ impl KeyParams {
                 .map(|text| text.parse().map_err(|_| no_such_id()))
                 .transpose()?,
             archived,
-            q: sought("q", self.q)?,
+            q: query_text("q", self.q)?,
             sort: one_of("sort", self.sort, "Use created or last_used.")?.unwrap_or_default(),
         })
     }

@@ -43,7 +43,7 @@ pub(super) struct ScopeContext {
 }
 
 /// Puts what all items of a scope have in common.
-pub(super) fn put_origin(meta: &mut Meta, origin: &ScopeContext) {
+pub(super) fn insert_scope(meta: &mut Meta, origin: &ScopeContext) {
     put(meta, "resource", origin.resource.clone());
     let mut scope = Meta::new();
     put(&mut scope, "name", origin.scope.name.clone());
@@ -262,20 +262,20 @@ impl Rejected {
 
     fn add(&mut self, path: &dyn Display, reason: &str) {
         self.count += 1;
-        self.tell(path, reason);
+        self.push_reason(path, reason);
     }
 
     /// What could not be read, without an item that is lost by it.
     fn note(&mut self, path: &dyn Display, read: Result<(), Problem>) {
         if let Err(problem) = read {
-            self.tell(path, &problem.detail);
+            self.push_reason(path, &problem.detail);
         }
     }
 
-    fn tell(&mut self, path: &dyn Display, reason: &str) {
+    fn push_reason(&mut self, path: &dyn Display, reason: &str) {
         /// Enough to see a pattern; a batch may have ten thousand.
-        const TOLD: usize = 5;
-        if self.reasons.len() < TOLD {
+        const MAX_REASONS: usize = 5;
+        if self.reasons.len() < MAX_REASONS {
             let path = path.to_string();
             // Some reasons begin with the place, and go on with one within it.
             let reason = reason

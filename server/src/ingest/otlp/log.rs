@@ -6,7 +6,7 @@ use latchkey_services::telemetry::{MOST_OF_A_NAME, check_log};
 use serde_json::Value;
 
 use super::attributes::{attributes, value};
-use super::batch::{Fault, Item, put_origin};
+use super::batch::{Fault, Item, insert_scope};
 use super::ids::{SPAN_ID, TRACE_ID, id, time};
 use super::messages::LogRecord;
 use super::meta::{Meta, beginning, put};
@@ -47,7 +47,7 @@ pub(super) fn entry(item: Item<'_>) -> Result<LogEntry, Fault> {
     put(&mut meta, "attributes", attributes(encoding, path, record.attributes));
     put(&mut meta, "droppedAttributesCount", record.dropped_attributes_count);
     put(&mut meta, "flags", record.flags);
-    put_origin(&mut meta, origin);
+    insert_scope(&mut meta, origin);
     let entry = LogEntry {
         trace_id: id(&record.trace_id, TRACE_ID),
         level,

@@ -11,7 +11,7 @@ use latchkey_services::telemetry::{MOST_OF_A_NAME, MOST_OF_A_URL, check_trace};
 use serde_json::Value;
 
 use super::attributes::attributes;
-use super::batch::{Fault, Item, ScopeContext, put_origin};
+use super::batch::{Fault, Item, ScopeContext, insert_scope};
 use super::body::Encoding;
 use super::ids::{SPAN_ID, TRACE_ID, id, time};
 use super::messages::{Event, Link, Span, Status};
@@ -166,7 +166,7 @@ fn meta(
     put(&mut meta, "droppedLinksCount", span.dropped_links_count);
     put(&mut meta, "traceState", span.trace_state);
     put(&mut meta, "flags", span.flags);
-    put_origin(&mut meta, origin);
+    insert_scope(&mut meta, origin);
     Ok(meta)
 }
 
