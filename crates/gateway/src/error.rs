@@ -79,8 +79,8 @@ impl GatewayError {
     }
 
     /// The upstream's error, in its own words.
-    pub(super) fn of_upstream(status: StatusCode, told: UpstreamError) -> Self {
-        let UpstreamError { message, kind, param, code } = told;
+    pub(super) fn of_upstream(status: StatusCode, error: UpstreamError) -> Self {
+        let UpstreamError { message, kind, param, code } = error;
         let kind = kind.map_or_else(|| kind_of(status).into(), Cow::from);
         let error = ErrorDetail { message, kind, param, code: code.map(Cow::from) };
         Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
@@ -120,9 +120,9 @@ impl GatewayError {
     }
 
     /// 502: the upstream sent an error with a success status.
-    pub(super) fn upstream_answered(told: UpstreamError) -> Self {
-        let code = told.code.clone().or_else(|| Some("upstream_error".to_owned()));
-        Self::of_upstream(StatusCode::BAD_GATEWAY, UpstreamError { code, ..told })
+    pub(super) fn upstream_answered(error: UpstreamError) -> Self {
+        let code = error.code.clone().or_else(|| Some("upstream_error".to_owned()));
+        Self::of_upstream(StatusCode::BAD_GATEWAY, UpstreamError { code, ..error })
     }
 
     /// 429: the upstream limits the rate of this server's calls.
@@ -133,9 +133,9 @@ impl GatewayError {
     }
 
     /// 429: the account at the upstream has no quota left. Retrying is useless.
-    pub(super) fn upstream_quota(told: UpstreamError) -> Self {
-        let told = UpstreamError { code: Some(INSUFFICIENT_QUOTA.to_owned()), ..told };
-        let mut refused = Self::of_upstream(StatusCode::TOO_MANY_REQUESTS, told);
+    pub(super) fn upstream_quota(error: UpstreamError) -> Self {
+        let error = UpstreamError { code: Some(INSUFFICIENT_QUOTA.to_owned()), ..error };
+        let mut refused = Self::of_upstream(StatusCode::TOO_MANY_REQUESTS, error);
         refused.body.error.kind = INSUFFICIENT_QUOTA.into();
         refused.headers.push((SHOULD_RETRY, HeaderValue::from_static("false")));
         refused

@@ -86,7 +86,7 @@ pub async fn accept(
     stop: impl Future<Output = ()>,
 ) {
     let server = Arc::new(Server { handler, builder: builder(timeouts), timeouts });
-    let (told, _) = watch::channel(());
+    let (stopping, _) = watch::channel(());
     let (wanted, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(places));
     let mut stop = pin!(stop);
@@ -95,18 +95,18 @@ pub async fn accept(
             next = next(&listener, &places, &wanted) => next,
             () = &mut stop => break,
         };
-        let (server, told, wanted) = (Arc::clone(&server), told.subscribe(), wanted.subscribe());
+        let (server, stopping, wanted) = (Arc::clone(&server), stopping.subscribe(), wanted.subscribe());
         tokio::spawn(async move {
             let _counted = OpenConnection::new(&server);
-            serve_connection(&server, stream, peer, told, wanted).await;
+            serve_connection(&server, stream, peer, stopping, wanted).await;
             drop(place);
         });
     }
     drop(listener);
     // Each connection gets this message, and drops its receiver when it closes. Sending fails only
     // if no connection is open.
-    let _ = told.send(());
-    told.closed().await;
+    let _ = stopping.send(());
+    stopping.closed().await;
 }
 
 /// Waits for a place, then for a connection. While none is free, idle connections are notified
@@ -144,13 +144,13 @@ struct Server<A> {
     timeouts: Timeouts,
 }
 
-/// Serves one connection until it closes, its client times out, or the server was `told` to stop
-/// and no request is in progress.
+/// Serves one connection until it closes, its client times out, or `stopping` was sent and no
+/// request is in progress.
 async fn serve_connection<A: Handler>(
     server: &Arc<Server<A>>,
     stream: TcpStream,
     peer: SocketAddr,
-    mut told: watch::Receiver<()>,
+    mut stopping: watch::Receiver<()>,
     wanted: watch::Receiver<()>,
 ) {
     let progress = Arc::new(Progress::default());
@@ -167,7 +167,7 @@ async fn serve_connection<A: Handler>(
     // In one set, which is polled only when one of them wakes. The connection itself is polled with
     // every request.
     let mut events = FuturesUnordered::new();
-    events.push(Either::Left(told.changed().map(|_| ConnectionEvent::Stop)));
+    events.push(Either::Left(stopping.changed().map(|_| ConnectionEvent::Stop)));
     events.push(Either::Right(Either::Left(tick(server.timeouts))));
     events.push(Either::Right(Either::Right(wants(wanted))));
     loop {

@@ -243,8 +243,8 @@ async fn connection_closes_when_head_comes_byte_by_byte() {
 async fn stop_finishes_requests_in_progress() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (stop, told) = tokio::sync::oneshot::channel::<()>();
-    let stopped = async move { told.await.unwrap() };
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let stopped = async move { stopping.await.unwrap() };
     let server = tokio::spawn(accept(listener, Sizes, 3, TIMEOUTS, stopped));
     let mut idle = TcpStream::connect(address).await.unwrap();
     let mut client = Client::connect(address, 1000).await;

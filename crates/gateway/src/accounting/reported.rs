@@ -216,18 +216,18 @@ mod tests {
 
     #[test]
     fn last_report_is_final() {
-        let told = |json: &str| ReportedUsage::read(json.as_bytes());
-        let first = told(r#"{"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}"#);
-        let more = told(r#"{"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}"#);
+        let usage = |json: &str| ReportedUsage::read(json.as_bytes());
+        let first = usage(r#"{"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}"#);
+        let more = usage(r#"{"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}"#);
         assert_eq!(first.then(more, true), more);
         assert_eq!(more.then(first, true), first, "corrected downwards");
-        let zeros = told(r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#);
+        let zeros = usage(r#"{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}"#);
         assert_eq!(more.then(zeros, true), more);
-        assert_eq!(more.then(told("{}"), true), more);
-        let sum = more.then(told(r#"{"total_tokens": 20}"#), true);
+        assert_eq!(more.then(usage("{}"), true), more);
+        let sum = more.then(usage(r#"{"total_tokens": 20}"#), true);
         assert_eq!(sum, ReportedUsage { prompt: Some(9), completion: None, total: Some(20) });
-        let output = told(r#"{"output_tokens": 7}"#);
-        let both = told(r#"{"input_tokens": 3, "output_tokens": 1}"#).then(output, true);
+        let output = usage(r#"{"output_tokens": 7}"#);
+        let both = usage(r#"{"input_tokens": 3, "output_tokens": 1}"#).then(output, true);
         assert_eq!(both, ReportedUsage { prompt: Some(3), completion: Some(7), total: None });
     }
 }

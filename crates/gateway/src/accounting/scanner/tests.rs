@@ -11,7 +11,7 @@ fn scanned(json: &str, size: usize) -> ResponseScanner {
     scanner
 }
 
-fn told(json: &str, size: usize) -> Option<(u64, u64)> {
+fn usage(json: &str, size: usize) -> Option<(u64, u64)> {
     let reported = scanned(json, size).reported();
     reported.prompt.zip(reported.completion)
 }
@@ -36,7 +36,7 @@ fn usage_is_found_at_any_depth_and_chunking() {
         (String::new(), None),
     ] {
         for size in [1, 2, 3, 7, 1_000] {
-            assert_eq!(told(&json, size), wanted, "{json} by {size}");
+            assert_eq!(usage(&json, size), wanted, "{json} by {size}");
         }
     }
 }
@@ -44,12 +44,12 @@ fn usage_is_found_at_any_depth_and_chunking() {
 #[test]
 fn names_and_values_of_any_length_are_skipped() {
     let long = "x".repeat(1_000_000);
-    assert_eq!(told(&format!(r#"{{"{long}": "{long}", "usage": {USED}}}"#), 4_096), Some((3, 5)));
-    assert_eq!(told(&format!(r#"{{"usage": {{"a": "{long}"}}}}"#), 4_096), None);
+    assert_eq!(usage(&format!(r#"{{"{long}": "{long}", "usage": {USED}}}"#), 4_096), Some((3, 5)));
+    assert_eq!(usage(&format!(r#"{{"usage": {{"a": "{long}"}}}}"#), 4_096), None);
     let deep = "[".repeat(1_000_000);
-    assert_eq!(told(&format!(r#"{{"usage": {deep}"#), 4_096), None);
+    assert_eq!(usage(&format!(r#"{{"usage": {deep}"#), 4_096), None);
     let closed = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
-    assert_eq!(told(&format!(r#"{{"a": {closed}, "usage": {USED}}}"#), 4_096), Some((3, 5)));
+    assert_eq!(usage(&format!(r#"{{"a": {closed}, "usage": {USED}}}"#), 4_096), Some((3, 5)));
 }
 
 #[test]
