@@ -95,7 +95,8 @@ pub async fn accept(
             next = next(&listener, &places, &wanted) => next,
             () = &mut stop => break,
         };
-        let (server, stopping, wanted) = (Arc::clone(&server), stopping.subscribe(), wanted.subscribe());
+        let server = Arc::clone(&server);
+        let (stopping, wanted) = (stopping.subscribe(), wanted.subscribe());
         tokio::spawn(async move {
             let _counted = OpenConnection::new(&server);
             serve_connection(&server, stream, peer, stopping, wanted).await;

@@ -129,7 +129,7 @@ async fn silent_connections_make_room_for_others() {
     for stream in &mut silent {
         end(stream).await;
     }
-    assert!(idle.hears().await, "it is told, not cut off");
+    assert!(idle.hears().await, "it is shut down gracefully, not cut off");
     assert!(end(&mut working).await.len() > 30_000_000, "what is under way goes on");
 }
 

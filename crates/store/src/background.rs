@@ -92,7 +92,7 @@ mod tests {
     async fn work_runs_on_another_thread_and_panics_propagate() {
         let here = thread::current().id();
         assert_ne!(run(|| thread::current().id()).await, here);
-        let panicking = tokio::spawn(run(|| panic!("told"))).await;
+        let panicking = tokio::spawn(run(|| panic!("on purpose"))).await;
         assert!(panicking.unwrap_err().is_panic());
         assert_eq!(run(|| 7).await, 7, "the worker goes on");
     }

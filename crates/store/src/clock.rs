@@ -21,7 +21,7 @@ pub fn whole_seconds(wait: Duration) -> u64 {
     wait.as_millis().div_ceil(1_000).max(1).try_into().unwrap_or(u64::MAX)
 }
 
-/// A clock that only moves when it is told to.
+/// A clock that moves only when it is set.
 pub struct ManualClock {
     wall: AtomicI64,
     elapsed: AtomicI64,

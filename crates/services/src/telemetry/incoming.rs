@@ -6,7 +6,7 @@ use latchkey_domain::problem::FieldError;
 /// Maximum number of items stored per request.
 pub const MOST_ITEMS: usize = 10_000;
 /// Maximum number of errors in a response: enough to see a pattern.
-const TOLD: usize = 20;
+const MAX_REPORTED: usize = 20;
 
 /// A request's items: the valid ones, each with its index in the request, and the errors of the
 /// others.
@@ -36,7 +36,7 @@ impl<T> Incoming<T> {
     /// Counts an invalid item, and records the reason of the first few.
     pub fn reject(&mut self, index: usize, reason: impl FnOnce() -> String) {
         self.rejected += 1;
-        if self.errors.len() < TOLD {
+        if self.errors.len() < MAX_REPORTED {
             self.errors.push(ItemError { index, message: reason() });
         }
     }
@@ -90,7 +90,7 @@ pub struct Stored {
 impl Stored {
     pub(super) fn cut(&mut self, index: usize, field: &FieldError) {
         self.cut += 1;
-        if self.cuts.len() < TOLD {
+        if self.cuts.len() < MAX_REPORTED {
             let message = format!("{}: {}", field.field, field.message);
             self.cuts.push(ItemError { index, message });
         }
@@ -102,7 +102,7 @@ impl From<Stored> for Accepted {
         let mut errors = stored.errors;
         errors.extend(stored.cuts);
         errors.sort_by_key(|error| error.index);
-        errors.truncate(TOLD);
+        errors.truncate(MAX_REPORTED);
         Self { accepted: stored.items, rejected: stored.rejected, errors }
     }
 }
