@@ -90,18 +90,18 @@ impl Checker {
     /// # Errors
     /// A [`Denial`]: there is no secret, it is malformed or unknown, or the database is
     /// unavailable.
-    pub async fn authenticate_internally(
+    pub async fn authenticate_for_server(
         &self,
         presented: Option<&str>,
     ) -> Result<IdentifiedKey, Denial> {
         self.authenticate_for(presented, LookupCaller::Server).await
     }
 
-    /// Same as [`Self::authenticate_internally`], on behalf of a caller who was presented the
+    /// Same as [`Self::authenticate_for_server`], on behalf of a caller who was presented the
     /// secret.
     ///
     /// # Errors
-    /// As [`Self::authenticate_internally`].
+    /// As [`Self::authenticate_for_server`].
     pub async fn authenticate_for(
         &self,
         presented: Option<&str>,

@@ -152,7 +152,7 @@ async fn fill_cache(services: &Services, secrets: &[String]) -> anyhow::Result<f
     stream::iter(secrets)
         .map(anyhow::Ok)
         .try_for_each_concurrent(AT_ONCE, async |secret| {
-            let found = services.checker.authenticate_internally(Some(secret)).await;
+            let found = services.checker.authenticate_for_server(Some(secret)).await;
             found.map_err(|denial| anyhow::anyhow!(denial.detail))?;
             Ok(())
         })

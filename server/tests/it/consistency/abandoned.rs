@@ -28,7 +28,7 @@ on_both_databases! {
         let secret = text(&app.create(&ada, &body).await["key"]);
         hears(&app.services).await;
         // Cached, so that the budget is what is waited for.
-        app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+        app.services.checker.authenticate_for_server(Some(&secret)).await.unwrap();
         let mut admitted = 0;
         let mut left = 0;
         for _ in 0..40 {

@@ -20,7 +20,7 @@ async fn key(app: &TestApp, limit: u64) -> (String, IdentifiedKey) {
     let body = json!({"name": "Metered", "token_limit": limit, "token_limit_period": "month"});
     let secret = text(&app.create(&ada, &body).await["key"]);
     hears(&app.services).await;
-    let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+    let found = app.services.checker.authenticate_for_server(Some(&secret)).await.unwrap();
     (secret, found)
 }
 
@@ -139,7 +139,7 @@ on_both_databases! {
         let created = app.create(&ada, &body).await;
         let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
         hears(&app.services).await;
-        let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+        let found = app.services.checker.authenticate_for_server(Some(&secret)).await.unwrap();
         let large = reserve(&app.services, &found, 800).await;
         let lower = json!({"token_limit": 100});
         assert_eq!(crate::consistency::nodes::change(&app, &ada, &id, lower).await, 200);

@@ -93,7 +93,7 @@ async fn a_call_without_tokens_needs_none_of_an_overrun_minute() {
     let redis = Redis::start().await;
     let app = app(&redis).await;
     let (_, secret) = key(&app, json!({"name": "tpm", "tpm": 100})).await;
-    let found = app.services.checker.authenticate_internally(Some(&secret)).await.unwrap();
+    let found = app.services.checker.authenticate_for_server(Some(&secret)).await.unwrap();
     let estimate = token_estimate(10, 0);
     let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
     let reserved = app.services.checker.reserve(&found, CheckRequest::default(), estimate, pending);

@@ -171,7 +171,7 @@ async fn pending_calls_share_requests_and_keep_them() {
     let secret = text(&app.create(&ada, &body).await["key"]);
     let mut pending = 0;
     for node in nodes.iter().cycle().take(8) {
-        let found = node.checker.authenticate_internally(Some(&secret)).await.unwrap();
+        let found = node.checker.authenticate_for_server(Some(&secret)).await.unwrap();
         // Some come to nothing, some go on: none takes a second request or gives one back.
         match node.checker.begin(&found, CheckRequest::default()).await {
             Ok(call) if pending % 2 == 0 => {

@@ -19,7 +19,7 @@ async fn key(app: &TestApp) -> String {
 
 /// Reserves most of what the key has in a minute.
 async fn reserve(app: &TestApp, secret: &str) -> Reservation {
-    let found = app.services.checker.authenticate_internally(Some(secret)).await.unwrap();
+    let found = app.services.checker.authenticate_for_server(Some(secret)).await.unwrap();
     let estimate = token_estimate(100, 800);
     let pending = app.services.checker.begin(&found, CheckRequest::default()).await.unwrap();
     let reserved = app.services.checker.reserve(&found, CheckRequest::default(), estimate, pending);
