@@ -61,34 +61,34 @@ impl HttpService {
         Self { router: router(state.clone()), state, of_verified }
     }
 
-    async fn routed(&self, asked: &RequestContext, request: Request<DrainedBody>) -> Response {
+    async fn routed(&self, context: &RequestContext, request: Request<DrainedBody>) -> Response {
         let mut request = request.map(Body::new);
-        request.extensions_mut().insert(asked.ip);
-        request.extensions_mut().insert(latchkey_gateway::ClientIp(asked.ip.0));
-        request.extensions_mut().insert(asked.id);
+        request.extensions_mut().insert(context.ip);
+        request.extensions_mut().insert(latchkey_gateway::ClientIp(context.ip.0));
+        request.extensions_mut().insert(context.id);
         let method = request.method().clone();
         let path = shown(request.uri().path());
         let unmatched = UnmatchedRequest::of(&request);
-        let span = tracing::info_span!("request", request_id = %asked.id);
+        let span = tracing::info_span!("request", request_id = %context.id);
         // Its only error is that there is none.
         let routed = self.router.clone().oneshot(request).map(|Ok(response)| response);
-        let routed = unpanicked(routed).instrument(span.clone()).await;
+        let routed = catch_panic(routed).instrument(span.clone()).await;
         let mut response = routed.unwrap_or_else(|panicked| panicked);
         if let Some(unmatched) = unmatched {
             let is_refusal = response.extensions().get::<Refusal>().is_some();
             let gateway = &self.state.gateway;
-            response = unmatched.answer(gateway, asked.ip.0, &method, response, is_refusal).await;
+            response = unmatched.answer(gateway, context.ip.0, &method, response, is_refusal).await;
         }
-        let response = self.finish(asked, response).await;
-        let elapsed = self.time(asked);
+        let response = self.finish(context, response).await;
+        let elapsed = self.time(context);
         span.in_scope(|| answered(&method, &path, &response, elapsed));
         response
     }
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
     /// a line each would cost more than the check.
-    async fn verify(&self, asked: &RequestContext, request: Request<DrainedBody>) -> Response {
-        let mut handled = pin!(unpanicked(verify::answer(&self.state, asked.ip, request)));
+    async fn verify(&self, context: &RequestContext, request: Request<DrainedBody>) -> Response {
+        let mut handled = pin!(catch_panic(verify::answer(&self.state, context.ip, request)));
         let handled = match futures::poll!(handled.as_mut()) {
             Poll::Ready(handled) => handled,
             // Most answers wait for nothing, and need no timer.
@@ -98,24 +98,24 @@ impl HttpService {
             },
         };
         let response = match handled.flatten() {
-            Ok(json) => self.verified(asked, json),
-            Err(refused) => self.finish(asked, refused).await,
+            Ok(json) => self.verified(context, json),
+            Err(refused) => self.finish(context, refused).await,
         };
-        let elapsed = self.time(asked);
+        let elapsed = self.time(context);
         if response.status().is_success() {
-            let span = tracing::debug_span!("request", request_id = %asked.id);
+            let span = tracing::debug_span!("request", request_id = %context.id);
             span.in_scope(|| tracing::debug!(?elapsed, status = 200, "Verified a key"));
         } else {
-            let span = tracing::info_span!("request", request_id = %asked.id);
+            let span = tracing::info_span!("request", request_id = %context.id);
             span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));
         }
         response
     }
 
     /// How long the answer took, which is counted.
-    fn time(&self, asked: &RequestContext) -> Duration {
-        let elapsed = asked.clock.monotonic();
-        self.metrics().durations.observe(asked.route, elapsed);
+    fn time(&self, context: &RequestContext) -> Duration {
+        let elapsed = context.clock.monotonic();
+        self.metrics().durations.observe(context.route, elapsed);
         elapsed
     }
 
@@ -123,18 +123,18 @@ impl HttpService {
         &self.state.metrics
     }
 
-    fn verified(&self, asked: &RequestContext, json: Vec<u8>) -> Response {
+    fn verified(&self, context: &RequestContext, json: Vec<u8>) -> Response {
         let mut response = Response::new(json.into());
         *response.headers_mut() = self.of_verified.clone();
-        asked.id.write(response.headers_mut());
+        context.id.write(response.headers_mut());
         response
     }
 
-    async fn finish(&self, asked: &RequestContext, response: Response) -> Response {
-        let response = problem::render(asked.id, asked.takes, asked.unless_cut_off(response));
+    async fn finish(&self, context: &RequestContext, response: Response) -> Response {
+        let response = problem::render(context.id, context.takes, context.unless_cut_off(response));
         let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
-        asked.id.write(response.headers_mut());
+        context.id.write(response.headers_mut());
         response
     }
 }
@@ -160,12 +160,12 @@ impl Handler for HttpService {
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let takes = Takes::of(request.uri().path());
-        let asked = RequestContext { id, route, takes, ip, permit, clock: SystemClock::start() };
+        let context = RequestContext { id, route, takes, ip, permit, clock: SystemClock::start() };
         if route == RouteClass::Verify && request.method() == Method::POST {
-            self.verify(&asked, request).await
+            self.verify(&context, request).await
         } else {
             // Boxed: a verification need not carry the router's states.
-            Box::pin(self.routed(&asked, request)).await
+            Box::pin(self.routed(&context, request)).await
         }
     }
 
@@ -215,7 +215,7 @@ fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration)
 }
 
 /// A panic is a bug in the server: it is logged, and the caller gets a plain 500.
-async fn unpanicked<T>(answer: impl Future<Output = T>) -> Result<T, Response> {
+async fn catch_panic<T>(answer: impl Future<Output = T>) -> Result<T, Response> {
     AssertUnwindSafe(answer).catch_unwind().await.map_err(|panic| panicked(&*panic))
 }
 

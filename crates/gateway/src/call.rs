@@ -238,8 +238,8 @@ async fn call(
                 });
             let tokens = ReservationRequest { estimate, exact_count: tokenizer_count };
             let reservation = caller.reserve(state, parts, &body.model, tokens, pending).await?;
-            let rare = reservation.key().extended();
-            let is_limited = rare.budget.is_some() || rare.tpm.is_some();
+            let extended = reservation.key().extended();
+            let is_limited = extended.budget.is_some() || extended.tpm.is_some();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
             // unless the upstream stops generating then. A client of a stream pays for what it has

@@ -95,12 +95,12 @@ mod tests {
     use super::*;
     use crate::progress::Protocol;
 
-    fn spoken(reads: &[&[u8]]) -> Protocol {
+    fn detect(reads: &[&[u8]]) -> Protocol {
         let progress = Arc::new(Progress::default());
-        let mut opening = DetectedStream::new((), Arc::clone(&progress));
+        let mut stream = DetectedStream::new((), Arc::clone(&progress));
         for read in reads {
-            if !opening.missing.is_empty() {
-                opening.inspect(read);
+            if !stream.missing.is_empty() {
+                stream.inspect(read);
             }
         }
         progress.protocol()
@@ -118,7 +118,7 @@ mod tests {
             (&[begin, b""], Protocol::Http1),
             (&[], Protocol::Unknown),
         ] {
-            assert_eq!(spoken(reads), protocol, "{reads:?}");
+            assert_eq!(detect(reads), protocol, "{reads:?}");
         }
     }
 }

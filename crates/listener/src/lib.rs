@@ -54,7 +54,7 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// As `STREAM_WINDOW`, for all bodies of a connection together.
 const WINDOW: u32 = 256 * 1024;
 /// Interval at which idle connections are closed while new ones wait for a place.
-const PRESSURE: Duration = Duration::from_secs(1);
+const PRESSURE_INTERVAL: Duration = Duration::from_secs(1);
 /// Pause after a failed accept: the system is out of a resource that other connections will
 /// release.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -87,19 +87,19 @@ pub async fn accept(
 ) {
     let server = Arc::new(Server { handler, builder: builder(timeouts), timeouts });
     let (stopping, _) = watch::channel(());
-    let (wanted, _) = watch::channel(());
+    let (pressure, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(places));
     let mut stop = pin!(stop);
     loop {
         let (stream, peer, place) = tokio::select! {
-            next = next(&listener, &places, &wanted) => next,
+            next = next(&listener, &places, &pressure) => next,
             () = &mut stop => break,
         };
         let server = Arc::clone(&server);
-        let (stopping, wanted) = (stopping.subscribe(), wanted.subscribe());
+        let (stopping, pressure) = (stopping.subscribe(), pressure.subscribe());
         tokio::spawn(async move {
             let _counted = OpenConnection::new(&server);
-            serve_connection(&server, stream, peer, stopping, wanted).await;
+            serve_connection(&server, stream, peer, stopping, pressure).await;
             drop(place);
         });
     }
@@ -111,18 +111,18 @@ pub async fn accept(
 }
 
 /// Waits for a place, then for a connection. While none is free, idle connections are notified
-/// through `wanted`: a silent client must not keep others out.
+/// through `pressure`: a silent client must not keep others out.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-    wanted: &watch::Sender<()>,
+    pressure: &watch::Sender<()>,
 ) -> (TcpStream, SocketAddr, ConnectionPermit) {
     let mut free = pin!(Arc::clone(places).acquire_owned());
     // `None` only if the semaphore is closed, which never happens.
     let place = loop {
-        match tokio::time::timeout(PRESSURE, free.as_mut()).await {
+        match tokio::time::timeout(PRESSURE_INTERVAL, free.as_mut()).await {
             Ok(place) => break place.ok(),
-            Err(_) => wanted.send_replace(()),
+            Err(_) => pressure.send_replace(()),
         }
     };
     loop {
@@ -152,7 +152,7 @@ async fn serve_connection<A: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
-    wanted: watch::Receiver<()>,
+    pressure: watch::Receiver<()>,
 ) {
     let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.timeouts);
@@ -170,7 +170,7 @@ async fn serve_connection<A: Handler>(
     let mut events = FuturesUnordered::new();
     events.push(Either::Left(stopping.changed().map(|_| ConnectionEvent::Stop)));
     events.push(Either::Right(Either::Left(tick(server.timeouts))));
-    events.push(Either::Right(Either::Right(wants(wanted))));
+    events.push(Either::Right(Either::Right(under_pressure(pressure))));
     loop {
         tokio::select! {
             biased;
@@ -192,7 +192,7 @@ async fn serve_connection<A: Handler>(
                     }
                     events.push(Either::Right(Either::Left(tick(server.timeouts))));
                 }
-                ConnectionEvent::Wanted(wanted) => {
+                ConnectionEvent::Pressure(pressure) => {
                     match progress.protocol() {
                         _ if !progress.is_idle() => {}
                         Protocol::Http2 => connection.as_mut().graceful_shutdown(),
@@ -201,7 +201,7 @@ async fn serve_connection<A: Handler>(
                                                     another");
                         }
                     }
-                    events.push(Either::Right(Either::Right(wants(wanted))));
+                    events.push(Either::Right(Either::Right(under_pressure(pressure))));
                 }
             },
         }
@@ -216,15 +216,15 @@ enum ConnectionEvent {
     /// that was suspended would otherwise run many ticks at once.
     Tick,
     /// New connections wait for a place.
-    Wanted(watch::Receiver<()>),
+    Pressure(watch::Receiver<()>),
 }
 
-async fn wants(mut wanted: watch::Receiver<()>) -> ConnectionEvent {
-    if wanted.changed().await.is_err() {
+async fn under_pressure(mut pressure: watch::Receiver<()>) -> ConnectionEvent {
+    if pressure.changed().await.is_err() {
         // The listener no longer accepts connections.
         std::future::pending::<()>().await;
     }
-    ConnectionEvent::Wanted(wanted)
+    ConnectionEvent::Pressure(pressure)
 }
 
 async fn tick(timeouts: Timeouts) -> ConnectionEvent {

@@ -66,7 +66,7 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
 
 /// Lowers the priority of this process's threads with this name.
 #[cfg(target_os = "linux")]
-pub fn stand_back(name: &str) {
+pub fn lower_priority(name: &str) {
     use rustix::process::{Pid, setpriority_process};
 
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return };
@@ -82,7 +82,7 @@ pub fn stand_back(name: &str) {
 }
 
 #[cfg(not(target_os = "linux"))]
-pub const fn stand_back(_name: &str) {}
+pub const fn lower_priority(_name: &str) {}
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,7 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
         | Sqlx::PoolClosed
         | Sqlx::BeginFailed
         | Sqlx::WorkerCrashed => true,
-        Sqlx::Database(cause) => cause.code().is_some_and(|code| means_outage(&code)),
+        Sqlx::Database(cause) => cause.code().is_some_and(|code| is_outage_code(&code)),
         _ => false,
     }
 }
@@ -92,7 +92,7 @@ fn is_outage(error: &sea_orm::sqlx::Error) -> bool {
 /// Whether an error code means an outage. SQLite's codes are numbers of up to four digits
 /// (<https://www.sqlite.org/rescode.html>), PostgreSQL's have five characters
 /// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
-fn means_outage(code: &str) -> bool {
+fn is_outage_code(code: &str) -> bool {
     /// Busy, locked, I/O error, disk full, file can't be opened.
     const SQLITE: [u16; 5] = [5, 6, 10, 13, 14];
     /// In this order: writes refused by a former primary, a transaction that already failed, an
@@ -125,16 +125,16 @@ mod tests {
         // SQLite: busy, busy snapshot, disk full, failed write. Then PostgreSQL's.
         for code in ["5", "517", "13", "778", "57P01", "53100", "53300", "58030", "08006", "25006"]
         {
-            assert!(means_outage(code), "{code}");
+            assert!(is_outage_code(code), "{code}");
         }
         // Limits set by an administrator, of locks, statements, sessions and transactions, and
         // transactions that conflict.
         for code in ["55P03", "57014", "57P05", "25P02", "25P03", "25P04", "40001", "40P01"] {
-            assert!(means_outage(code), "{code}");
+            assert!(is_outage_code(code), "{code}");
         }
         // SQLite: a constraint, a unique constraint, a bad statement. Then PostgreSQL's.
         for code in ["19", "2067", "1", "23505", "42P01", "22021", ""] {
-            assert!(!means_outage(code), "{code}");
+            assert!(!is_outage_code(code), "{code}");
         }
     }
 }

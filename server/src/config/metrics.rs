@@ -46,8 +46,8 @@ impl MetricsListen {
 /// the same or means every address of the machine. Port 0 is a free one, another each time.
 fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     let (left, right) = (one.ip().to_canonical(), other.ip().to_canonical());
-    let meet = left == right || left.is_unspecified() || right.is_unspecified();
-    one.port() == other.port() && one.port() != 0 && meet
+    let same_address = left == right || left.is_unspecified() || right.is_unspecified();
+    one.port() == other.port() && one.port() != 0 && same_address
 }
 
 #[cfg(test)]

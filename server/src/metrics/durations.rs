@@ -52,7 +52,7 @@ impl RouteClass {
     }
 }
 
-const STRIPES: usize = 16;
+const SHARDS: usize = 16;
 
 #[derive(Default)]
 struct Histogram {
@@ -63,11 +63,11 @@ struct Histogram {
 /// On cache lines of its own.
 #[derive(Default)]
 #[repr(align(128))]
-struct Stripe([Histogram; RouteClass::ALL.len()]);
+struct Shard([Histogram; RouteClass::ALL.len()]);
 
 /// Histograms of each route.
 #[derive(Default)]
-pub(crate) struct Durations([Stripe; STRIPES]);
+pub(crate) struct Durations([Shard; SHARDS]);
 
 /// A histogram at one moment.
 #[derive(Debug, PartialEq)]
@@ -81,7 +81,7 @@ pub(crate) struct Snapshot {
 impl Durations {
     pub(crate) fn observe(&self, route: RouteClass, took: Duration) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let histogram = &self.0[sharding::of_thread(STRIPES)].0[route as usize];
+        let histogram = &self.0[sharding::of_thread(SHARDS)].0[route as usize];
         let bucket = ENDS.partition_point(|end| *end < micros);
         histogram.buckets[bucket].fetch_add(1, Ordering::Relaxed);
         histogram.micros.fetch_add(micros, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Durations {
 
     pub(crate) fn snapshot(&self, route: RouteClass) -> Snapshot {
         let sum = |counter: &dyn Fn(&Histogram) -> &AtomicU64| -> u64 {
-            let histograms = self.0.iter().map(|stripe| &stripe.0[route as usize]);
+            let histograms = self.0.iter().map(|shard| &shard.0[route as usize]);
             histograms.map(|one| counter(one).load(Ordering::Relaxed)).sum()
         };
         let ends = ENDS.iter().map(|end| Duration::from_micros(*end).as_secs_f64());

@@ -96,7 +96,7 @@ pub(super) fn telemetry_options(url: &str, connections: u32, file: &Path) -> Con
         .map_sqlx_sqlite_pool_opts(move |pool| {
             pool.after_connect(move |_, _| {
                 if is_writer {
-                    background::stand_back(background::WRITER);
+                    background::lower_priority(background::WRITER);
                 }
                 Box::pin(async { Ok(()) })
             })

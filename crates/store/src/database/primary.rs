@@ -26,7 +26,8 @@ pub async fn one(
     if backend != DbBackend::Postgres {
         return Ok(reader.query_one_raw(statement).await?);
     }
-    let found = reader.query_one_raw(telling(statement)).await?.ok_or(Error::Corrupt("answer"))?;
+    let statement = with_replica_flag(statement);
+    let found = reader.query_one_raw(statement).await?.ok_or(Error::Corrupt("answer"))?;
     if found.try_get::<bool>("", FROM_REPLICA)? {
         return Err(replica());
     }
@@ -35,7 +36,7 @@ pub async fn one(
 
 /// Wraps a statement so that it returns a row even if nothing is found: a replica may also lag
 /// behind an insert.
-fn telling(statement: Statement) -> Statement {
+fn with_replica_flag(statement: Statement) -> Statement {
     let sql = format!(
         "SELECT found.*, pg_is_in_recovery() AS {FROM_REPLICA} FROM (SELECT 1) AS one LEFT JOIN \
          (SELECT wanted.*, TRUE AS {IS_THERE} FROM ({}) AS wanted LIMIT 1) AS found ON TRUE",
