@@ -12,8 +12,8 @@ use super::limit_fields::LimitFields;
 use super::limit_reached::LimitReached;
 use super::{KeyScope, KeysPageState};
 use crate::api::create_project_key;
+use crate::components::form::Refusal;
 use latchkey_ui::button::{Button, Variant};
-use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::dialog::Dialog;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::slot_meter::{MeterPlace, SlotMeter};
@@ -80,14 +80,13 @@ pub fn CreateKey(
             return;
         };
         let form = draft.form;
-        form.refusal.set(None);
-        form.busy.set(true);
+        form.submission.start();
         let project = scope.with_untracked(|scope| scope.project.id);
         leptos::task::spawn_local(async move {
             match create_project_key(project, request).await {
                 Ok(created) => _ = on_created.try_run(created),
                 Err(error) if error.is(ErrorCode::TierLimitReached) => {
-                    _ = form.busy.try_set(false);
+                    _ = form.submission.busy.try_set(false);
                     page.refresh();
                     _ = refused.try_set(true);
                 }
@@ -114,6 +113,8 @@ fn CreateForm(
     on_submit: Callback<()>,
 ) -> impl IntoView {
     let Draft { form, kind, environment, application } = draft;
+    let submission = form.submission;
+    let busy = submission.busy;
     let is_inference = kind == KeyKind::Inference;
     let slots = move || {
         let project = scope.get().project;
@@ -123,14 +124,14 @@ fn CreateForm(
         <Dialog
             title=KeyLabels::of(kind).dialog
             on_close
-            busy=form.busy
+            busy
             dirty=form.is_dirty()
             on_submit
             aside=move || view! { <div class="max-md:hidden">{slots}</div> }
             footer=move || {
                 view! {
-                    <Button on_press=on_close disabled=form.busy>"Cancel"</Button>
-                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Creating…">
+                    <Button on_press=on_close disabled=busy>"Cancel"</Button>
+                    <Button variant=Variant::Primary submit=true busy busy_label="Creating…">
                         "Create key"
                     </Button>
                 }
@@ -138,9 +139,7 @@ fn CreateForm(
         >
             <div class="flex flex-col gap-5">
                 <div class="md:hidden">{slots}</div>
-                {move || {
-                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
-                }}
+                <Refusal submission/>
                 <NameField form/>
                 <EnvironmentField value=environment/>
                 {(!is_inference).then(|| view! { <ApplicationField scope value=application/> })}

@@ -9,9 +9,7 @@ use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::permissions::{Chosen, PermissionBoxes};
 use crate::api::create_project_key;
-use latchkey_ui::button::{Button, Variant};
-use latchkey_ui::callout::{Callout, Tone};
-use latchkey_ui::dialog::Dialog;
+use crate::components::form::FormDialog;
 use latchkey_ui::field::focus_first_bad;
 use latchkey_ui::relative_time::browser_time;
 
@@ -43,8 +41,7 @@ pub fn CreateServiceKey(
     };
     let submit = move |()| {
         let Some(request) = request() else { return };
-        form.refusal.set(None);
-        form.busy.set(true);
+        form.submission.start();
         let project = page.scope.with_untracked(|scope| scope.project.id);
         leptos::task::spawn_local(async move {
             match create_project_key(project, request).await {
@@ -57,30 +54,19 @@ pub fn CreateServiceKey(
     };
     let typed = form.is_dirty();
     view! {
-        <Dialog
+        <FormDialog
             title="Create service key"
-            on_close
-            busy=form.busy
+            submission=form.submission
             dirty=Signal::derive(move || typed.get() || chosen.is_some())
+            action="Create key"
+            busy_label="Creating…"
+            on_close
             on_submit=submit
-            footer=move || {
-                view! {
-                    <Button on_press=on_close disabled=form.busy>"Cancel"</Button>
-                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Creating…">
-                        "Create key"
-                    </Button>
-                }
-            }
         >
-            <div class="flex flex-col gap-5">
-                {move || {
-                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
-                }}
-                <NameField form/>
-                <PermissionBoxes chosen/>
-                <ExpiryField form/>
-                <AdvancedFields form/>
-            </div>
-        </Dialog>
+            <NameField form/>
+            <PermissionBoxes chosen/>
+            <ExpiryField form/>
+            <AdvancedFields form/>
+        </FormDialog>
     }
 }

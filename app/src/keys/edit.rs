@@ -11,9 +11,7 @@ use super::form::KeyForm;
 use super::limit_fields::LimitFields;
 use super::summary::KeySummary;
 use crate::api::update_key;
-use latchkey_ui::button::{Button, Variant};
-use latchkey_ui::callout::{Callout, Tone};
-use latchkey_ui::dialog::Dialog;
+use crate::components::form::FormDialog;
 use latchkey_ui::relative_time::browser_time;
 
 /// Dialog that edits a key.
@@ -41,8 +39,7 @@ pub fn EditKey(
             close.run(());
             return;
         };
-        form.refusal.set(None);
-        form.busy.set(true);
+        form.submission.start();
         let id = key.with_value(|key| key.id);
         leptos::task::spawn_local(async move {
             match update_key(id, patch).await {
@@ -61,31 +58,20 @@ pub fn EditKey(
         });
     };
     view! {
-        <Dialog
+        <FormDialog
             title=format!("Edit “{}”", listed.key.name)
-            on_close=close
-            busy=form.busy
+            submission=form.submission
             dirty=form.is_dirty()
+            action="Save key"
+            busy_label="Saving…"
+            on_close=close
             on_submit=submit
-            footer=move || {
-                view! {
-                    <Button on_press=close disabled=form.busy>"Cancel"</Button>
-                    <Button variant=Variant::Primary submit=true busy=form.busy busy_label="Saving…">
-                        "Save key"
-                    </Button>
-                }
-            }
         >
-            <div class="flex flex-col gap-5">
-                {move || {
-                    form.refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
-                }}
-                <KeySummary listed=listed.clone() scope=page.scope/>
-                <NameField form/>
-                <ExpiryField form/>
-                {is_inference.then(|| view! { <LimitFields form/> })}
-                <AdvancedFields form kind/>
-            </div>
-        </Dialog>
+            <KeySummary listed=listed.clone() scope=page.scope/>
+            <NameField form/>
+            <ExpiryField form/>
+            {is_inference.then(|| view! { <LimitFields form/> })}
+            <AdvancedFields form kind/>
+        </FormDialog>
     }
 }

@@ -13,7 +13,7 @@ use leptos::prelude::*;
 
 use super::limit_form::{LimitForm, TokenLimits};
 use crate::api::ApiError;
-use crate::components::form::{FormField, refusal};
+use crate::components::form::{FormField, Submission, refusal};
 use latchkey_ui::field::focus_first_bad;
 use latchkey_ui::segmented::Segment;
 use latchkey_ui::thousands;
@@ -49,10 +49,8 @@ pub struct KeyForm {
     pub limits: LimitForm,
     /// Whether the advanced fields are in sight.
     pub advanced: RwSignal<bool>,
-    /// Why the whole was refused.
-    pub refusal: RwSignal<Option<String>>,
-    /// Whether it is being sent.
-    pub busy: RwSignal<bool>,
+    /// State of the form's request.
+    pub submission: Submission,
     /// The expiry that the key has.
     before: StoredValue<Option<Timestamp>>,
 }
@@ -98,8 +96,7 @@ impl KeyForm {
             networks: FormField::new(String::new()),
             limits: LimitForm::of(&TokenLimits::default()),
             advanced: RwSignal::new(false),
-            refusal: RwSignal::new(None),
-            busy: RwSignal::new(false),
+            submission: Submission::new(),
             before: StoredValue::new(None),
         }
     }
@@ -188,14 +185,15 @@ impl KeyForm {
     /// Says why the server refused: at the fields that it names, else above them. `failed` is what
     /// to say where it gives no reason that a person could act on.
     pub fn refuse(self, error: &ApiError, failed: &str) {
-        if self.busy.try_set(false).is_some() {
+        if self.submission.busy.try_set(false).is_some() {
             return;
         }
         if error.is(ErrorCode::NameTaken) {
             let name = self.name.text().unwrap_or_default();
             self.name.set_error(format!("This project already has a key named “{name}”."));
         } else {
-            self.refusal.set(refusal(error, failed, |error| self.refuse_field(error)));
+            let why = refusal(error, failed, |error| self.refuse_field(error));
+            self.submission.refusal.set(why);
         }
     }
 

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 use super::KeysPageState;
 use super::summary::KeySummary;
 use crate::api::{ApiError, end_grace, rotate_key};
+use crate::components::form::{Refusal, Submission};
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::callout::{Callout, Tone};
 use latchkey_ui::dialog::Dialog;
@@ -52,8 +53,8 @@ pub fn RotateKey(
     on_rotated: Callback<CreatedKey>,
 ) -> impl IntoView {
     let grace = RwSignal::new(DAY);
-    let busy = RwSignal::new(false);
-    let refusal = RwSignal::new(None::<String>);
+    let submission = Submission::new();
+    let busy = submission.busy;
     let (id, expires_at) = (listed.key.id, listed.key.expires_at);
     let clock = use_context::<Clock>();
     let end = Memo::new(move |_| {
@@ -62,12 +63,13 @@ pub fn RotateKey(
     });
     let submit = move |()| {
         let seconds = grace.get_untracked().parse().unwrap_or_default();
-        refusal.set(None);
-        busy.set(true);
+        submission.start();
         leptos::task::spawn_local(async move {
             match rotate_key(id, seconds).await {
                 Ok(rotated) => _ = on_rotated.try_run(rotated),
-                Err(error) if busy.try_set(false).is_none() => refusal.set(Some(why(&error))),
+                Err(error) if busy.try_set(false).is_none() => {
+                    submission.refusal.set(Some(why(&error)));
+                }
                 Err(_) => {}
             }
         });
@@ -88,9 +90,7 @@ pub fn RotateKey(
             }
         >
             <div class="flex flex-col gap-5">
-                {move || {
-                    refusal.get().map(|why| view! { <Callout tone=Tone::Danger alert=true>{why}</Callout> })
-                }}
+                <Refusal submission/>
                 <StillRotating page id/>
                 <KeySummary listed=listed.clone() scope=page.scope/>
                 <div class="flex flex-col gap-1.5">
