@@ -25,15 +25,15 @@ use crate::usage::quota_check;
 /// `pending` call has already acquired its request.
 pub(crate) async fn decide(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     call: CheckRequest<'_>,
     amount: TokenAmount,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
-    let key = &found.key;
-    if let Some(refusal) = evaluate(key, found.old, call, now) {
-        return Err(refused(checker, found, refusal, pending).await);
+    let key = &identity.key;
+    if let Some(refusal) = evaluate(key, identity.old, call, now) {
+        return Err(refused(checker, identity, refusal, pending).await);
     }
     let mut acquired = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
     let mut of = MinuteLimits::of(key);
@@ -55,15 +55,15 @@ pub(crate) async fn decide(
 /// Builds the denial of a call that the key itself does not admit.
 pub(crate) async fn refused(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     (outcome, detail): (Outcome, String),
     pending: Option<&PendingCall>,
 ) -> Denial {
     let limits = match pending {
         Some(pending) => pending.limits(),
-        None => standing(checker, &found.key).await,
+        None => standing(checker, &identity.key).await,
     };
-    Denial { detail, key: Some(Arc::clone(&found.key)), limits, ..Denial::of(outcome) }
+    Denial { detail, key: Some(Arc::clone(&identity.key)), limits, ..Denial::of(outcome) }
 }
 
 /// What a call holds of its key's token limits.

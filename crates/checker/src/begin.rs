@@ -27,24 +27,27 @@ impl Checker {
     /// The [`Denial`] with the outcome; it is counted.
     pub async fn begin(
         &self,
-        found: &IdentifiedKey,
+        identity: &IdentifiedKey,
         call: CheckRequest<'_>,
     ) -> Result<PendingCall, Denial> {
         let now = self.clock.now();
-        let pending = match evaluate::evaluate(&found.key, found.old, call, now) {
-            Some(refused) => Err(acquire::refused(self, found, refused, None).await),
-            None => acquire_request(self, found).await,
+        let pending = match evaluate::evaluate(&identity.key, identity.old, call, now) {
+            Some(refused) => Err(acquire::refused(self, identity, refused, None).await),
+            None => acquire_request(self, identity).await,
         };
         if let Err(denial) = &pending {
-            record_denial(self, found, call, denial, now);
+            record_denial(self, identity, call, denial, now);
         }
         pending
     }
 }
 
-async fn acquire_request(checker: &Checker, found: &IdentifiedKey) -> Result<PendingCall, Denial> {
+async fn acquire_request(
+    checker: &Checker,
+    identity: &IdentifiedKey,
+) -> Result<PendingCall, Denial> {
     const NO_TOKENS: TokenAmount = TokenAmount::Exactly(0);
-    let key = &found.key;
+    let key = &identity.key;
     let mut limits = LimitStates::default();
     let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
     let acquiring =
@@ -63,14 +66,14 @@ impl Checker {
     /// overloaded.
     pub fn refuse(
         &self,
-        found: &IdentifiedKey,
+        identity: &IdentifiedKey,
         call: CheckRequest<'_>,
         outcome: Outcome,
         detail: &'static str,
     ) -> Denial {
-        let key = Some(found.key.clone());
+        let key = Some(identity.key.clone());
         let denial = Denial { detail: detail.to_owned(), key, ..Denial::of(outcome) };
-        record_denial(self, found, call, &denial, self.clock.now());
+        record_denial(self, identity, call, &denial, self.clock.now());
         denial
     }
 }

@@ -43,9 +43,9 @@ impl Checker {
         parsed: Parsed<'_>,
         call: CheckRequest<'_>,
     ) -> Result<Admission, Error> {
-        let found = authenticate_parsed(self, parsed, call.ip).await?;
-        let limits = self.admit(&found, call).await.map_err(Box::new)?;
-        Ok(Admission { key: found.key, seen: found.seen, limits })
+        let identity = authenticate_parsed(self, parsed, call.ip).await?;
+        let limits = self.admit(&identity, call).await.map_err(Box::new)?;
+        Ok(Admission { key: identity.key, seen: identity.seen, limits })
     }
 }
 
@@ -116,11 +116,11 @@ async fn authenticate_by(
     parsed: Parsed<'_>,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
-    let found = resolve(checker, parsed, by).await;
-    if let Err(denial) = &found {
+    let identity = resolve(checker, parsed, by).await;
+    if let Err(denial) = &identity {
         checker.counters.checked(denial.outcome);
     }
-    found
+    identity
 }
 
 async fn resolve(
@@ -140,10 +140,10 @@ impl Checker {
     /// The [`Denial`] with the outcome.
     pub async fn admit(
         &self,
-        found: &IdentifiedKey,
+        identity: &IdentifiedKey,
         call: CheckRequest<'_>,
     ) -> Result<LimitStates, Denial> {
-        self.admit_pending(found, call, None).await
+        self.admit_pending(identity, call, None).await
     }
 
     /// Same as [`Self::admit`], for a call that has acquired its request before.
@@ -152,14 +152,14 @@ impl Checker {
     /// The [`Denial`] with the outcome.
     pub async fn admit_pending(
         &self,
-        found: &IdentifiedKey,
+        identity: &IdentifiedKey,
         call: CheckRequest<'_>,
         pending: Option<&PendingCall>,
     ) -> Result<LimitStates, Denial> {
         let now = self.clock.now();
         let amount = TokenAmount::Exactly(call.cost);
-        let (limits, _) = decide(self, found, call, amount, now, pending).await?;
-        self.usage.record(&found.used(call, now, Outcome::Valid));
+        let (limits, _) = decide(self, identity, call, amount, now, pending).await?;
+        self.usage.record(&identity.used(call, now, Outcome::Valid));
         Ok(limits)
     }
 }
@@ -167,7 +167,7 @@ impl Checker {
 /// Decides a call and counts a denial.
 async fn decide(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     call: CheckRequest<'_>,
     amount: TokenAmount,
     now: Timestamp,
@@ -175,11 +175,11 @@ async fn decide(
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
     // The key may have changed while the body arrived.
     let current = match pending {
-        Some(_) => confirm::current(checker, found, call.ip).await?,
+        Some(_) => confirm::current(checker, identity, call.ip).await?,
         None => None,
     };
-    let found = current.as_ref().unwrap_or(found);
-    let decided = acquire::decide(checker, found, call, amount, now, pending).await;
-    count(checker, found, call, decided.as_ref().err(), now);
+    let identity = current.as_ref().unwrap_or(identity);
+    let decided = acquire::decide(checker, identity, call, amount, now, pending).await;
+    count(checker, identity, call, decided.as_ref().err(), now);
     decided
 }

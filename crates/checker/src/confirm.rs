@@ -35,8 +35,8 @@ impl Checker {
         }
         // Boxed: few calls need the future of a database query.
         let asking = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
-        let found = asking.await.map_err(Box::new)?;
-        evaluated(self, &found.key, &seen, call)
+        let identity = asking.await.map_err(Box::new)?;
+        evaluated(self, &identity.key, &seen, call)
     }
 }
 
@@ -46,13 +46,13 @@ impl Checker {
 /// The [`Denial`] of a key that is gone or cannot be looked up.
 pub(crate) async fn current(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     ip: Option<IpAddr>,
 ) -> Result<Option<IdentifiedKey>, Denial> {
-    if found.seen.holds(&checker.key_cache, checker.clock.monotonic()) {
+    if identity.seen.holds(&checker.key_cache, checker.clock.monotonic()) {
         return Ok(None);
     }
-    Box::pin(look_up(checker, *found.seen.digest(), PresentedBy::Caller(ip))).await.map(Some)
+    Box::pin(look_up(checker, *identity.seen.digest(), PresentedBy::Caller(ip))).await.map(Some)
 }
 
 fn evaluated(

@@ -33,8 +33,8 @@ const DATABASE_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
     /// Watches the key of a call until the returned watch is dropped.
-    pub fn watch_key(&self, found: &IdentifiedKey) -> KeyWatch {
-        let digest = *found.seen.digest();
+    pub fn watch_key(&self, identity: &IdentifiedKey) -> KeyWatch {
+        let digest = *identity.seen.digest();
         let mut keys = self.watched_keys.lock();
         match keys.entry(digest) {
             Entry::Occupied(ended) => KeyWatch(ended.get().subscribe()),

@@ -9,24 +9,24 @@ use crate::request::{CheckRequest, IdentifiedKey};
 
 pub(crate) fn count(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     call: CheckRequest<'_>,
     denial: Option<&Denial>,
     now: Timestamp,
 ) {
     match denial {
         None => checker.counters.checked(Outcome::Valid),
-        Some(denial) => record_denial(checker, found, call, denial, now),
+        Some(denial) => record_denial(checker, identity, call, denial, now),
     }
 }
 
 pub(crate) fn record_denial(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     call: CheckRequest<'_>,
     denial: &Denial,
     now: Timestamp,
 ) {
     checker.counters.checked(denial.outcome);
-    checker.usage.denied(&found.used(call, now, denial.outcome), &denial.detail);
+    checker.usage.denied(&identity.used(call, now, denial.outcome), &denial.detail);
 }

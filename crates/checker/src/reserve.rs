@@ -93,13 +93,13 @@ impl Checker {
     /// The [`Denial`] with the outcome. It is counted.
     pub async fn reserve(
         &self,
-        found: &IdentifiedKey,
+        identity: &IdentifiedKey,
         call: CheckRequest<'_>,
         wanted: impl Into<ReservationRequest<'_>>,
         pending: PendingCall,
     ) -> Result<Reservation, Denial> {
         let ReservationRequest { estimate, mut exact_count } = wanted.into();
-        let pair = self.prompt_ratios.pair(found.key.id, call.model);
+        let pair = self.prompt_ratios.pair(identity.key.id, call.model);
         let ratio_sample = RatioSample { pair, estimate: estimate.prompt_estimate };
         let mut estimate = estimate.with_estimate(match &exact_count {
             // Until the exact count is known, the upper bound has to fit.
@@ -110,11 +110,11 @@ impl Checker {
         loop {
             let now = self.clock.now();
             // Subscribe before deciding, so that no settlement after the decision is missed.
-            let reserved = self.in_progress.of(found.key.id);
+            let reserved = self.in_progress.of(identity.key.id);
             let settled = reserved.as_ref().map(|reserved| Arc::clone(&reserved.settled));
             let settled = settled.as_ref().map(|settled| settled.notified());
-            let current = confirm::current(self, found, call.ip).await?;
-            let confirmed = current.as_ref().unwrap_or(found);
+            let current = confirm::current(self, identity, call.ip).await?;
+            let confirmed = current.as_ref().unwrap_or(identity);
             let mut decided = acquire::decide(
                 self,
                 confirmed,
@@ -154,7 +154,7 @@ impl Checker {
 
 fn reservation(
     checker: &Checker,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
     estimate: TokenEstimate,
     (limits, mut acquired): (LimitStates, AcquiredTokens),
     (call, ratio_sample): (Use, RatioSample),
@@ -163,13 +163,14 @@ fn reservation(
     let granted = acquired.granted();
     // The rate limit may have granted more than the budget.
     if acquired.rates.tokens().is_some_and(|tokens| tokens > granted) {
-        acquired.rates = rate_limit::settle_tokens(checker, found.key.id, acquired.rates, granted);
+        acquired.rates =
+            rate_limit::settle_tokens(checker, identity.key.id, acquired.rates, granted);
     }
-    let in_progress = InProgressCall::new(checker, found.key.id, granted);
+    let in_progress = InProgressCall::new(checker, identity.key.id, granted);
     Reservation {
         checker: checker.clone(),
         unsettled: Some(UnsettledReservation { acquired, call, ratio_sample, slot, in_progress }),
-        key: Arc::clone(&found.key),
+        key: Arc::clone(&identity.key),
         limits,
         granted: estimate.split(granted),
     }

@@ -98,7 +98,7 @@ pub(super) fn attach_limits(parts: &Parts, response: &mut Response) {
 
 /// The authenticated key of a request.
 pub(super) struct Caller {
-    found: IdentifiedKey,
+    identity: IdentifiedKey,
     ip: Option<std::net::IpAddr>,
 }
 
@@ -106,14 +106,14 @@ impl Caller {
     /// Authenticates the request. This comes first: without a valid key nothing else is read.
     pub(super) async fn authenticate(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
-        let found =
+        let identity =
             state.checker.authenticate(credentials::presented_key(&parts.headers)?, ip).await?;
-        latchkey_listener::assign_to_caller(&parts.extensions, found.key().organization.into());
-        Ok(Self { found, ip })
+        latchkey_listener::assign_to_caller(&parts.extensions, identity.key().organization.into());
+        Ok(Self { identity, ip })
     }
 
-    pub(super) const fn found(&self) -> &IdentifiedKey {
-        &self.found
+    pub(super) const fn identity(&self) -> &IdentifiedKey {
+        &self.identity
     }
 
     /// The properties that the key is checked against.
@@ -129,7 +129,7 @@ impl Caller {
     /// Acquires what does not depend on the body: one request of the rate limit and a slot of the
     /// parallel limit.
     async fn begin(&self, state: &Gateway, parts: &mut Parts) -> Result<PendingCall, GatewayError> {
-        match state.checker.begin(&self.found, self.call(None)).await {
+        match state.checker.begin(&self.identity, self.call(None)).await {
             Ok(pending) => {
                 parts.extensions.insert(pending.limits());
                 Ok(pending)
@@ -148,7 +148,7 @@ impl Caller {
         pending: PendingCall,
     ) -> Result<Reservation, GatewayError> {
         let call = self.call(Some(model));
-        match state.checker.reserve(&self.found, call, tokens, pending).await {
+        match state.checker.reserve(&self.identity, call, tokens, pending).await {
             Ok(reservation) => {
                 parts.extensions.insert(reservation.limits);
                 Ok(reservation)
@@ -166,7 +166,7 @@ impl Caller {
         pending: Option<&PendingCall>,
     ) -> Result<(), GatewayError> {
         let call = self.call(model);
-        match state.checker.admit_pending(&self.found, call, pending).await {
+        match state.checker.admit_pending(&self.identity, call, pending).await {
             Ok(limits) => {
                 parts.extensions.insert(limits);
                 Ok(())
@@ -198,15 +198,15 @@ async fn call(
     let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::authenticate(state, parts).await?;
-    let found = match body {
+    let checked = match body {
         Ok(body) => match prepare(state, &caller, &body).await {
             Ok(prepared) => Ok((body, prepared)),
             Err(refused) => Err((refused, Some(body.model))),
         },
         Err(refused) => Err((refused, None)),
     };
-    let (body, prepared) = match found {
-        Ok(found) => found,
+    let (body, prepared) = match checked {
+        Ok(checked) => checked,
         Err((refused, model)) => {
             // A denial of the key takes precedence over errors of the body. The request counts in
             // any case.
@@ -225,7 +225,7 @@ async fn call(
             let Some(permit) = state.upstreams.acquire_call() else {
                 let call = caller.call(Some(&body.model));
                 let outcome = Outcome::Unavailable;
-                let denial = state.checker.refuse(&caller.found, call, outcome, TOO_MANY_CALLS);
+                let denial = state.checker.refuse(&caller.identity, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
             let estimate = body.estimate(target.max_output_tokens);
@@ -247,7 +247,7 @@ async fn call(
             let charges_reservation = !body.stream && !target.upstream.cancels;
             let charged = reserved.filter(|_| charges_reservation).unwrap_or_default();
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
-            let key = state.checker.watch_key(&caller.found);
+            let key = state.checker.watch_key(&caller.identity);
             let call = InFlightCall::new(reservation, key, costs, permit);
             forward::forward(state, target, body, reserved, call).await
         }
@@ -260,7 +260,7 @@ async fn prepare(
     caller: &Caller,
     body: &CallBody,
 ) -> Result<PreparedCall, GatewayError> {
-    let key = caller.found().key();
+    let key = caller.identity().key();
     let Some(route) = state.upstreams.find(&body.model, key) else {
         return Err(GatewayError::no_such_model(&body.model));
     };

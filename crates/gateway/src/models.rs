@@ -95,7 +95,7 @@ async fn usable_models(
 ) -> Result<Vec<ModelObject>, GatewayError> {
     let caller = Caller::authenticate(state, parts).await?;
     caller.admit(state, parts, None, None).await?;
-    let key = caller.found().key();
+    let key = caller.identity().key();
     let allowed = |id: &str| match &key.extended().models {
         Some(models) => models.as_slice().iter().any(|model| model.as_str() == id),
         None => true,

@@ -118,8 +118,8 @@ impl UnmatchedRequest {
     /// Whether the request carries a valid inference key.
     async fn is_of_inference_key(&self, state: &Gateway, ip: Option<IpAddr>) -> bool {
         let Some(key) = &self.key else { return false };
-        let found = state.checker.authenticate(Some(key), ip).await;
-        found.is_ok_and(|found| found.key().kind == KeyKind::Inference)
+        let identity = state.checker.authenticate(Some(key), ip).await;
+        identity.is_ok_and(|identity| identity.key().kind == KeyKind::Inference)
     }
 }
 

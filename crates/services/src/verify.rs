@@ -30,25 +30,25 @@ pub async fn verify(
     {
         return Err(Error::InsufficientScope(ServicePermission::KeysVerify));
     }
-    let found =
+    let identity =
         match services.checker.authenticate_for(Some(request.key.expose()), asker(actor)).await {
-            Ok(found) => found,
+            Ok(identity) => identity,
             Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
         };
-    if !may_see(services, actor, &found).await? {
+    if !may_see(services, actor, &identity).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
     let call = CheckRequest {
         kind: None,
         application: request.application_id,
-        elsewhere: names_foreign(services, found.key(), request).await?,
+        elsewhere: names_foreign(services, identity.key(), request).await?,
         ip: request.ip.map(|ip| ip.to_canonical()),
         model: request.model.as_deref(),
         cost: request.cost,
     };
-    Ok(match services.checker.admit(&found, call).await {
-        Ok(limits) => answer(found.key(), Denial { limits, ..Denial::of(Outcome::Valid) }),
-        Err(denial) => answer(found.key(), denial),
+    Ok(match services.checker.admit(&identity, call).await {
+        Ok(limits) => answer(identity.key(), Denial { limits, ..Denial::of(Outcome::Valid) }),
+        Err(denial) => answer(identity.key(), denial),
     })
 }
 
@@ -62,9 +62,9 @@ fn asker(actor: &Actor) -> LookupCaller {
 async fn may_see(
     services: &Services,
     actor: &Actor,
-    found: &IdentifiedKey,
+    identity: &IdentifiedKey,
 ) -> Result<bool, Error> {
-    let project = found.key().project;
+    let project = identity.key().project;
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
