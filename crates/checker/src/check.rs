@@ -105,9 +105,9 @@ impl Checker {
     pub async fn authenticate_for(
         &self,
         presented: Option<&str>,
-        asker: LookupCaller,
+        caller: LookupCaller,
     ) -> Result<IdentifiedKey, Denial> {
-        authenticate_by(self, parse(presented), PresentedBy::Other(asker)).await
+        authenticate_by(self, parse(presented), PresentedBy::Other(caller)).await
     }
 }
 

@@ -34,8 +34,8 @@ impl Checker {
             return evaluated(self, key, &seen, call);
         }
         // Boxed: few calls need the future of a database query.
-        let asking = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
-        let identity = asking.await.map_err(Box::new)?;
+        let lookup = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
+        let identity = lookup.await.map_err(Box::new)?;
         evaluated(self, &identity.key, &seen, call)
     }
 }

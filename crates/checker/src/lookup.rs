@@ -39,10 +39,10 @@ impl PresentedBy {
         }
     }
 
-    fn asker(self) -> LookupCaller {
+    fn caller(self) -> LookupCaller {
         match self {
             Self::Caller(ip) => LookupCaller::Address(Address::of(ip)),
-            Self::Other(asker) => asker,
+            Self::Other(caller) => caller,
         }
     }
 }
@@ -75,8 +75,8 @@ pub(crate) async fn load(
     by: PresentedBy,
 ) -> Result<CachedLookup, Denial> {
     let guesser = by.guesses(checker);
-    let asking = async {
-        let permit = checker.lookup_limiter.acquire(by.asker(), guesser).await;
+    let loading = async {
+        let permit = checker.lookup_limiter.acquire(by.caller(), guesser).await;
         let Ok(_permit) = permit else { return Ok(None) };
         loop {
             let generation = checker.key_cache.begin_load(&digest);
@@ -89,11 +89,11 @@ pub(crate) async fn load(
             }
         }
     };
-    let asked = in_time(asking).await.unwrap_or_else(|error| {
+    let loaded = in_time(loading).await.unwrap_or_else(|error| {
         tracing::error!(%error, "Failed to look up a key");
         None
     });
-    asked.ok_or_else(|| Denial::of(Outcome::Unavailable))
+    loaded.ok_or_else(|| Denial::of(Outcome::Unavailable))
 }
 
 impl Checker {

@@ -61,11 +61,11 @@ impl LookupLimiter {
     /// The queue is full.
     pub(crate) async fn acquire(
         &self,
-        asker: LookupCaller,
+        caller: LookupCaller,
         guesser: bool,
     ) -> Result<QueuePermit<LookupCaller>, QueueFull> {
         let lane = if guesser { &self.guessers } else { &self.everybody };
-        lane.acquire(asker, 0).await
+        lane.acquire(caller, 0).await
     }
 
     /// Runs a database lookup for a caller, once it has a permit.
@@ -74,14 +74,14 @@ impl LookupLimiter {
     /// The errors of `work`. `Unavailable` if it takes too long or the queue is full.
     pub async fn of<T>(
         &self,
-        asker: LookupCaller,
+        caller: LookupCaller,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let full = |QueueFull| {
             latchkey_store::Error::Unavailable(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
         };
         in_time(async {
-            let _permit = self.acquire(asker, false).await.map_err(full)?;
+            let _permit = self.acquire(caller, false).await.map_err(full)?;
             work.await
         })
         .await

@@ -145,12 +145,12 @@ mod tests {
 
     #[test]
     fn caps_are_sent_in_the_upstreams_field() {
-        let asked = r#"{"max_completion_tokens":50,"a":1}"#;
-        let to = |field| sent(asked, Some(field), 1_000, Some(20));
+        let body = r#"{"max_completion_tokens":50,"a":1}"#;
+        let to = |field| sent(body, Some(field), 1_000, Some(20));
         assert_eq!(to(CapField::MaxTokens), r#"{"a":1,"max_tokens":20}"#);
         assert_eq!(to(CapField::MaxCompletionTokens), r#"{"max_completion_tokens":20,"a":1}"#);
         assert_eq!(to(CapField::Both), r#"{"max_completion_tokens":20,"a":1,"max_tokens":20}"#);
-        let unlimited = sent(asked, Some(CapField::MaxTokens), 1_000, None);
+        let unlimited = sent(body, Some(CapField::MaxTokens), 1_000, None);
         assert_eq!(unlimited, r#"{"a":1,"max_tokens":50}"#);
         let none = |reserved| sent(r#"{"a":1}"#, Some(CapField::Both), 1_000, reserved);
         assert_eq!(none(None), r#"{"a":1}"#);

@@ -69,29 +69,29 @@ impl UnmatchedRequest {
         state: &Gateway,
         ip: Option<IpAddr>,
         method: &Method,
-        answered: Response,
+        original: Response,
         is_refusal: bool,
     ) -> Response {
         if self.is_websocket {
             return upgrade_required(&self);
         }
-        let is_bare = !answered.headers().contains_key(CONTENT_TYPE) && !is_refusal;
-        let what = match answered.status() {
+        let is_bare = !original.headers().contains_key(CONTENT_TYPE) && !is_refusal;
+        let what = match original.status() {
             StatusCode::NOT_FOUND if is_bare => format!("{method} {} does not exist.", self.path),
             StatusCode::METHOD_NOT_ALLOWED if is_bare => {
                 format!("{} does not support {method}.", self.path)
             }
-            _ => return answered,
+            _ => return original,
         };
         if !is_below_prefix(&self.path) && !self.is_of_inference_key(state, ip).await {
-            return answered;
+            return original;
         }
-        let status = answered.status();
+        let status = original.status();
         let message = format!("{what} This gateway serves {SERVED}.");
         let body = self.body(status, &message);
         let mut response = (status, Json(body)).into_response();
         response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-        if let Some(allow) = answered.headers().get(ALLOW) {
+        if let Some(allow) = original.headers().get(ALLOW) {
             response.headers_mut().insert(ALLOW, allow.clone());
         }
         response
@@ -132,9 +132,9 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 
 /// 426, after which clients that prefer a WebSocket send the same request over HTTP. RFC 9110
 /// requires an `Upgrade` header.
-fn upgrade_required(asked: &UnmatchedRequest) -> Response {
+fn upgrade_required(request: &UnmatchedRequest) -> Response {
     let message = "WebSockets are not supported. Send the request over HTTP.";
-    let body = asked.body(StatusCode::UPGRADE_REQUIRED, message);
+    let body = request.body(StatusCode::UPGRADE_REQUIRED, message);
     let protocol = [(UPGRADE, HeaderValue::from_static("HTTP/1.1"))];
     (StatusCode::UPGRADE_REQUIRED, protocol, Json(body)).into_response()
 }

@@ -150,17 +150,17 @@ impl UpstreamError {
 
 /// Messages and fields of a list of validation errors, as `FastAPI` writes it.
 fn validation_messages(errors: &[Value]) -> String {
-    let said = errors.iter().take(8).filter_map(|error| {
-        let said = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
+    let messages = errors.iter().take(8).filter_map(|error| {
+        let message = error.get("msg").or_else(|| error.get("message"))?.as_str()?;
         let place = error.get("loc").and_then(Value::as_array).into_iter().flatten();
         let place: Vec<String> = place
             .filter(|part| part.as_str() != Some("body"))
             .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
             .collect();
         let gap = if place.is_empty() { "" } else { ": " };
-        Some(format!("{}{gap}{said}", place.join(".")))
+        Some(format!("{}{gap}{message}", place.join(".")))
     });
-    said.collect::<Vec<_>>().join("; ")
+    messages.collect::<Vec<_>>().join("; ")
 }
 
 /// Removes control characters, addresses and credentials, and cuts the text to `most` characters.
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn addresses_and_credentials_are_redacted() {
-        for (said, wanted) in [
+        for (message, expected) in [
             ("see https://api.example.com/v1?key=1.", "see [url]."),
             ("(url=http://u:p@a/b;c?d=e,f&g=h), or //a/b", "([url]), or [url]"),
             ("connect to 10.0.0.7:8000 failed", "connect to [host] failed"),
@@ -298,19 +298,19 @@ mod tests {
             ("root@db.internal and vllm-7.example", "[host] and […]"),
             ("the topsecret", "the […]"),
         ] {
-            assert_eq!(shown(said), wanted);
+            assert_eq!(shown(message), expected);
         }
     }
 
     #[test]
     fn helpful_words_are_kept() {
-        for said in [
+        for message in [
             "This model's maximum context length is 8192 tokens.",
             "messages.0.content: too long, at most 1.5 of [0, 1]",
             "`Qwen/Qwen3.6-27B-Instruct-FP8` does not take `tools[0].function`",
             "line 3 column 14: expected value",
         ] {
-            assert_eq!(shown(said), said);
+            assert_eq!(shown(message), message);
         }
         assert_eq!(shown(&"a ".repeat(300)).chars().count(), 201);
         assert_eq!(shown("a\u{7}b"), "a b");

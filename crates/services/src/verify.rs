@@ -31,7 +31,7 @@ pub async fn verify(
         return Err(Error::InsufficientScope(ServicePermission::KeysVerify));
     }
     let identity =
-        match services.checker.authenticate_for(Some(request.key.expose()), asker(actor)).await {
+        match services.checker.authenticate_for(Some(request.key.expose()), caller(actor)).await {
             Ok(identity) => identity,
             Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
         };
@@ -52,7 +52,7 @@ pub async fn verify(
     })
 }
 
-fn asker(actor: &Actor) -> LookupCaller {
+fn caller(actor: &Actor) -> LookupCaller {
     match &actor.who {
         Who::Person(person) => LookupCaller::Person(person.user),
         Who::ServiceKey(key) => LookupCaller::Organization(key.organization),

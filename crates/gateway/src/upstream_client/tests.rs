@@ -299,8 +299,8 @@ async fn only_trusted_certificates_are_accepted() {
 async fn tls_proxy_receives_only_connect() {
     let (address, log, certificate) = serve_tls().await;
     let (listener, proxy) = listen().await;
-    let asked = Log::default();
-    let seen = asked.clone();
+    let connects = Log::default();
+    let seen = connects.clone();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let connection = seen.begin();
@@ -315,7 +315,7 @@ async fn tls_proxy_receives_only_connect() {
     let (client, _) = client(Some(&certificate), proxies);
     let origin = origin(&client, &format!("https://{HOST}:{}/v1", address.port()));
     assert_eq!(text(get(&client, &origin).await.unwrap()).await.unwrap(), "ok");
-    let head = &asked.heads()[0][0];
+    let head = &connects.heads()[0][0];
     assert!(head.starts_with(&format!("CONNECT {HOST}:{} HTTP/1.1\r\n", address.port())), "{head}");
     assert!(head.to_lowercase().contains("proxy-authorization: basic bwu6c2vjcmv0"), "{head}");
     let head = &log.heads()[0][0];

@@ -55,8 +55,8 @@ pub enum SessionEnd<'a> {
 /// failures. `TooMany` if the session was renewed too often.
 pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
     // A token that can neither renew nor end a session must not occupy the single writer.
-    let asker = LookupCaller::Address(Address::of(device.ip));
-    let renewed = match of_token(services, token, asker).await? {
+    let caller = LookupCaller::Address(Address::of(device.ip));
+    let renewed = match of_token(services, token, caller).await? {
         Some(named) => renew(services, token, device, named).await,
         None => Err(Error::Unauthenticated),
     };
@@ -78,27 +78,27 @@ struct Named {
 async fn of_token(
     services: &Services,
     token: &str,
-    asker: LookupCaller,
+    caller: LookupCaller,
 ) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(standing(services))
         .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
-    named(services, query, asker).await
+    named(services, query, caller).await
 }
 
 async fn named(
     services: &Services,
     query: Select<session::Entity>,
-    asker: LookupCaller,
+    caller: LookupCaller,
 ) -> Result<Option<Named>, Error> {
     let query = query
         .select_only()
         .column(session::Column::Id)
         .column_as(session::Column::UserId, "person");
     let row = primary::one(services.database.reader(), &query);
-    let row = services.checker.lookup_limiter.of(asker, row).await?;
+    let row = services.checker.lookup_limiter.of(caller, row).await?;
     let named = |row: QueryResult| {
         Ok(Named { session: row.try_get("", "id")?, person: row.try_get("", "person")? })
     };
@@ -247,7 +247,7 @@ pub async fn end_session(services: &Services, named_by: SessionEnd<'_>) -> Resul
 
 async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Result<(), Error> {
     let query = session::Entity::find().filter(session::Column::EndedAt.is_null());
-    let (query, asker) = match named_by {
+    let (query, caller) = match named_by {
         SessionEnd::AccessToken(token) => {
             let Some(bearer) = services.signer.verify_signature(token) else { return Ok(()) };
             let own = session::Column::Id.eq(bearer.session);
@@ -263,7 +263,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
     };
     // Tokens are accepted here after their expiry, so a token of an ended session could be replayed
     // forever. It must not occupy the single writer.
-    let Some(Named { session, person }) = named(services, query, asker).await? else {
+    let Some(Named { session, person }) = named(services, query, caller).await? else {
         return Ok(());
     };
     let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;

@@ -38,11 +38,11 @@ pub(super) fn postgres_options(
         .map_sqlx_postgres_opts(move |_| postgres.clone())
         // Do not test every connection: that would double the cost of a look-up.
         .test_before_acquire(false)
-        .map_sqlx_postgres_before_acquire(move |connection, handed_out| {
-            let is_old = renewal.is_due(handed_out.age);
-            let asked = suspicion.falls_on(handed_out.idle_for);
+        .map_sqlx_postgres_before_acquire(move |connection, meta| {
+            let is_old = renewal.is_due(meta.age);
+            let is_suspect = suspicion.falls_on(meta.idle_for);
             Box::pin(async move {
-                Ok(!is_old && (!asked || begin::is_clean(connection).await?))
+                Ok(!is_old && (!is_suspect || begin::is_clean(connection).await?))
             })
         });
     options

@@ -155,8 +155,8 @@ pub(super) async fn is_behind<M: MigratorTrait>(
     table: &str,
 ) -> Result<bool, DbErr> {
     let backend = database.get_database_backend();
-    let asked = Statement::from_string(backend, format!("SELECT version FROM {table}"));
-    let rows = match database.query_all_raw(asked).await {
+    let statement = Statement::from_string(backend, format!("SELECT version FROM {table}"));
+    let rows = match database.query_all_raw(statement).await {
         Ok(rows) => rows,
         Err(error) if is_missing_table(&error) => return Ok(true),
         Err(error) => return Err(error),
@@ -244,7 +244,7 @@ async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> boo
 
 /// Several connections through what may be a pooler.
 struct Probe {
-    asked: PgConnection,
+    connection: PgConnection,
     others: Vec<PgConnection>,
     pools_transactions: bool,
 }
@@ -254,28 +254,28 @@ impl Probe {
     /// client holds the server connection that it was set on.
     async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
         let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
-        let mut asked = connect(through).await?;
+        let mut connection = connect(through).await?;
         let set = raw_sql(AssertSqlSafe(format!("SET latchkey.word = '{word}'")));
-        set.execute(&mut asked).await.map_err(failed)?;
+        set.execute(&mut connection).await.map_err(failed)?;
         let mut others = Vec::new();
-        for there in 1..4 {
+        for count in 1..4 {
             let other = timeout(DATABASE_TIMEOUT, served(through, "BEGIN")).await;
-            others.push(other.map_err(|_| too_few(through, there))??);
-            if show(&mut asked, "latchkey.word").await.ok().as_deref() != Some(word) {
-                return Ok(Self { asked, others, pools_transactions: true });
+            others.push(other.map_err(|_| too_few(through, count))??);
+            if show(&mut connection, "latchkey.word").await.ok().as_deref() != Some(word) {
+                return Ok(Self { connection, others, pools_transactions: true });
             }
         }
-        Ok(Self { asked, others, pools_transactions: false })
+        Ok(Self { connection, others, pools_transactions: false })
     }
 
     /// Checks that a session pooler has enough connections for a node. It would let the rest wait
     /// for minutes.
     async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
-        if is_the_server(&mut self.asked, through).await {
+        if is_the_server(&mut self.connection, through).await {
             return Ok(());
         }
-        let there = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
-        let more = (there..WANTED).map(|_| timeout(DATABASE_TIMEOUT, served(through, "SELECT 1")));
+        let count = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);
+        let more = (count..WANTED).map(|_| timeout(DATABASE_TIMEOUT, served(through, "SELECT 1")));
         // All at once, each held until all were tried. A refused connection does not wait; it is
         // reported when it is needed.
         let more = join_all(more).await;
@@ -290,10 +290,10 @@ impl Probe {
     /// has taken the one that it was prepared on.
     async fn keeps_statements(&mut self, through: &Postgres) -> bool {
         const STATEMENT: &str = "SELECT $1::int";
-        let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.asked).await;
+        let prepared = query(STATEMENT).bind(1).fetch_one(&mut self.connection).await;
         let Ok(mut other) = connect(through).await else { return false };
         prepared.is_ok()
             && raw_sql("BEGIN").execute(&mut other).await.is_ok()
-            && query(STATEMENT).bind(1).fetch_one(&mut self.asked).await.is_ok()
+            && query(STATEMENT).bind(1).fetch_one(&mut self.connection).await.is_ok()
     }
 }

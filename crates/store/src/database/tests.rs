@@ -28,15 +28,15 @@ async fn with_default(database: &Database, url: &str, setting: &str) -> Database
 }
 
 async fn text(connection: &impl ConnectionTrait, sql: &str) -> Result<String, DbErr> {
-    let asked = Statement::from_string(DbBackend::Postgres, sql.to_owned());
-    connection.query_one_raw(asked).await?.unwrap().try_get_by_index(0)
+    let statement = Statement::from_string(DbBackend::Postgres, sql.to_owned());
+    connection.query_one_raw(statement).await?.unwrap().try_get_by_index(0)
 }
 
 /// As one simple query: in the extended protocol the two times differ anyway.
 async fn is_in_transaction(database: &Database) -> bool {
-    let asked = "SELECT now() <> statement_timestamp() FROM pg_sleep(0.005)";
+    let sql = "SELECT now() <> statement_timestamp() FROM pg_sleep(0.005)";
     let pool = database.reader().get_postgres_connection_pool();
-    raw_sql(asked).fetch_one(pool).await.unwrap().get(0)
+    raw_sql(sql).fetch_one(pool).await.unwrap().get(0)
 }
 
 /// A caller that wants to write two hundred times delays a single write by one permit only.
@@ -97,8 +97,8 @@ async fn cancelled_caller_leaves_no_open_transaction() {
         }
     }
     for _ in 0..4 {
-        let asked = join_all((0..CONNECTIONS).map(|_| is_in_transaction(&database))).await;
-        assert!(!asked.contains(&true), "the next caller’s writes would never be committed");
+        let states = join_all((0..CONNECTIONS).map(|_| is_in_transaction(&database))).await;
+        assert!(!states.contains(&true), "the next caller’s writes would never be committed");
     }
 }
 
@@ -215,9 +215,9 @@ async fn connection_error_names_the_host() {
 async fn connections_older_than_renewal_are_not_reused() {
     let database = on_postgres("renewal").await;
     let pids = async || {
-        let asked = (0..CONNECTIONS)
+        let queries = (0..CONNECTIONS)
             .map(|_| text(database.reader(), "SELECT pg_backend_pid()::text FROM pg_sleep(0.05)"));
-        let pids = join_all(asked).await.into_iter().map(Result::unwrap);
+        let pids = join_all(queries).await.into_iter().map(Result::unwrap);
         pids.collect::<std::collections::HashSet<_>>()
     };
     let before = pids().await;
