@@ -4,20 +4,10 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use latchkey_checker::CheckRequest;
 use serde_json::json;
 
-use crate::consistency::nodes::hears;
+use crate::consistency::nodes::{TEN_TOKENS, hears};
 use crate::test_app::{count_rows, on_both_databases, text};
-
-const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
-    kind: None,
-    application: None,
-    elsewhere: false,
-    ip: None,
-    model: None,
-    cost: 10,
-};
 
 on_both_databases! {
     async fn lease_of_disconnected_client_is_used_by_next_call(app: TestApp) {

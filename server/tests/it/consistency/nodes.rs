@@ -17,7 +17,7 @@ use crate::test_app::{
 };
 
 /// A call that takes tokens.
-const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
+pub(crate) const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
     kind: None,
     application: None,
     elsewhere: false,

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::process::{Process, client, sign_in};
+use crate::process::{Process, client, generate, sign_in};
 use crate::test_app::{Backend, TestApp, traces};
 
 pub(crate) fn free_address() -> String {
@@ -20,9 +20,7 @@ async fn metrics_are_on_a_listener_of_their_own() {
     let arguments = [format!("--latchkey-metrics-listen={metrics}")];
     let process = Process::start_with(&folder, &client, &arguments).await;
     let (jwt, application) = sign_in(&client, &process.base).await;
-    let path = format!("{}/apikey?ApplicationId={application}", process.base);
-    let key: String =
-        client.post(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let key = generate(&client, &process.base, &jwt, &application).await;
     for key in [&key, &key, "nonsense"] {
         let ingest = client.post(format!("{}/ingest/traces", process.base));
         ingest.header("x-api-key", key).json(&traces(1)).send().await.unwrap();

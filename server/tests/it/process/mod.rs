@@ -124,22 +124,22 @@ pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
     let tokens = client.post(format!("{base}/refresh")).json(&body).send().await.unwrap();
     let tokens: Value = tokens.json().await.unwrap();
     let jwt = text(&tokens["token"]);
-    let get = async |path: String| -> Value {
-        client
-            .get(format!("{base}{path}"))
-            .bearer_auth(&jwt)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap()
-    };
+    let get = async |path: String| get_json(client, &format!("{base}{path}"), &jwt).await;
     let me = get("/v1/me".to_owned()).await;
     let projects = format!("/v1/organizations/{}/projects", text(&me["organizations"][0]["id"]));
     let project = text(&get(projects).await["data"][0]["id"]);
     let application = get(format!("/v1/projects/{project}/applications")).await;
     (jwt, text(&application["data"][0]["id"]))
+}
+
+pub(crate) async fn get_json(client: &Client, url: &str, jwt: &str) -> Value {
+    client.get(url).bearer_auth(jwt).send().await.unwrap().json().await.unwrap()
+}
+
+/// Generates a key of an application; its secret.
+pub(crate) async fn generate(client: &Client, base: &str, jwt: &str, application: &str) -> String {
+    let url = format!("{base}/apikey?ApplicationId={application}");
+    client.post(url).bearer_auth(jwt).send().await.unwrap().json().await.unwrap()
 }
 
 pub(crate) fn client() -> Client {
@@ -161,18 +161,15 @@ async fn kill_9_loses_no_acknowledged_key_or_revocation() {
     let (folder, client) = (tempfile::tempdir().unwrap(), client());
     let process = Process::start(&folder, &client).await;
     let (jwt, application) = sign_in(&client, &process.base).await;
-    let path = format!("{}/apikey?ApplicationId={application}", process.base);
-    let secret: String =
-        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let secret = generate(&client, &process.base, &jwt, &application).await;
     process.signal("-KILL");
     assert_eq!(process.wait(), None);
 
     let process = Process::start(&folder, &client).await;
     assert_eq!(ingest(&client, &process.base, &secret).await.status(), 200);
     let (jwt, _) = sign_in(&client, &process.base).await;
-    let path = format!("{}/apikey?ApplicationId={application}", process.base);
-    let list: Value =
-        client.get(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let url = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list = get_json(&client, &url, &jwt).await;
     let path = format!("{}/apikey/{}", process.base, text(&list["data"][0]["id"]));
     assert_eq!(client.delete(path).bearer_auth(&jwt).send().await.unwrap().status(), 204);
     process.signal("-KILL");
@@ -190,9 +187,7 @@ async fn sigterm_drains_and_writes_the_last_counters() {
     let process = Process::start(&folder, &client).await;
     let base = process.base.clone();
     let (jwt, application) = sign_in(&client, &base).await;
-    let path = format!("{base}/apikey?ApplicationId={application}");
-    let secret: String =
-        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let secret = generate(&client, &base, &jwt, &application).await;
 
     // A request whose body is still on its way when the signal comes.
     let (sender, receiver) = futures::channel::mpsc::channel::<Result<String, std::io::Error>>(4);
@@ -217,13 +212,11 @@ async fn sigterm_drains_and_writes_the_last_counters() {
 
     let process = Process::start(&folder, &client).await;
     let (jwt, _) = sign_in(&client, &process.base).await;
-    let path = format!("{}/apikey?ApplicationId={application}", process.base);
-    let list: Value =
-        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let url = format!("{}/apikey?ApplicationId={application}", process.base);
+    let list = get_json(&client, &url, &jwt).await;
     assert!(list["data"][0]["last_used_at"].is_string(), "the use was written at the end");
-    let path = format!("{}/v1/keys/{}/usage", process.base, text(&list["data"][0]["id"]));
-    let usage: Value =
-        client.get(path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let url = format!("{}/v1/keys/{}/usage", process.base, text(&list["data"][0]["id"]));
+    let usage = get_json(&client, &url, &jwt).await;
     assert_eq!(usage["totals"]["valid"], 1, "the counters were written at the end");
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));

@@ -14,7 +14,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::process::{Process, client, sign_in};
+use crate::process::{Process, client, generate, get_json, sign_in};
 use crate::test_app::{text, traces};
 
 /// What a flood may take beside what its clients do, whatever its size.
@@ -40,12 +40,9 @@ impl Attacked {
         let process = Process::start(&folder, &client).await;
         let base = &process.base;
         let (jwt, application) = sign_in(&client, base).await;
-        let path = format!("{base}/apikey?ApplicationId={application}");
-        let key: String =
-            client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
-        let path = format!("{base}/v1/applications/{application}");
-        let application = client.get(path).bearer_auth(&jwt).send().await.unwrap();
-        let application: Value = application.json().await.unwrap();
+        let key = generate(&client, base, &jwt, &application).await;
+        let url = format!("{base}/v1/applications/{application}");
+        let application = get_json(&client, &url, &jwt).await;
         let project = text(&application["project_id"]);
         let mut attacked = Self { process, client, key, jwt, project, before: 0, _folder: folder };
         attacked.honest_call().await;

@@ -25,7 +25,7 @@ mod upstream;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::sign_in;
+use crate::process::{get_json, sign_in};
 use crate::test_app::{Backend, Session, TestApp, text};
 use upstream::Upstream;
 
@@ -98,8 +98,8 @@ async fn inference_key(app: &TestApp, who: &Session, body: Value) -> (String, St
 /// Signs the local developer of a process in, and makes an inference key; its secret.
 async fn key_of(client: &reqwest::Client, base: &str, body: &Value) -> String {
     let (jwt, application) = sign_in(client, base).await;
-    let application = client.get(format!("{base}/v1/applications/{application}")).bearer_auth(&jwt);
-    let application: Value = application.send().await.unwrap().json().await.unwrap();
+    let url = format!("{base}/v1/applications/{application}");
+    let application = get_json(client, &url, &jwt).await;
     let path = format!("{base}/v1/projects/{}/inference/keys", text(&application["project_id"]));
     let created = client.post(path).bearer_auth(&jwt).json(body).send().await.unwrap();
     let created: Value = created.json().await.unwrap();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::hostile::gzip_bomb;
 use super::protobuf::{field, request, span};
 use super::{JSON, PROTOBUF, SPAN, TRACE};
-use crate::process::{Process, client, sign_in};
+use crate::process::{Process, client, generate, sign_in};
 
 /// What one call may take beside what the server has anyway: the body as it came, unpacked and
 /// taken apart.
@@ -53,9 +53,7 @@ async fn hostile_bodies_take_bounded_memory() {
     let (folder, client) = (tempfile::tempdir().unwrap(), client());
     let process = Process::start(&folder, &client).await;
     let (jwt, application) = sign_in(&client, &process.base).await;
-    let path = format!("{}/apikey?ApplicationId={application}", process.base);
-    let key: String =
-        client.post(&path).bearer_auth(&jwt).send().await.unwrap().json().await.unwrap();
+    let key = generate(&client, &process.base, &jwt, &application).await;
     let before = process.peak_memory();
     for (what, kind, body) in bodies() {
         let request = client.post(format!("{}/v1/traces", process.base)).header("x-api-key", &key);
