@@ -134,14 +134,14 @@ mod tests {
 
     #[test]
     fn cargo_leptos_site_has_no_hash_and_reloads_after_builds() {
-        let mut said = CargoLeptos {
+        let mut settings = CargoLeptos {
             output_name: Some("latchkey".to_owned()),
             watch: true,
             reload_port: 3001,
         };
-        let site = SiteManifest::load(&said);
+        let site = SiteManifest::load(&settings);
         assert_eq!((site.js.as_str(), site.reload_port), ("/pkg/latchkey.js", Some(3001)));
-        said.watch = false;
-        assert_eq!(SiteManifest::load(&said).reload_port, None);
+        settings.watch = false;
+        assert_eq!(SiteManifest::load(&settings).reload_port, None);
     }
 }

@@ -81,7 +81,7 @@ impl HttpService {
         }
         let response = self.finish(context, response).await;
         let elapsed = self.time(context);
-        span.in_scope(|| answered(&method, &path, &response, elapsed));
+        span.in_scope(|| log_response(&method, &path, &response, elapsed));
         response
     }
 
@@ -107,7 +107,7 @@ impl HttpService {
             span.in_scope(|| tracing::debug!(?elapsed, status = 200, "Verified a key"));
         } else {
             let span = tracing::info_span!("request", request_id = %context.id);
-            span.in_scope(|| answered(&Method::POST, "/v1/keys/verify", &response, elapsed));
+            span.in_scope(|| log_response(&Method::POST, "/v1/keys/verify", &response, elapsed));
         }
         response
     }
@@ -208,7 +208,7 @@ fn shown(path: &str) -> String {
     format!("{}…", &masked[..masked.floor_char_boundary(LONGEST_SHOWN)])
 }
 
-fn answered(method: &Method, path: &str, response: &Response, elapsed: Duration) {
+fn log_response(method: &Method, path: &str, response: &Response, elapsed: Duration) {
     let status = response.status().as_u16();
     let milliseconds = elapsed.as_secs_f64() * 1000.0;
     tracing::info!(%method, path, status, milliseconds, "Request completed");

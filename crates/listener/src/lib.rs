@@ -162,7 +162,7 @@ async fn serve_connection<A: Handler>(
         progress: Arc::clone(&progress),
         allowance: Arc::default(),
     });
-    let answer = service_fn(move |request| answered(&common, request));
+    let answer = service_fn(move |request| respond(&common, request));
     let mut connection = pin!(server.builder.serve_connection(stream, answer));
     let mut watchdog = Watchdog::new(Arc::clone(&progress));
     // In one set, which is polled only when one of them wakes. The connection itself is polled with
@@ -245,7 +245,7 @@ struct Common<A> {
 /// bodies.
 ///
 /// The future is boxed. Otherwise hyper would move its whole state into place.
-fn answered<A: Handler>(
+fn respond<A: Handler>(
     common: &Arc<Common<A>>,
     request: Request<Incoming>,
 ) -> Pin<Box<impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<A>>> {

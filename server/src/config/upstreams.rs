@@ -165,8 +165,8 @@ mod tests {
             ("base_url = \"http://x\"\nmodels = [\"m\"]\norganizations = [\"x\"]", "organizations"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),
         ] {
-            let said = error(&upstream(rest));
-            assert!(said.contains(named), "{said}");
+            let message = error(&upstream(rest));
+            assert!(message.contains(named), "{message}");
         }
     }
 }

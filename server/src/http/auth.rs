@@ -28,11 +28,11 @@ impl FromRequestParts<AppState> for Caller {
             Ok(ip) => ip,
             Err(never) => match never {},
         };
-        let asked = caller(&parts.headers, ip, state).await;
-        if let Err(error) = &asked {
+        let actor = caller(&parts.headers, ip, state).await;
+        if let Err(error) = &actor {
             limits::refused(parts, error);
         }
-        let actor = asked?;
+        let actor = actor?;
         latchkey_listener::assign_to_caller(&parts.extensions, actor.owner());
         parts.extensions.insert(Presented::caller(&state.services, &actor));
         Ok(Self(actor))

@@ -45,12 +45,12 @@ pub(crate) async fn authorize(
 ) -> Result<Response, Refusal> {
     let github = state.github.as_ref().ok_or(latchkey_services::Error::NotFound)?;
     let next = LocalPath::or_root(params.next.as_deref());
-    let begun = match accounts::begin_sign_in(&state.services, &next, ip).await {
-        Ok(begun) => begun,
+    let attempt = match accounts::begin_sign_in(&state.services, &next, ip).await {
+        Ok(attempt) => attempt,
         Err(error) => return Ok(held_up(error, &headers, &next)),
     };
-    let authorization = github.authorization(&begun.state);
+    let authorization = github.authorization(&attempt.state);
     let (config, verifier) = (&state.config, &authorization.verifier);
-    let jar = cookies::begin_sign_in(config, &headers, jar, &begun.state, verifier);
+    let jar = cookies::begin_sign_in(config, &headers, jar, &attempt.state, verifier);
     Ok((jar, found(&authorization.url)).into_response())
 }

@@ -17,9 +17,9 @@ use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::node;
 
 /// Reads of an unchanged row after which its node counts as gone.
-const GONE_AFTER: u32 = 10;
+const ABSENT_AFTER: u32 = 10;
 /// Reads of an unchanged row after which it is deleted.
-const FORGOTTEN_AFTER: u32 = 600;
+const DELETED_AFTER: u32 = 600;
 
 /// The nodes as last read from the database.
 #[derive(Debug, Default)]
@@ -50,8 +50,8 @@ impl NodeTable {
             return Ok(());
         }
         let rows = in_time(async { Ok(count_up(database, own).await?) }).await?;
-        let gone = self.count(rows.into_iter().map(|row| (row.id, row.beats)), own);
-        for (id, beats) in gone {
+        let expired = self.count(rows.into_iter().map(|row| (row.id, row.beats)), own);
+        for (id, beats) in expired {
             let same = node::Column::Id.eq(id).and(node::Column::Beats.eq(beats));
             let delete = node::Entity::delete_many().filter(same);
             in_time(async { Ok(delete.exec(database.writer()).await?) }).await?;
@@ -75,12 +75,12 @@ impl NodeTable {
             seen.insert(id, NodeRow { beats, same });
         }
         let present: Vec<_> =
-            seen.iter().filter(|(id, row)| *id == own || row.same < GONE_AFTER).collect();
+            seen.iter().filter(|(id, row)| *id == own || row.same < ABSENT_AFTER).collect();
         let earlier = present.iter().filter(|(id, _)| id.as_str() < own).count();
         self.before.store(earlier as u64, Ordering::Release);
         self.nodes.store(present.len() as u64, Ordering::Release);
-        let gone = seen.iter().filter(|(_, row)| row.same >= FORGOTTEN_AFTER);
-        gone.map(|(id, row)| (id.clone(), row.beats)).collect()
+        let expired = seen.iter().filter(|(_, row)| row.same >= DELETED_AFTER);
+        expired.map(|(id, row)| (id.clone(), row.beats)).collect()
     }
 }
 
@@ -123,8 +123,8 @@ mod tests {
         }
         assert_eq!(read(11, 7), Some((1, 0)), "it has gone");
         assert_eq!(read(12, 8), Some((2, 1)), "it is back");
-        let gone = (0..=i64::from(FORGOTTEN_AFTER))
+        let expired = (0..=i64::from(DELETED_AFTER))
             .map(|beat| node_table.count([("b".to_owned(), 13 + beat), ("a".to_owned(), 8)], "b"));
-        assert_eq!(gone.last().unwrap(), [("a".to_owned(), 8)]);
+        assert_eq!(expired.last().unwrap(), [("a".to_owned(), 8)]);
     }
 }

@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn asked(more: &Value) -> Result<Option<StructuredOutput>, GatewayError> {
+    fn parse(more: &Value) -> Result<Option<StructuredOutput>, GatewayError> {
         let mut body =
             json!({ "model": "sandbox", "messages": [{ "role": "user", "content": "Hi" }] });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -146,7 +146,7 @@ mod tests {
             let arguments = format!("{{\"a\":\"{name}\"}}");
             Some(StructuredOutput::Call { tool: name.to_owned(), arguments })
         };
-        let with = |choice: Value| asked(&json!({ "tools": tools, "tool_choice": choice }));
+        let with = |choice: Value| parse(&json!({ "tools": tools, "tool_choice": choice }));
         assert_eq!(with(json!("required")).unwrap(), call("one"));
         let named = |name: &str| json!({ "type": "function", "function": { "name": name } });
         assert_eq!(with(named("two")).unwrap(), call("two"));
@@ -154,12 +154,12 @@ mod tests {
         for choice in [json!("auto"), json!("none"), Value::Null] {
             assert_eq!(with(choice).unwrap(), None);
         }
-        assert_eq!(asked(&json!({ "tools": tools })).unwrap(), None);
+        assert_eq!(parse(&json!({ "tools": tools })).unwrap(), None);
     }
 
     #[test]
     fn content_matches_response_format() {
-        let format = |format: Value| asked(&json!({ "response_format": format }));
+        let format = |format: Value| parse(&json!({ "response_format": format }));
         let schema = json!({ "type": "object", "properties": { "n": { "type": "integer" } }, "required": ["n"] });
         let strict = json!({ "type": "json_schema", "json_schema": { "name": "x", "strict": true, "schema": schema } });
         assert_eq!(

@@ -39,7 +39,7 @@ async fn find<E: Received>(
 ) -> Result<i64, Error> {
     let times: HashSet<Timestamp> = rows.iter().map(|row| row.timestamp).collect();
     let fingerprints = rows.iter().map(|row| row.fingerprint);
-    let there: Vec<(Uuid, Timestamp, Uuid)> = E::find()
+    let stored: Vec<(Uuid, Timestamp, Uuid)> = E::find()
         .select_only()
         .columns([E::ID, E::TIMESTAMP, E::FINGERPRINT])
         .filter(E::APPLICATION_ID.eq(call.application))
@@ -48,12 +48,12 @@ async fn find<E: Received>(
         .into_tuple()
         .all(transaction)
         .await?;
-    let there: HashMap<(Timestamp, Uuid), Uuid> =
-        there.into_iter().map(|(id, time, fingerprint)| ((time, fingerprint), id)).collect();
+    let stored: HashMap<(Timestamp, Uuid), Uuid> =
+        stored.into_iter().map(|(id, time, fingerprint)| ((time, fingerprint), id)).collect();
     let mut bytes = 0;
     let mut of_others = HashMap::new();
     for row in rows {
-        match there.get(&(row.timestamp, row.fingerprint)) {
+        match stored.get(&(row.timestamp, row.fingerprint)) {
             Some(id) if *id == row.id => {}
             // Also an item that occurs twice in one request: the first may be in an earlier chunk.
             Some(id) => {

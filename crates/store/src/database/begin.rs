@@ -71,7 +71,7 @@ impl Writer {
 
     /// Begins a transaction. If the caller is cancelled meanwhile, the task rolls it back.
     pub(super) async fn begin(&self, who: OnBehalfOf) -> Result<DatabaseTransaction, DbErr> {
-        let begun = async {
+        let transaction = async {
             let permit = self.permit(who).await?;
             let pool = self.pool.clone();
             let beginning = async move {
@@ -80,8 +80,8 @@ impl Writer {
             };
             tokio::spawn(beginning).await.map_err(cut_off)?
         };
-        let begun = timeout(DATABASE_TIMEOUT, begun).await;
-        begun.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+        let transaction = timeout(DATABASE_TIMEOUT, transaction).await;
+        transaction.unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
     }
 }
 

@@ -169,8 +169,8 @@ impl Move {
     async fn is_there(&mut self, table: &Moved) -> Result<bool, DbErr> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
-        let there = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);
-        there.await.map_err(from_sqlx)
+        let query = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);
+        query.await.map_err(from_sqlx)
     }
 
     async fn is_empty(&mut self, table: &Moved) -> Result<bool, DbErr> {

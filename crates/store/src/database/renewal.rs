@@ -20,11 +20,11 @@ impl Renewal {
 
     /// Whether a connection of this age was opened before the last renewal.
     pub(super) fn is_due(&self, age: Duration) -> bool {
-        let begun = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let started_at = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         #[expect(
             clippy::disallowed_methods,
             reason = "sqlx counts a connection’s age in real time"
         )]
-        begun.is_some_and(|begun| age >= begun.elapsed())
+        started_at.is_some_and(|started_at| age >= started_at.elapsed())
     }
 }

@@ -207,8 +207,8 @@ mod tests {
             "mysql://u:secret@h/keys",
             "secret",
         ] {
-            let said = DbErr::from(error(text)).to_string();
-            assert!(!said.contains("secret"), "{said}");
+            let message = DbErr::from(error(text)).to_string();
+            assert!(!message.contains("secret"), "{message}");
         }
         assert!(error("postgres://u:se#cret@h/keys").to_string().contains("%23"));
         assert_eq!(error("mysql://h/keys"), UrlError::Scheme);

@@ -86,14 +86,14 @@ fn cancelled_waiter_leaves_no_state() {
     }
     assert_eq!(queue.state().order.len(), 0);
     let mut stays = later(&queue, 20);
-    let gone = later(&queue, 20);
+    let cancelled = later(&queue, 20);
     for _ in 0..1_000 {
         drop(later(&queue, 20));
     }
     assert!(queue.state().lanes[&20].waiting.len() < 10);
     drop(running);
     // It was granted a permit and is cancelled before it takes it.
-    drop(gone);
+    drop(cancelled);
     assert!((&mut stays).now_or_never().is_some());
     assert_eq!(queue.counts(), (Size::default(), 0));
     assert!(is_empty(&queue));
