@@ -218,7 +218,7 @@ impl CallBody {
         self.fields.iter().map(|field| field.name.as_str())
     }
 
-    /// The prompt as JSON.
+    /// The prompt field as the client sent it; empty if the call has none.
     pub(super) fn prompt_json(&self) -> &str {
         self.fields.get(self.endpoint.prompt()).unwrap_or_default()
     }

@@ -40,13 +40,13 @@ macro_rules! refusals {
 pub(crate) use refusals;
 
 /// What belongs to a tenant, under the name that the descriptions have for it.
-pub(crate) trait Resource {
+pub(crate) trait TenantResource {
     const NAME: &'static str;
 }
 
 macro_rules! resources {
     ($($resource:ident: $name:literal),+ $(,)?) => {
-        $(impl Resource for $resource { const NAME: &'static str = $name; })+
+        $(impl TenantResource for $resource { const NAME: &'static str = $name; })+
     };
 }
 
@@ -62,7 +62,7 @@ resources! {
 /// The resource is out of the caller's reach.
 pub(crate) struct NotFound<R>(PhantomData<R>);
 
-impl<R: Resource> IntoResponses for NotFound<R> {
+impl<R: TenantResource> IntoResponses for NotFound<R> {
     fn responses() -> ResponseMap {
         let name = R::NAME;
         let description =
@@ -74,7 +74,7 @@ impl<R: Resource> IntoResponses for NotFound<R> {
 /// The caller is nobody, or the resource is out of their reach.
 pub(crate) struct NoAccess<R>(PhantomData<R>);
 
-impl<R: Resource> IntoResponses for NoAccess<R> {
+impl<R: TenantResource> IntoResponses for NoAccess<R> {
     fn responses() -> ResponseMap {
         Unauthenticated::responses().into_iter().chain(NotFound::<R>::responses()).collect()
     }
