@@ -273,6 +273,7 @@ fn end_of_day(day: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::sample;
 
     #[test]
     fn an_rpm_is_a_number_or_nothing() {
@@ -322,17 +323,8 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_sent() {
-        let key: ApiKey = serde_json::from_value(serde_json::json!({
-            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "api",
-            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
-            "name": "Web checkout", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
-            "status": "active", "archived": false, "rpm": 600, "tpm": null, "token_limit": null,
-            "token_limit_period": null, "allowed_models": null, "allowed_cidrs": null,
-            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
-            "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
-            "permissions": null,
-        }))
-        .unwrap();
+        let fields = serde_json::json!({ "kind": "api", "name": "Web checkout", "rpm": 600 });
+        let key = sample::key(&fields);
         let same = Filled {
             name: "Web checkout".parse().unwrap(),
             expires_at: None,

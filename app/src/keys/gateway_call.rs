@@ -72,21 +72,12 @@ console.log(answer.choices[0].message.content);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::sample;
 
     const ORIGIN: &str = "http://127.0.0.1:3000";
 
     fn key(models: &serde_json::Value) -> ApiKey {
-        serde_json::from_value(serde_json::json!({
-            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
-            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
-            "name": "Support", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
-            "status": "active", "archived": false, "rpm": null, "tpm": null, "token_limit": null,
-            "token_limit_period": null, "allowed_models": models, "allowed_cidrs": null,
-            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
-            "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
-            "permissions": null,
-        }))
-        .unwrap()
+        sample::key(&serde_json::json!({ "allowed_models": models }))
     }
 
     #[test]

@@ -117,21 +117,7 @@ fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, Str
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn key(limits: &serde_json::Value) -> ApiKey {
-        let mut key = serde_json::json!({
-            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
-            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
-            "name": "Support", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
-            "status": "active", "archived": false, "rpm": null, "tpm": null, "token_limit": null,
-            "token_limit_period": null, "allowed_models": null, "allowed_cidrs": null,
-            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
-            "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
-            "permissions": null,
-        });
-        key.as_object_mut().unwrap().extend(limits.as_object().unwrap().clone());
-        serde_json::from_value(key).unwrap()
-    }
+    use crate::keys::sample;
 
     #[test]
     fn models_stand_on_lines() {
@@ -151,8 +137,9 @@ mod tests {
 
     #[test]
     fn a_budget_changes_with_its_period_and_goes_with_it() {
-        let key =
-            key(&serde_json::json!({ "tpm": 12, "token_limit": 5, "token_limit_period": "day" }));
+        let limits =
+            serde_json::json!({ "tpm": 12, "token_limit": 5, "token_limit_period": "day" });
+        let key = sample::key(&limits);
         let same = TokenLimits::of(&key);
         assert_eq!(same.clone().changes(&key, KeyPatch::default()), KeyPatch::default());
         let budget = Some((Tokens::new(5).unwrap(), Period::Week));

@@ -25,6 +25,8 @@ pub mod permissions;
 pub mod revoke;
 pub mod rotate;
 pub mod row;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod scope;
 pub mod service_call;
 pub mod summary;

@@ -202,7 +202,11 @@ fn Matches(found: Vec<(ListedKey, bool)>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::api::OldSecret;
+    use latchkey_domain::time::Timestamp;
+
     use super::*;
+    use crate::keys::sample;
 
     /// `secret` of `domain` with every random byte 0, which is the letter 0.
     fn secret() -> String {
@@ -213,23 +217,13 @@ mod tests {
     }
 
     fn listed(masked: &str, old: Option<&str>) -> ListedKey {
-        let old = old.map(|masked| {
-            serde_json::json!({
-                "masked": masked, "ends_at": "2026-05-15T14:32:00Z", "last_used_at": null,
-            })
+        let old_secret = old.map(|masked| OldSecret {
+            masked: masked.parse().unwrap(),
+            ends_at: Timestamp::parse("2026-05-15T14:32:00Z").unwrap(),
+            last_used_at: None,
         });
-        serde_json::from_value(serde_json::json!({
-            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "api",
-            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
-            "name": "Web checkout", "environment": "live", "masked": masked, "status": "active",
-            "archived": false, "rpm": null, "tpm": null, "token_limit": null,
-            "token_limit_period": null, "allowed_models": null, "allowed_cidrs": null,
-            "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
-            "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
-            "permissions": null, "last_used_ip": null, "old_secret": old,
-            "budget": null,
-        }))
-        .unwrap()
+        let key = sample::key(&serde_json::json!({ "kind": "api", "masked": masked }));
+        ListedKey { key, last_used_ip: None, old_secret, budget: None }
     }
 
     #[test]

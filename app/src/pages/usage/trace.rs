@@ -255,20 +255,15 @@ mod tests {
     use latchkey_domain::time::Timestamp;
 
     use super::*;
+    use crate::keys::sample;
 
     fn key(more: &serde_json::Value) -> ApiKey {
-        let mut key = serde_json::json!({
-            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
-            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
-            "name": "Support", "environment": "test", "masked": "lk_test_7Qm2...x9Kd",
-            "status": "active", "archived": false, "rpm": 60, "tpm": 12000, "token_limit": null,
-            "token_limit_period": null, "allowed_models": ["qwen3.6-27b", "bge-m3"],
-            "allowed_cidrs": null, "created_at": "2026-01-01T00:00:00Z",
-            "created_by": "usr_01h455vb4pex5vsknk084sn02q", "expires_at": null, "revoked_at": null,
-            "archived_at": null, "last_used_at": null, "permissions": null,
+        let mut fields = serde_json::json!({
+            "environment": "test", "masked": "lk_test_7Qm2...x9Kd", "rpm": 60, "tpm": 12000,
+            "allowed_models": ["qwen3.6-27b", "bge-m3"],
         });
-        key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        serde_json::from_value(key).unwrap()
+        fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sample::key(&fields)
     }
 
     fn run(code: Outcome) -> DryRun {
