@@ -16,7 +16,7 @@ use self::head::Head;
 use self::limits::LimitsCard;
 use self::why::Why;
 use super::not_found::NotFound;
-use super::usage::charts::{LoadingCharts, UsageCharts};
+use super::usage::charts::{FailedCharts, LoadingCharts, UsageCharts};
 use super::usage::denials::Denials;
 use super::usage::range::{UsageFilter, UsageFilterState};
 use crate::api::{ApiError, get_key, get_key_usage};
@@ -151,17 +151,9 @@ fn Sections(
     let shown = usage.state();
     let charts = move || match shown.get() {
         QueryState::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        QueryState::Failed(error) => view! {
-            <Card>
-                <ErrorState
-                    title="Couldn’t load usage"
-                    error
-                    reassurance="The key keeps working."
-                    on_retry=move |()| usage.retry()
-                />
-            </Card>
+        QueryState::Failed(error) => {
+            view! { <FailedCharts usage error reassurance="The key keeps working."/> }.into_any()
         }
-        .into_any(),
         QueryState::Loaded => view! { <UsageCharts usage/> }.into_any(),
     };
     view! {

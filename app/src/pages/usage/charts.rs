@@ -4,8 +4,11 @@ use latchkey_domain::api::Usage;
 use leptos::prelude::*;
 
 use super::series::{REQUESTS, TOKENS, requests, tokens};
+use crate::api::ApiError;
+use crate::components::error_state::ErrorState;
 use crate::data::polled_query::PolledQuery;
 use latchkey_ui::chart::{Chart, ChartData, Shape};
+use latchkey_ui::table::Card;
 use latchkey_ui::thousands;
 
 const EMPTY: ChartData = ChartData { buckets: Vec::new(), ticks: Vec::new() };
@@ -51,6 +54,28 @@ pub fn UsageCharts(
                 data=data(tokens)
             />
         </div>
+    }
+}
+
+/// Shown in place of the charts if usage could not be loaded.
+#[component]
+pub fn FailedCharts(
+    /// Usage data for the charts.
+    usage: PolledQuery<Usage>,
+    /// Error that occurred while loading.
+    error: ApiError,
+    /// What is still fine: “Your keys keep working.”
+    reassurance: &'static str,
+) -> impl IntoView {
+    view! {
+        <Card>
+            <ErrorState
+                title="Couldn’t load usage"
+                error
+                reassurance
+                on_retry=move |()| usage.retry()
+            />
+        </Card>
     }
 }
 

@@ -12,19 +12,17 @@ use latchkey_domain::api::{ListedKey, Usage};
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
 
-use self::charts::{LoadingCharts, UsageCharts};
+use self::charts::{FailedCharts, LoadingCharts, UsageCharts};
 use self::denials::Denials;
 use self::filters::{Filters, keys_of};
 use self::month::MonthCard;
 use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
-use crate::components::error_state::ErrorState;
 use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::layout::PageHead;
 use crate::layout::use_project_id;
 use latchkey_ui::relative_time::Clock;
-use latchkey_ui::table::Card;
 
 /// The page. A path that names no project is answered like one that names a stranger's.
 #[component]
@@ -103,17 +101,9 @@ fn Body(
     move || {
         match shown.get() {
         QueryState::Skeleton => view! { <LoadingCharts/> }.into_any(),
-        QueryState::Failed(error) => view! {
-            <Card>
-                <ErrorState
-                    title="Couldn’t load usage"
-                    error
-                    reassurance="Your keys keep working."
-                    on_retry=move |()| usage.retry()
-                />
-            </Card>
+        QueryState::Failed(error) => {
+            view! { <FailedCharts usage error reassurance="Your keys keep working."/> }.into_any()
         }
-        .into_any(),
         QueryState::Loaded => view! {
             <div class="flex flex-col gap-4">
                 <UsageCharts usage/>
