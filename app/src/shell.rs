@@ -93,7 +93,7 @@ fn preload_pieces(files: &[&str], for_anybody: bool) -> String {
     )
 }
 
-/// A script that loads the page anew when `cargo leptos watch` has built it anew.
+/// A script that reloads the page when `cargo leptos watch` has rebuilt it.
 fn reload_on_build(port: u16) -> String {
     format!(
         "(function connect(){{const builds=new WebSocket(`ws://${{location.hostname}}:{port}/live_reload`);\

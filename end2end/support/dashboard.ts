@@ -41,7 +41,7 @@ export class Dashboard {
     return this.page.getByRole("button", { name: "Continue as local developer" });
   }
 
-  /** Where the code of local sign-in is typed, by whoever comes without the link. */
+  /** Where the code of local sign-in is typed, without the link. */
   get localCode(): Locator {
     return this.page.getByRole("textbox", { name: "Code" });
   }

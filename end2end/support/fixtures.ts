@@ -11,7 +11,7 @@ import { GitHub, type Person } from "./stand-in.ts";
 import { Watch } from "./watch.ts";
 
 interface PerTest {
-  /** Somebody whom the stand-in knows and Latchkey does not yet. */
+  /** A user that the stand-in knows and Latchkey does not yet. */
   person: Person;
   /** What the pages may and may not do. Every test fails on what this saw and was not told to allow. */
   watch: Watch;
@@ -21,7 +21,7 @@ interface PerTest {
   application: Dashboard;
   /** The API keys page of that person's project, which has none yet. */
   apiKeys: ApiKeys;
-  /** Somebody else whom the stand-in knows and Latchkey does not yet. */
+  /** Another user that the stand-in knows and Latchkey does not yet. */
   colleague: Person;
   /** Another browser, with nobody signed in. */
   elsewhere: Dashboard;

@@ -9,7 +9,7 @@ pub fn hydrate() {
     leptos::mount::hydrate_lazy(latchkey_app::App);
 }
 
-/// Reserve for `wasm-split`. It aligns the constants of each piece anew, which needs more space
+/// Reserve for `wasm-split`. It aligns the constants of each piece again, which needs more space
 /// than they had: 8 KiB were too few for the dev build. If they don't fit, it leaves all constants
 /// in the first piece, a fifth of what the login page loads. No piece contains the reserve itself.
 #[used]

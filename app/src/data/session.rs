@@ -161,7 +161,7 @@ fn redirect_once(reason: Option<Reason>, next: Option<&LocalPath>) {
     }
 }
 
-/// Loads the login page anew, so that nothing of the session stays in memory.
+/// Loads the login page as a new document, so that nothing of the session stays in memory.
 fn go_to_login(reason: Option<Reason>, next: Option<&LocalPath>) {
     _ = LocalStorage::raw().remove_item(TOKEN);
     _ = window().location().replace(&login_path(reason, next));

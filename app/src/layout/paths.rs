@@ -79,10 +79,10 @@ impl std::fmt::Display for PathId {
     }
 }
 
-/// The path with each part that names a thing written anew, if `written` knows how.
+/// The path with each part that names a thing rewritten, if `written` knows how.
 pub(super) fn each_id(path: &str, written: impl Fn(PathId) -> Option<String>) -> String {
-    let anew = |part: &str| PathId::of(part).and_then(&written).unwrap_or_else(|| part.to_owned());
-    path.split('/').map(anew).collect::<Vec<_>>().join("/")
+    let swap = |part: &str| PathId::of(part).and_then(&written).unwrap_or_else(|| part.to_owned());
+    path.split('/').map(swap).collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! PostgreSQL aborts one of two transactions that deadlock (40P01). Where an operator has
 //! configured a stricter isolation level than READ COMMITTED, it also aborts one of two that can't
 //! be serialized (40001). The rollback is complete, so the whole transaction runs again and reads
-//! everything anew.
+//! everything again.
 
 use std::time::Duration;
 

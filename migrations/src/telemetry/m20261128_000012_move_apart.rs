@@ -1,6 +1,6 @@
 //! Telemetry and usage stand apart from people, projects and keys.
 //!
-//! In a file of their own the tables are made anew; the rows of an older installation follow in
+//! In a file of their own the tables are created again; the rows of an older installation follow in
 //! batches (`services/src/database/relocate.rs`). Where the tables are there, their foreign keys
 //! go: each inserted row would lock the row of its key, and a revocation of that key would wait for
 //! it.

@@ -1,4 +1,4 @@
-//! Invitations: taken back by the organization, and answered by whom they are for.
+//! Invitations: withdrawn by the organization, and answered by the invited person.
 
 use axum::extract::State;
 use axum::http::StatusCode;

@@ -186,7 +186,7 @@ impl TestApp {
         self.visit_github_as(login, next).await
     }
 
-    /// The same as somebody whom GitHub knows already.
+    /// The same as a user that GitHub knows already.
     pub(crate) async fn visit_github_as(&self, login: &str, next: &str) -> (String, String) {
         self.github.sign_in_next(login).unwrap();
         let begun =

@@ -1,6 +1,6 @@
 //! Mutated inputs for every parser: `make fuzz` for a minute each, a moment in the tests.
 //!
-//! libFuzzer wants a nightly compiler, or flags that build everything anew. This needs neither: an
+//! libFuzzer wants a nightly compiler, or flags that rebuild everything. This needs neither: an
 //! input that makes a parser allocate in a way that no other did has reached a new place in it, and
 //! is mutated further.
 

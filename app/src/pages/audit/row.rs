@@ -163,7 +163,7 @@ fn Actor(actor: AuditActor, people: People) -> impl IntoView {
     }
 }
 
-/// What was acted upon, and what changed of it.
+/// The target of the action, and what changed in it.
 #[component]
 fn Target(
     name: impl Fn() -> String + Send + Sync + 'static,

@@ -3,8 +3,8 @@
 //! The operator names GitHub ids or logins. A login can change hands: its owner may rename the
 //! account, and somebody else may take the name. A configured login is therefore bound to the
 //! GitHub id that first signs in with it, and from then on it stands for that id, whatever its
-//! login is. The binding outlives the setting: a login that is removed and added again is not bound
-//! anew. To name a different account, use its id.
+//! login is. The binding outlives the setting: a login that is removed and added again keeps its
+//! binding. To name a different account, use its id.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, Set};

@@ -12,7 +12,7 @@ pub(crate) fn standing(services: &Services) -> Condition {
         .add(session::Column::ExpiresAt.gt(services.clock.now()))
 }
 
-/// The people whom the operator's settings let sign in.
+/// The people who may sign in according to the operator's settings.
 pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
     let everybody = Condition::all();
     if services.settings.local_code.is_some() {

@@ -37,7 +37,7 @@ pub(super) struct SignInIdentity {
     pub(super) avatar_url: Option<String>,
 }
 
-/// Signs in the person whom GitHub identified. A first sign-in creates their organization, a
+/// Signs in the person that GitHub identified. A first sign-in creates their organization, a
 /// project and an application. Returns the session's first refresh token.
 ///
 /// # Errors

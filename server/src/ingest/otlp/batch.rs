@@ -89,7 +89,7 @@ impl From<Vec<FieldError>> for Fault {
 /// What a body brought.
 pub(super) struct Batch<T> {
     pub(super) entries: Incoming<T>,
-    /// How many of them had an origin of which something was cut off.
+    /// Number of items whose origin was cut.
     pub(super) cut: usize,
     pub(super) rejected: Rejected,
 }

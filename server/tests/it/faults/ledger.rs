@@ -49,7 +49,7 @@ pub(super) struct Ledger<'a> {
 #[derive(Default)]
 struct Counts {
     made: AtomicU64,
-    /// Keys that every node had admitted, and thus cached, before they were revoked.
+    /// Keys that every node had admitted, and so cached, before they were revoked.
     revoked_from_caches: AtomicU64,
     /// Keys that every node refused as soon as they had to be.
     refused_everywhere: AtomicU64,

@@ -177,8 +177,7 @@ on_both_databases! {
         problem(app.send(Method::GET, &project, &thief, &Value::Null).await, 404, "not_found").await;
         assert_eq!(member(&app, &ada, "robert").await.unwrap()["user_id"], *id);
         assert!(waiting(&app, &thief).await.is_empty());
-        // Who has the login today is somebody whom one can invite, and the invitation is theirs
-        // alone.
+        // The person who has the login today can be invited, and nobody else can answer.
         assert_eq!(app.invite(&ada, "bob", "viewer").await.status(), 201);
         problem(app.answer(&robert, "accept").await, 404, "not_found").await;
         assert_eq!(app.answer(&thief, "accept").await.status(), 204);

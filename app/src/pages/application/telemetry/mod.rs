@@ -121,7 +121,7 @@ fn Logs(application: ApplicationId, filter: TelemetryFilterState) -> impl IntoVi
     live_list(list, filter, words, toolbar, |it: IngestedLog| log_row::log_row(it).into_any())
 }
 
-/// The list, read anew whenever something else is wanted of it.
+/// The list, restarted whenever its filter changes.
 fn restarting<T, W>(list: PagedList<T>, wanted: Memo<W>) -> PagedList<T>
 where
     T: HasId + Clone + Send + Sync + 'static,

@@ -27,10 +27,10 @@ pub fn InviteMember(
         page.members.refresh();
     });
     let submit = move |()| {
-        let Some(whom) = login.parse::<GithubLogin>() else { return submission.show_invalid() };
+        let Some(invitee) = login.parse::<GithubLogin>() else { return submission.show_invalid() };
         submission.start();
         let organization = page.organization_id();
-        let request = MemberRequest { login: whom, role: role.get_untracked() };
+        let request = MemberRequest { login: invitee, role: role.get_untracked() };
         leptos::task::spawn_local(async move {
             match invite_member(organization, request).await {
                 Ok(_) => {

@@ -237,7 +237,7 @@ async fn node_enforces_its_share_while_redis_is_unavailable() {
         shares(node, true).await;
     }
     let more = admitted(&nodes, &text(&fallback["key"]), 60, 0).await;
-    assert_eq!(more, 0, "a Redis that starts anew knows nothing of the last minute: the nodes do");
+    assert_eq!(more, 0, "a restarted Redis knows nothing of the last minute: the nodes do");
     app.advance(Duration::from_secs(61));
     let shared = app.create(&ada, &json!({"name": "shared", "rpm": 40})).await;
     assert_eq!(admitted(&nodes[..1], &text(&shared["key"]), 60, 0).await, 40);
