@@ -223,7 +223,7 @@ mod tests {
     /// A single test, since the budget is global.
     #[test]
     fn body_budget_is_shared_returned_and_has_free_allowance() {
-        one_caller_takes_a_part_of_the_room();
+        check_caller_share();
         let full: Vec<_> = (0..4).map(|caller| whole_part(Uuid::from_u128(caller))).collect();
         assert_eq!(LEFT.load(Ordering::Acquire), 0);
         let other = Arc::default();
@@ -264,7 +264,7 @@ mod tests {
         permit
     }
 
-    fn one_caller_takes_a_part_of_the_room() {
+    fn check_caller_share() {
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let (first, second, third) = (of(one), of(one), of(one));
         first.acquire(FREE + 1_000).unwrap();

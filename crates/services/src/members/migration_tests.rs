@@ -16,20 +16,16 @@ const MIGRATION: &str = "m20261128_000018_invitations";
 #[tokio::test]
 async fn invited_people_become_invitations_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    invited_people_become_invitations(&format!(
-        "sqlite://{}/latchkey.db?mode=rwc",
-        folder.path().display()
-    ))
-    .await;
+    let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+    check_migration(&url).await;
 }
 
 #[tokio::test]
 async fn invited_people_become_invitations_on_postgres() {
-    invited_people_become_invitations(&test_database::on_postgres("invited_people", "").await)
-        .await;
+    check_migration(&test_database::on_postgres("invited_people", "").await).await;
 }
 
-async fn invited_people_become_invitations(url: &str) {
+async fn check_migration(url: &str) {
     let database = sea_orm::Database::connect(url).await.unwrap();
     let before = Migrator::migrations().iter().position(|one| one.name() == MIGRATION).unwrap();
     Migrator::up(&database, Some(u32::try_from(before).unwrap())).await.unwrap();

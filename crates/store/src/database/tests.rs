@@ -40,7 +40,7 @@ async fn is_in_transaction(database: &Database) -> bool {
 }
 
 /// A caller that wants to write two hundred times delays a single write by one permit only.
-async fn writers_take_turns(database: Database, connections: u32) {
+async fn check_alternation(database: Database, connections: u32) {
     let person = |number| OnBehalfOf::Person(UserId::new(Timestamp::from_millis(0), [number; 10]));
     let begin = |who| {
         let database = database.clone();
@@ -76,12 +76,12 @@ async fn writers_take_turns(database: Database, connections: u32) {
 async fn writers_alternate_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
-    writers_take_turns(Database::open(&url).await.unwrap(), 1).await;
+    check_alternation(Database::open(&url).await.unwrap(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn writers_alternate_on_postgres() {
-    writers_take_turns(on_postgres("writers").await, CONNECTIONS).await;
+    check_alternation(on_postgres("writers").await, CONNECTIONS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use super::organization;
 use crate::Error;
 use crate::database::Database;
 
-async fn impossible_values_are_corrupt(database: Database) {
+async fn check_impossible_values(database: Database) {
     let now = Timestamp::from_millis(1_795_000_000_000);
     let overrides = TierOverrides { projects: Some(Count::new(3).unwrap()), ..TierOverrides::NONE };
     let row = organization::Model {
@@ -34,11 +34,11 @@ async fn impossible_values_are_corrupt(database: Database) {
 #[tokio::test]
 async fn impossible_values_are_corrupt_on_sqlite() {
     let (url, _folder) = latchkey_test_database::on_sqlite();
-    impossible_values_are_corrupt(Database::open(&url).await.unwrap()).await;
+    check_impossible_values(Database::open(&url).await.unwrap()).await;
 }
 
 #[tokio::test]
 async fn impossible_values_are_corrupt_on_postgres() {
     let url = latchkey_test_database::on_postgres("columns", "").await;
-    impossible_values_are_corrupt(Database::open(&url).await.unwrap()).await;
+    check_impossible_values(Database::open(&url).await.unwrap()).await;
 }

@@ -51,7 +51,7 @@ async fn fill(database: &Database) {
     database.writer().execute_unprepared("ANALYZE").await.unwrap();
 }
 
-async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
+async fn check_page_query(database: Database) {
     fill(&database).await;
     let scope = OrganizationScope::for_test(organization(1));
     let whole = || Filter { actor: None, action: None, from: None, to: None };
@@ -91,13 +91,11 @@ async fn a_page_of_a_long_log_is_one_indexed_query(database: Database) {
 async fn page_of_a_long_log_is_one_indexed_query_on_sqlite() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
-    a_page_of_a_long_log_is_one_indexed_query(database).await;
+    check_page_query(database).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn page_of_a_long_log_is_one_indexed_query_on_postgres() {
-    a_page_of_a_long_log_is_one_indexed_query(
-        Database::open(&test_database::on_postgres("audit", "").await).await.unwrap(),
-    )
-    .await;
+    let url = test_database::on_postgres("audit", "").await;
+    check_page_query(Database::open(&url).await.unwrap()).await;
 }

@@ -70,7 +70,7 @@ async fn fill(database: &Database) {
     }
 }
 
-async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) {
+async fn check_page_query(database: Database) {
     fill(&database).await;
     let scope = ProjectScope::for_test(project(1));
     let filters = [
@@ -107,19 +107,19 @@ async fn fifty_of_fifty_thousand_keys_are_one_indexed_query(database: Database) 
 async fn page_of_fifty_thousand_keys_is_one_indexed_sqlite_query() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
-    fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
+    check_page_query(database).await;
 }
 
 #[tokio::test]
 async fn page_of_fifty_thousand_keys_is_one_indexed_postgres_query() {
     let database = Database::open(&test_database::on_postgres("key_list", "").await).await.unwrap();
-    fifty_of_fifty_thousand_keys_are_one_indexed_query(database).await;
+    check_page_query(database).await;
 }
 
 const FOLDING: &str = "m20261129_000032_fold_search";
 
 /// Names that searches missed before the migration, or found only in their exact spelling.
-async fn keys_from_before_are_found_in_every_alphabet(url: &str) {
+async fn check_migrated_search(url: &str) {
     let database = sea_orm::Database::connect(url).await.unwrap();
     let before = Migrator::migrations().iter().position(|one| one.name() == FOLDING).unwrap();
     Migrator::up(&database, Some(u32::try_from(before).unwrap())).await.unwrap();
@@ -169,11 +169,11 @@ async fn keys_from_before_are_found_in_every_alphabet(url: &str) {
 async fn migrated_keys_are_found_in_every_alphabet_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
-    keys_from_before_are_found_in_every_alphabet(&url).await;
+    check_migrated_search(&url).await;
 }
 
 #[tokio::test]
 async fn migrated_keys_are_found_in_every_alphabet_on_postgres() {
     let url = test_database::on_postgres("fold_search", "").await;
-    keys_from_before_are_found_in_every_alphabet(&url).await;
+    check_migrated_search(&url).await;
 }

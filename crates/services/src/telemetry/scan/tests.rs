@@ -63,7 +63,7 @@ async fn plan<E: Searched>(database: &Database, wanted: TelemetryFilter) -> Stri
     test_database::plan(database.telemetry().reader(), scan.query(Some(after), 101)).await
 }
 
-async fn an_index_has_the_rows_in_the_lists_order(database: Database) {
+async fn check_index_order(database: Database) {
     fill(&database).await;
     let trace = |id: &str| Some(id.parse().unwrap());
     let failed = TraceFilter { status: Some(SpanStatus::Error), ..TraceFilter::default() };
@@ -95,12 +95,12 @@ fn assert_uses(plan: &str, index: &str) {
 async fn index_returns_rows_in_list_order_on_sqlite() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
-    an_index_has_the_rows_in_the_lists_order(database).await;
+    check_index_order(database).await;
 }
 
 #[tokio::test]
 async fn index_returns_rows_in_list_order_on_postgres() {
     let database =
         Database::open(&test_database::on_postgres("telemetry_lists", "").await).await.unwrap();
-    an_index_has_the_rows_in_the_lists_order(database).await;
+    check_index_order(database).await;
 }

@@ -61,7 +61,7 @@ async fn fill(database: &Database) {
     database.telemetry().writer().execute_unprepared("ANALYZE").await.unwrap();
 }
 
-async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
+async fn check_month_query(database: Database) {
     fill(&database).await;
     let scope = ProjectScope::for_test(project());
     let start = UsageRange::Month.start(now());
@@ -86,11 +86,11 @@ async fn month_of_ten_million_requests_reads_few_rows(database: Database) {
 async fn month_of_ten_million_requests_reads_few_rows_on_sqlite() {
     let (url, _folder) = test_database::on_sqlite();
     let database = Database::open(&url).await.unwrap();
-    month_of_ten_million_requests_reads_few_rows(database).await;
+    check_month_query(database).await;
 }
 
 #[tokio::test]
 async fn month_of_ten_million_requests_reads_few_rows_on_postgres() {
     let database = Database::open(&test_database::on_postgres("usage", "").await).await.unwrap();
-    month_of_ten_million_requests_reads_few_rows(database).await;
+    check_month_query(database).await;
 }
