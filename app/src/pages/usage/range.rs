@@ -30,7 +30,7 @@ pub struct UsageFilter {
 impl UrlFilter for UsageFilter {
     fn from_query(query: &ParamsMap) -> Self {
         Self {
-            range: query.get_str("range").and_then(|range| range.parse().ok()).unwrap_or_default(),
+            range: query.get_str("range").and_then(UsageRange::from_name).unwrap_or_default(),
             key: query.get_str("key").and_then(|key| key.parse().ok()),
             environment: query.get_str("environment").and_then(Environment::from_name),
         }
@@ -72,7 +72,7 @@ pub fn RangePicker(
                 options=RANGES
                 value=range
                 on_change=move |chosen: &'static str| {
-                    filter.change(|filter| filter.range = chosen.parse().unwrap_or_default());
+                    filter.change(|filter| filter.range = UsageRange::from_name(chosen).unwrap_or_default());
                 }
                 track=Track::Toolbar
             />
