@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loopback_is_told_from_other_hosts() {
+    fn loopback_hosts_are_recognized() {
         let is_loopback = |text: &str| text.parse::<PublicUrl>().unwrap().is_loopback();
         for own in [
             "http://localhost",
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_url_is_scheme_host_and_port() {
+    fn public_url_is_scheme_host_and_port() {
         for (text, url) in [
             ("https://keys.example", "https://keys.example"),
             ("https://Keys.example:443/", "https://keys.example"),

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_file_is_made_once_and_for_its_owner_alone() {
+    fn secret_file_is_created_once_for_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pepper");
         let first = setting_or_file("LATCHKEY_PEPPER", None, &path).unwrap();
@@ -110,7 +110,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_secret_file_that_others_can_read_is_refused() {
+    fn secret_file_readable_by_others_is_refused() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pepper");

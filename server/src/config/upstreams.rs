@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_example_is_read() {
+    fn contract_example_is_read() {
         let text = r#"
             [[upstream]]
             name = "vllm"
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn error_names_the_wrong_setting() {
         assert!(error("[[upstream]]\nname = 7").contains("line 2"));
         assert!(error("[[upstream]]\nname = \"a\"\nurl = \"b\"").contains("unknown field `url`"));
         let upstream = |rest: &str| format!("[[upstream]]\nname = \"a\"\n{rest}");

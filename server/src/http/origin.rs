@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn other_sites_are_told_from_ours() {
+    fn requests_of_other_sites_are_foreign() {
         let ours: PublicUrl = "https://keys.example".parse().unwrap();
         let foreign = |pairs: &[(&'static str, &str)]| is_foreign(&headers(pairs), &ours);
         assert!(!foreign(&[]));

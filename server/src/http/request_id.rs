@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_caller_and_the_log_are_told_the_same() {
+    fn id_in_header_and_log_is_the_same() {
         let (id, mut headers) = (RequestId::new(), HeaderMap::new());
         id.write(&mut headers);
         assert_eq!(headers[HEADER], id.to_string());

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_in_the_first_bucket_that_it_fits() {
+    fn response_counts_in_first_bucket_that_fits() {
         let durations = Durations::default();
         for micros in [0, 50, 51, 30_000_000, 30_000_001] {
             durations.observe(RouteClass::Api, Duration::from_micros(micros));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_told_apart() {
+    fn route_is_classified_by_path() {
         for (path, route) in [
             ("/v1/keys/verify", RouteClass::Verify),
             ("/v1/keys/key_x", RouteClass::Api),

@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_is_the_applications_word_or_the_numbers_name() {
+    fn level_is_the_text_or_named_by_number() {
         for (text, number, expected) in [
             ("WARNING", 13, "WARNING"),
             ("", 1, "trace"),
