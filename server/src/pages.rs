@@ -37,9 +37,9 @@ pub(crate) async fn server_function(
     let actor = match auth::caller(&parts.headers, ip, &state).await {
         Ok(actor) => actor,
         Err(error) => {
-            let mut standing = HeaderMap::new();
-            limits::write_refused(&mut standing, &error);
-            return (standing, Refusal::from(error)).into_response();
+            let mut rate_headers = HeaderMap::new();
+            limits::write_refused(&mut rate_headers, &error);
+            return (rate_headers, Refusal::from(error)).into_response();
         }
     };
     let body = match body {

@@ -54,7 +54,7 @@ impl AppState {
             config: Arc::new(config),
             github,
             metrics: Arc::default(),
-            rendering: Arc::new(Semaphore::new(pages_at_once())),
+            rendering: Arc::new(Semaphore::new(max_concurrent_renders())),
             draining: Arc::default(),
         })
     }
@@ -78,7 +78,7 @@ impl FromRef<AppState> for Services {
 
 /// How many pages are rendered concurrently. Rendering is CPU-bound and needs no credentials, so
 /// one CPU is left for calls with a key.
-fn pages_at_once() -> usize {
+fn max_concurrent_renders() -> usize {
     let processors = available_parallelism().map_or(1, NonZero::get);
     processors.saturating_sub(1).max(1)
 }

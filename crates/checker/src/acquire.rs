@@ -61,7 +61,7 @@ pub(crate) async fn refused(
 ) -> Denial {
     let limits = match pending {
         Some(pending) => pending.limits(),
-        None => standing(checker, &identity.key).await,
+        None => current_rates(checker, &identity.key).await,
     };
     Denial { detail, key: Some(Arc::clone(&identity.key)), limits, ..Denial::of(outcome) }
 }
@@ -83,7 +83,7 @@ impl AcquiredTokens {
 }
 
 /// States of the key's limits per minute. Acquires nothing.
-async fn standing(checker: &Checker, key: &KeyRecord) -> LimitStates {
+async fn current_rates(checker: &Checker, key: &KeyRecord) -> LimitStates {
     let rates = rate_limit::peek(checker, key, 0).await;
     LimitStates {
         requests: rates.requests.map(|rate| rate.state),

@@ -71,7 +71,7 @@ pub(crate) async fn acquire(
     let state = |used| state(limit, period, used, resets_at);
     let answer = match wanted.draw_whole() {
         Some(drawn) => Ok(drawn),
-        None => wanted.lease_apart().await?,
+        None => wanted.lease_in_task().await?,
     };
     Ok(match answer {
         Ok(drawn) => {
@@ -113,7 +113,7 @@ impl BudgetRequest<'_> {
     /// Leases more and draws on it, in its own task: if the caller were cancelled between the grant
     /// and the deposit, the granted tokens would be lost. The inner `Err` means that too little is
     /// left and holds the usage.
-    async fn lease_apart(&self) -> Result<Result<DrawnTokens, u64>, Error> {
+    async fn lease_in_task(&self) -> Result<Result<DrawnTokens, u64>, Error> {
         let Self { organization, window, limit, amount, most, .. } = *self;
         let checker = self.checker.clone();
         let leasing = tokio::spawn(async move {

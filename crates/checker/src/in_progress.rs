@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_without_calls_take_no_memory() {
+    fn idle_keys_take_no_memory() {
         let calls = InProgress::new();
         let key = KeyId::new(Timestamp::from_millis(0), [7; 10]);
         calls.add(key, 30);

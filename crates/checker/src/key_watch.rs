@@ -41,7 +41,7 @@ impl Checker {
             Entry::Vacant(place) => {
                 let (ended, receiver) = watch::channel(None);
                 place.insert(ended.clone());
-                tokio::spawn(look_on(self.clone(), digest, ended));
+                tokio::spawn(watch_until_ended(self.clone(), digest, ended));
                 KeyWatch(receiver)
             }
         }
@@ -50,14 +50,14 @@ impl Checker {
 
 /// Watches a key until it becomes invalid or has no calls. It stays a moment after the last call,
 /// so that the client's next call needs no new task.
-async fn look_on(checker: Checker, digest: KeyDigest, ended: Ended) {
+async fn watch_until_ended(checker: Checker, digest: KeyDigest, ended: Ended) {
     let mut wait = INTERVAL;
     loop {
         tokio::time::sleep(wait).await;
         if checker.watched_keys.forget_unused(&digest) {
             return;
         }
-        wait = match standing(&checker, digest).await {
+        wait = match key_state(&checker, digest).await {
             KeyState::Good => INTERVAL,
             KeyState::Unconfirmed => DATABASE_INTERVAL,
             KeyState::Ended(denial) => {
@@ -78,7 +78,7 @@ enum KeyState {
     Ended(Denial),
 }
 
-async fn standing(checker: &Checker, digest: KeyDigest) -> KeyState {
+async fn key_state(checker: &Checker, digest: KeyDigest) -> KeyState {
     let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
     let (known, good) = match cached {
         Some(known) => (known, KeyState::Good),

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_without_calls_take_no_memory() {
+    fn idle_keys_take_no_memory() {
         let calls = ParallelCalls::new();
         for last in 0..200 {
             assert_eq!(calls.acquire(key(last), 1), Ok(()));

@@ -141,7 +141,7 @@ impl Checker {
                     }
                     continue;
                 }
-                say_what_is_reserved(denial, reserved);
+                mention_reserved(denial, reserved);
             }
             count(self, confirmed, call, decided.as_ref().err(), now);
             let acquired = decided?;
@@ -195,7 +195,7 @@ fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, estimate: TokenEstim
 }
 
 /// Adds the reserved tokens to the denial of a call that waited in vain.
-fn say_what_is_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
+fn mention_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
     let ReservedByCalls { calls, tokens, .. } = *reserved;
     let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
     denial.detail = format!(

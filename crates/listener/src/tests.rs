@@ -80,7 +80,7 @@ impl Client {
     }
 
     /// Waits until the server closes the connection. Returns whether it was a graceful shutdown.
-    async fn hears(self) -> bool {
+    async fn ends_gracefully(self) -> bool {
         tokio::time::timeout(SOON, self.ended).await.expect("it ends").unwrap().is_ok()
     }
 }
@@ -129,7 +129,7 @@ async fn silent_connections_make_room_for_others() {
     for stream in &mut silent {
         end(stream).await;
     }
-    assert!(idle.hears().await, "it is shut down gracefully, not cut off");
+    assert!(idle.ends_gracefully().await, "it is shut down gracefully, not cut off");
     assert!(end(&mut working).await.len() > 30_000_000, "what is under way goes on");
 }
 
@@ -148,7 +148,7 @@ async fn http2_connection_closes_when_response_is_unread() {
     for window in [0, 1] {
         let mut client = Client::connect(address, window).await;
         let answer = client.get("1000").await;
-        assert!(!client.hears().await, "a window of {window}");
+        assert!(!client.ends_gracefully().await, "a window of {window}");
         assert!(answer.into_body().collect().await.is_err());
     }
 }
@@ -175,7 +175,7 @@ async fn connection_closes_when_too_many_responses_are_unread() {
             () = tokio::time::sleep(Duration::from_millis(5)) => {}
         }
     }
-    assert!(!greedy.hears().await);
+    assert!(!greedy.ends_gracefully().await);
 }
 
 #[tokio::test]
@@ -183,7 +183,7 @@ async fn idle_http2_connection_is_shut_down_gracefully() {
     let mut client = Client::connect(start(1).await, 1000).await;
     let answer = client.get("10").await;
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes().len(), 10);
-    assert!(client.hears().await);
+    assert!(client.ends_gracefully().await);
 }
 
 #[tokio::test]
@@ -253,6 +253,6 @@ async fn stop_finishes_requests_in_progress() {
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "firstlast");
     end(&mut idle).await;
     tokio::time::timeout(SOON, server).await.unwrap().unwrap();
-    assert!(client.hears().await);
+    assert!(client.ends_gracefully().await);
     assert!(TcpStream::connect(address).await.is_err());
 }

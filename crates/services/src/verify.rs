@@ -41,7 +41,7 @@ pub async fn verify(
     let call = CheckRequest {
         kind: None,
         application: request.application_id,
-        elsewhere: names_foreign(services, identity.key(), request).await?,
+        elsewhere: is_elsewhere(services, identity.key(), request).await?,
         ip: request.ip.map(|ip| ip.to_canonical()),
         model: request.model.as_deref(),
         cost: request.cost,
@@ -78,7 +78,7 @@ async fn may_see(
 
 /// Whether the request names an application of another project. Only a key for the whole project
 /// may name an application, so no other key costs this query.
-async fn names_foreign(
+async fn is_elsewhere(
     services: &Services,
     key: &KeyRecord,
     request: &VerifyRequest,

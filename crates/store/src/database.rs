@@ -31,7 +31,7 @@ pub use self::begin::OnBehalfOf;
 use self::begin::{Suspicion, Writer};
 use self::options::{postgres_options, sqlite_options, telemetry_options};
 use self::renewal::Renewal;
-pub use self::start::why_not;
+pub use self::start::describe_error;
 pub use self::telemetry::Telemetry;
 use self::timeouts::CONNECTIONS;
 pub use self::timeouts::{in_time, within};

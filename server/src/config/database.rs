@@ -26,7 +26,7 @@ pub(super) fn certificates() -> Option<String> {
 
 /// The same URL, where a PostgreSQL’s certificate may be of one of these authorities too, unless
 /// it names its own.
-pub(super) fn believing(url: String, certificates: Option<&str>) -> String {
+pub(super) fn with_certificates(url: String, certificates: Option<&str>) -> String {
     let Some(file) = certificates else { return url };
     let names_its_own = ["sslrootcert=", "ssl-root-cert=", "ssl-ca="];
     if !url.starts_with("postgres") || names_its_own.iter().any(|name| url.contains(name)) {
@@ -92,14 +92,14 @@ mod tests {
 
     #[test]
     fn postgres_url_uses_system_authorities_unless_it_names_its_own() {
-        let believing = |url: &str| believing(url.to_owned(), Some("/etc/ssl/our ca.pem"));
-        assert_eq!(believing("postgres://h/d"), "postgres://h/d?sslrootcert=/etc/ssl/our%20ca.pem");
+        let extended = |url: &str| with_certificates(url.to_owned(), Some("/etc/ssl/our ca.pem"));
+        assert_eq!(extended("postgres://h/d"), "postgres://h/d?sslrootcert=/etc/ssl/our%20ca.pem");
         assert_eq!(
-            believing("postgres://h/d?sslmode=verify-full"),
+            extended("postgres://h/d?sslmode=verify-full"),
             "postgres://h/d?sslmode=verify-full&sslrootcert=/etc/ssl/our%20ca.pem"
         );
         for url in ["postgres://h/d?sslrootcert=x", "sqlite://x"] {
-            assert_eq!(believing(url), url);
+            assert_eq!(extended(url), url);
         }
     }
 

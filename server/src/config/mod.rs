@@ -129,9 +129,9 @@ impl Config {
             matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
         let certificates = database::certificates();
         let database_url =
-            database::believing(settings.storage.database_url(), certificates.as_deref());
+            database::with_certificates(settings.storage.database_url(), certificates.as_deref());
         let database_direct_url = set(settings.database_direct_url.as_deref())
-            .map(|url| database::believing(url.to_owned(), certificates.as_deref()));
+            .map(|url| database::with_certificates(url.to_owned(), certificates.as_deref()));
         Ok(Self {
             listen: settings.listen,
             database_url,

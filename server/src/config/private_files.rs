@@ -33,9 +33,9 @@ pub(super) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
     builder
         .create(folder)
         .with_context(|| format!("can't create the data folder {}", folder.display()))?;
-    tighten(folder);
+    restrict_permissions(folder);
     for file in database_files(folder, database_url) {
-        tighten(&file);
+        restrict_permissions(&file);
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ fn beside(folder: &Path, is_ours: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 
 /// If another user owns it, as with some volumes, log that and leave it.
 #[cfg(unix)]
-fn tighten(path: &Path) {
+fn restrict_permissions(path: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let Ok(metadata) = std::fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o7777;
@@ -89,7 +89,7 @@ fn tighten(path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn tighten(_: &Path) {}
+fn restrict_permissions(_: &Path) {}
 
 #[cfg(unix)]
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) fn setting_or_file(
 ) -> anyhow::Result<Vec<u8>> {
     let (secret, origin) = match setting.filter(|text| !text.is_empty()) {
         Some(text) => (text.as_bytes().to_vec(), name.to_owned()),
-        None => (read_or_make(file)?, format!("{} (instead of {name})", file.display())),
+        None => (read_or_create(file)?, format!("{} (instead of {name})", file.display())),
     };
     if secret.len() < MIN_BYTES {
         bail!("{origin} has {} bytes; at least {MIN_BYTES} are required", secret.len());
@@ -31,7 +31,7 @@ pub(super) fn setting_or_file(
     Ok(secret)
 }
 
-fn read_or_make(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn read_or_create(path: &Path) -> anyhow::Result<Vec<u8>> {
     match File::open(path) {
         Ok(file) => read(file, path),
         Err(error) if error.kind() == ErrorKind::NotFound => make(path),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::responses::NoGithubSignIn;
-use super::{cookies, found, held_up};
+use super::{cookies, found, sign_in_error};
 use crate::http::client::ClientIp;
 use crate::http::extract::Params;
 use crate::http::problem::Refusal;
@@ -47,7 +47,7 @@ pub(crate) async fn authorize(
     let next = LocalPath::or_root(params.next.as_deref());
     let attempt = match accounts::begin_sign_in(&state.services, &next, ip).await {
         Ok(attempt) => attempt,
-        Err(error) => return Ok(held_up(error, &headers, &next)),
+        Err(error) => return Ok(sign_in_error(error, &headers, &next)),
     };
     let authorization = github.authorization(&attempt.state);
     let (config, verifier) = (&state.config, &authorization.verifier);

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use utoipa::IntoParams;
 
 use super::responses::NoGithubSignIn;
-use super::{completion, cookies, found, held_up, login};
+use super::{completion, cookies, found, login, sign_in_error};
 use crate::http::client::ClientDevice;
 use crate::http::extract::Params;
 use crate::http::problem::Refusal;
@@ -64,7 +64,7 @@ pub(crate) async fn callback(
     let returned = params.state.as_deref();
     let attempt = match accounts::resume_sign_in(&state.services, returned, device.ip) {
         Ok(attempt) => attempt,
-        Err(error) => return Ok(held_up(error, &headers, &LocalPath::or_root(None))),
+        Err(error) => return Ok(sign_in_error(error, &headers, &LocalPath::or_root(None))),
     };
     let Some((verifier, next)) = claim_state(&state, &jar, returned).await? else {
         return Ok(foreign_state(&headers));
@@ -111,13 +111,13 @@ async fn claim_state(
     returned: Option<&str>,
 ) -> Result<Option<(String, LocalPath)>, Refusal> {
     let Some(returned) = returned else { return Ok(None) };
-    let Some((own, verifier)) = cookies::begun_sign_in(&state.config, jar, returned) else {
+    let Some((own, verifier)) = cookies::pending_sign_in(&state.config, jar, returned) else {
         return Ok(None);
     };
     if !bool::from(own.as_bytes().ct_eq(returned.as_bytes())) {
         return Ok(None);
     }
-    let next = accounts::take_state(&state.services, returned).await?;
+    let next = accounts::consume_state(&state.services, returned).await?;
     Ok(next.map(|next| (verifier, next)))
 }
 

@@ -115,7 +115,7 @@ pub(super) fn end_sign_in(config: &Config, jar: CookieJar, state: &str) -> Cooki
 
 /// State and PKCE verifier of the sign-in that this browser began, of those whose state begins like
 /// this one.
-pub(super) fn begun_sign_in(
+pub(super) fn pending_sign_in(
     config: &Config,
     jar: &CookieJar,
     state: &str,

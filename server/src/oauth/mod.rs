@@ -41,7 +41,7 @@ fn login(reason: &str, next: &LocalPath) -> String {
 
 /// A sign-in that can't go on because the address has failed too often: a person comes to the login
 /// page, a program gets the problem.
-fn held_up(error: Error, headers: &HeaderMap, next: &LocalPath) -> Response {
+fn sign_in_error(error: Error, headers: &HeaderMap, next: &LocalPath) -> Response {
     match error {
         Error::TooManyFailures(_) if wants_page(headers) => {
             found(&login("too_many_failures", next))

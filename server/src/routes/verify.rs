@@ -72,9 +72,9 @@ where
     let actor = match caller(&parts.headers, ip.0, state).await {
         Ok(actor) => actor,
         Err(error) => {
-            let mut standing = HeaderMap::new();
-            limits::write_refused(&mut standing, &error);
-            return Err((standing, Refusal::from(error)).into_response());
+            let mut rate_headers = HeaderMap::new();
+            limits::write_refused(&mut rate_headers, &error);
+            return Err((rate_headers, Refusal::from(error)).into_response());
         }
     };
     checked(state, &actor, &parts.headers, body).await.map_err(Refusal::into_response)

@@ -23,7 +23,7 @@ use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
 use crate::checker::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
-use latchkey_store::database::{Postgres, PostgresRoutes, why_not};
+use latchkey_store::database::{Postgres, PostgresRoutes, describe_error};
 
 /// Interval at which a node checks that the host name still leads to the connected server.
 const SERVER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -147,7 +147,7 @@ impl Lost {
     fn unreachable(postgres: &Postgres, error: &Sqlx) -> Self {
         let code = error.as_database_error().and_then(DatabaseError::code);
         Self::Unreachable {
-            why: format!("{postgres} {}", why_not(error)),
+            why: format!("{postgres} {}", describe_error(error)),
             is_full: code.as_deref() == Some("53300"),
         }
     }

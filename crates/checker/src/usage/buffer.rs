@@ -38,14 +38,14 @@ impl UsageBuffer {
         self.writing.read().await
     }
 
-    /// Calls `see` with a key's usage that is not written yet.
-    pub fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
-        self.pending.see_key(key, see);
+    /// Calls `visit` with a key's usage that is not written yet.
+    pub fn visit_key(&self, key: KeyId, visit: impl FnOnce(&PendingUsage)) {
+        self.pending.visit_key(key, visit);
     }
 
-    /// Calls `see` with the unwritten usage of each of a project's keys.
-    pub fn see_project(&self, project: ProjectId, see: impl FnMut(&PendingUsage)) {
-        self.pending.see_project(project, see);
+    /// Calls `visit` with the unwritten usage of each of a project's keys.
+    pub fn visit_project(&self, project: ProjectId, visit: impl FnMut(&PendingUsage)) {
+        self.pending.visit_project(project, visit);
     }
 
     /// Counts a denied call and keeps the reason: the limit, the usage and when it resets.

@@ -256,17 +256,17 @@ impl PendingCounters {
         }
     }
 
-    /// Calls `see` with a key's usage that is not written yet.
-    pub(super) fn see_key(&self, key: KeyId, see: impl FnOnce(&PendingUsage)) {
-        self.shard(key).keys.get(&key).map(see);
+    /// Calls `visit` with a key's usage that is not written yet.
+    pub(super) fn visit_key(&self, key: KeyId, visit: impl FnOnce(&PendingUsage)) {
+        self.shard(key).keys.get(&key).map(visit);
     }
 
-    /// Calls `see` with the unwritten usage of each of a project's keys.
-    pub(super) fn see_project(&self, project: ProjectId, mut see: impl FnMut(&PendingUsage)) {
+    /// Calls `visit` with the unwritten usage of each of a project's keys.
+    pub(super) fn visit_project(&self, project: ProjectId, mut visit: impl FnMut(&PendingUsage)) {
         for shard in &self.shards {
             let shard = lock(shard);
             let all = shard.keys.values().filter(|one| one.project == project);
-            all.filter(|one| one.is_of_project()).for_each(&mut see);
+            all.filter(|one| one.is_of_project()).for_each(&mut visit);
         }
     }
 

@@ -199,7 +199,7 @@ async fn new_connection_that_closes_is_an_error() {
 }
 
 #[tokio::test]
-async fn nobody_listens() {
+async fn refused_connection_is_an_error() {
     let (listener, address) = listen().await;
     drop(listener);
     let (client, _) = direct();

@@ -11,7 +11,7 @@ use sea_orm::{
 };
 
 use super::administrator_logins::is_administrator;
-use super::session_state::{standing, who_may_sign_in};
+use super::session_state::{is_active, is_allowed};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::error::Error;
 use crate::organizations;
@@ -80,9 +80,9 @@ async fn signed_in(
     let query = user::Entity::find()
         .join(JoinType::InnerJoin, user::Relation::Session.def())
         .filter(session::Column::Id.eq(session))
-        .filter(standing(services))
+        .filter(is_active(services))
         .filter(user::Column::Id.eq(user))
-        .filter(who_may_sign_in(services));
+        .filter(is_allowed(services));
     let row = primary::one(services.database.reader(), &query);
     let row = services.checker.lookup_limiter.of(LookupCaller::Session(session), row).await?;
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)

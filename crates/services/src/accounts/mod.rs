@@ -23,14 +23,14 @@ pub use authenticate::{authenticate, confirm, me};
 pub use device::Device;
 pub use local::sign_in_local;
 pub use local_code::LocalCode;
-pub(crate) use session_state::{standing, who_may_sign_in};
+pub(crate) use session_state::{is_active, is_allowed};
 pub use sessions::{
     SessionEnd, end_other_sessions, end_own_session, end_session, list_sessions, list_sign_ins,
     purge_expired, refresh,
 };
 pub use sign_in::{GithubIdentity, sign_in_with_github};
 pub use sign_in_attempt::{SignInAttempt, resume_sign_in};
-pub use states::{NewState, STATE_LIFETIME, begin_sign_in, take_state};
+pub use states::{NewState, STATE_LIFETIME, begin_sign_in, consume_state};
 
 /// Tokens of a session that was just started or renewed.
 pub struct Renewed {

@@ -10,7 +10,7 @@ use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
-use super::session_state::standing;
+use super::session_state::is_active;
 use super::sessions;
 use crate::error::Error;
 use crate::services::Services;
@@ -34,7 +34,7 @@ pub(super) async fn evict_oldest(
             .select_only()
             .column(session::Column::Id)
             .filter(session::Column::UserId.eq(user))
-            .filter(standing(services))
+            .filter(is_active(services))
     };
     let all = own().order_by_asc(session::Column::Id).lock(LockType::NoKeyUpdate);
     all.into_tuple::<SessionId>().all(transaction).await?;

@@ -6,14 +6,14 @@ use crate::services::Services;
 use latchkey_store::entity::{session, user};
 
 /// Condition of active sessions: neither ended nor expired.
-pub(crate) fn standing(services: &Services) -> Condition {
+pub(crate) fn is_active(services: &Services) -> Condition {
     Condition::all()
         .add(session::Column::EndedAt.is_null())
         .add(session::Column::ExpiresAt.gt(services.clock.now()))
 }
 
 /// The people who may sign in according to the operator's settings.
-pub(crate) fn who_may_sign_in(services: &Services) -> Condition {
+pub(crate) fn is_allowed(services: &Services) -> Condition {
     let everybody = Condition::all();
     if services.settings.local_code.is_some() {
         everybody

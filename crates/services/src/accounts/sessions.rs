@@ -19,7 +19,7 @@ use sea_orm::{
 
 use super::Renewed;
 use super::device::Device;
-use super::session_state::{standing, who_may_sign_in};
+use super::session_state::{is_active, is_allowed};
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::retry::retried;
@@ -82,7 +82,7 @@ async fn of_token(
 ) -> Result<Option<Named>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
-        .filter(standing(services))
+        .filter(is_active(services))
         .filter(refresh_token::Column::ExpiresAt.gt(services.clock.now()))
         .filter(refresh_token::Column::Digest.eq(sha256(token)));
     named(services, query, caller).await
@@ -180,7 +180,7 @@ async fn may_sign_in(
     database: &impl ConnectionTrait,
     user: UserId,
 ) -> Result<bool, Error> {
-    let user = user::Entity::find_by_id(user).filter(who_may_sign_in(services));
+    let user = user::Entity::find_by_id(user).filter(is_allowed(services));
     Ok(user.one(database).await?.is_some())
 }
 
@@ -200,7 +200,7 @@ async fn touch(
     if expires <= now {
         return Err(Error::Unauthenticated);
     }
-    let standing = session::Entity::update_many()
+    let update = session::Entity::update_many()
         .col_expr(session::Column::LastSeenAt, Expr::value(now))
         .col_expr(session::Column::ExpiresAt, Expr::value(expires))
         .col_expr(session::Column::Ip, Expr::value(device.ip.map(|ip| ip.to_string())))
@@ -209,7 +209,7 @@ async fn touch(
         .filter(session::Column::EndedAt.is_null())
         .exec(database)
         .await?;
-    if standing.rows_affected != 1 {
+    if update.rows_affected != 1 {
         return Err(Error::Unauthenticated);
     }
     session::Entity::find_by_id(id).one(database).await?.ok_or(Error::Unauthenticated)

@@ -116,7 +116,7 @@ async fn update_profile(
 ) -> Result<UserId, Error> {
     let id = known.id;
     if known.login != person.login || !known.holds_login {
-        take_login(database, id, person).await?;
+        claim_login(database, id, person).await?;
     }
     let same = known.login == person.login
         && known.name == person.name
@@ -135,7 +135,7 @@ async fn update_profile(
 
 /// Takes a login away from its previous holder, because on GitHub it now belongs to this person.
 /// Whatever is addressed to the login, such as an invitation, is no longer the previous holder's.
-async fn take_login(
+async fn claim_login(
     database: &impl ConnectionTrait,
     id: UserId,
     person: &SignInIdentity,
@@ -169,7 +169,7 @@ async fn create_user(
     }
     let now = services.clock.now();
     let id = UserId::new(now, services.random.bytes());
-    take_login(database, id, person).await?;
+    claim_login(database, id, person).await?;
     let row = user::ActiveModel {
         id: Set(id),
         github_id: Set(person.github_id),

@@ -58,7 +58,7 @@ pub async fn begin_sign_in(
 ///
 /// # Errors
 /// The database fails.
-pub async fn take_state(services: &Services, state: &str) -> Result<Option<LocalPath>, Error> {
+pub async fn consume_state(services: &Services, state: &str) -> Result<Option<LocalPath>, Error> {
     let digest = sha256(state);
     let known = sign_in_state::Entity::find_by_id(digest.clone());
     // An unknown state must not occupy the single writer.

@@ -58,7 +58,7 @@ async fn change_once(
         return Ok(member);
     }
     if member.role == Role::Owner {
-        another_owner(&transaction, &row).await?;
+        require_other_owner(&transaction, &row).await?;
     }
     if patch.role == Role::Owner {
         organizations::check_owned(&transaction, user, "This user owns").await?;
@@ -105,7 +105,7 @@ async fn remove_once(
         allow(scope.role(), role.to_manage())?;
     }
     if role == Role::Owner {
-        another_owner(&transaction, &row).await?;
+        require_other_owner(&transaction, &row).await?;
     }
     membership::Entity::delete_by_id((row.organization_id, row.user_id)).exec(&transaction).await?;
     let action = AuditAction::MemberRemoved;
@@ -129,7 +129,7 @@ async fn find(
 }
 
 /// Refuses if there is no other owner. An invited owner does not count.
-async fn another_owner(
+async fn require_other_owner(
     transaction: &impl ConnectionTrait,
     except: &membership::Model,
 ) -> Result<(), Error> {

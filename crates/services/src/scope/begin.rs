@@ -29,7 +29,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{ApplicationScope, Grant, OrganizationScope, ProjectScope, allow};
-use crate::accounts::{standing, who_may_sign_in};
+use crate::accounts::{is_active, is_allowed};
 use crate::actor::{Actor, Person, ServiceKey, Who};
 use crate::audit::By;
 use crate::error::Error;
@@ -222,13 +222,13 @@ async fn lock_session(
 ) -> Result<By, Error> {
     session::Entity::find_by_id(person.session())
         .filter(session::Column::UserId.eq(person.user()))
-        .filter(standing(services))
+        .filter(is_active(services))
         .lock(LockType::NoKeyUpdate)
         .one(transaction)
         .await?
         .ok_or(Error::Unauthenticated)?;
     let user = user::Entity::find_by_id(person.user());
-    let user = user.filter(who_may_sign_in(services)).one(transaction).await?;
+    let user = user.filter(is_allowed(services)).one(transaction).await?;
     let user = user.ok_or(Error::Unauthenticated)?;
     Ok(By::person(person.user(), &user.login, actor.ip))
 }

@@ -49,7 +49,7 @@ fn prepare(
     let mut seen = HashMap::with_capacity(entries.len());
     let row = |(number, (index, entry))| {
         let row = to_row(source, ids.log(number), &ids, index, entry, &mut stored)?;
-        Ok::<_, Error>(set_apart(row, &mut seen))
+        Ok::<_, Error>(distinguish_repeats(row, &mut seen))
     };
     let rows = (0..).zip(entries).map(row).collect::<Result<_, _>>()?;
     let backend = services.database.telemetry().backend();
@@ -58,7 +58,7 @@ fn prepare(
 
 /// Gives identical lines of a request different fingerprints: a line that is logged twice within a
 /// millisecond is two lines. A span that is sent twice is one span.
-fn set_apart(
+fn distinguish_repeats(
     (mut row, mut key): (log::ActiveModel, RowKey),
     seen: &mut HashMap<Uuid, u32>,
 ) -> (log::ActiveModel, RowKey) {

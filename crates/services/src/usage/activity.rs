@@ -40,7 +40,7 @@ pub async fn of_keys(
     let mut day = Day { start, keys: BTreeMap::new() };
     let _whole = services.checker.usage.hold().await;
     for key in keys {
-        services.checker.usage.see_key(*key, |unwritten| {
+        services.checker.usage.visit_key(*key, |unwritten| {
             for counter in unwritten.counters.iter().filter(|_| unwritten.project == scope.id()) {
                 day.add(*key, counter.minute, counter.outcome, counter.counts.requests);
             }

@@ -43,7 +43,7 @@ pub async fn of_key(
             Some(services.checker.budget_state(named.id, budget, chart.now).await?);
     }
     chart.add_last_use(row.last_used_at, row.last_used_ip);
-    services.checker.usage.see_key(named.id, |unwritten| chart.add_unwritten(unwritten));
+    services.checker.usage.visit_key(named.id, |unwritten| chart.add_unwritten(unwritten));
     chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
     let denials = denial::Entity::find()
         .filter(denial::Column::KeyId.eq(named.id))
@@ -84,7 +84,7 @@ pub async fn of_project(
     if let Some((at, ip)) = last_use {
         chart.add_last_use(at, ip);
     }
-    services.checker.usage.see_project(id, |unwritten| {
+    services.checker.usage.visit_project(id, |unwritten| {
         if environment.is_none_or(|environment| environment == unwritten.environment) {
             chart.add_unwritten(unwritten);
         }

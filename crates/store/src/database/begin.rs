@@ -119,7 +119,7 @@ impl Suspicion {
     }
 
     /// Whether a connection must be tested before it is used.
-    pub(super) fn falls_on(&self, idle_for: Duration) -> bool {
+    pub(super) fn must_test(&self, idle_for: Duration) -> bool {
         self.take() || idle_for >= IDLE_CHECK_AFTER
     }
 }

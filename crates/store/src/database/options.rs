@@ -40,7 +40,7 @@ pub(super) fn postgres_options(
         .test_before_acquire(false)
         .map_sqlx_postgres_before_acquire(move |connection, meta| {
             let is_old = renewal.is_due(meta.age);
-            let is_suspect = suspicion.falls_on(meta.idle_for);
+            let is_suspect = suspicion.must_test(meta.idle_for);
             Box::pin(async move {
                 Ok(!is_old && (!is_suspect || begin::is_clean(connection).await?))
             })

@@ -134,7 +134,7 @@ impl Move {
     pub(super) async fn step(&mut self) -> Result<Step, DbErr> {
         // Locks both files, so what is read below can't change.
         self.run("BEGIN IMMEDIATE").await?;
-        match self.step_within().await {
+        match self.step_in_transaction().await {
             Ok(step) => self.run("COMMIT").await.map(|_| step),
             Err(error) => {
                 // If the rollback fails too, the pool closes the connection before anyone reuses
@@ -145,9 +145,9 @@ impl Move {
         }
     }
 
-    async fn step_within(&mut self) -> Result<Step, DbErr> {
+    async fn step_in_transaction(&mut self) -> Result<Step, DbErr> {
         for table in &TABLES {
-            if !self.is_there(table).await? {
+            if !self.exists(table).await? {
                 continue;
             }
             let is_copied = std::mem::take(&mut self.copied);
@@ -166,7 +166,7 @@ impl Move {
         Ok(Step::Done)
     }
 
-    async fn is_there(&mut self, table: &Moved) -> Result<bool, DbErr> {
+    async fn exists(&mut self, table: &Moved) -> Result<bool, DbErr> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
         let query = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);

@@ -35,7 +35,7 @@ pub(super) async fn connect(postgres: &Postgres) -> Result<PgConnection, DbErr> 
         match timeout_at(until, PgConnection::connect_with(postgres.options())).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(error)) => {
-                why = why_not(&error);
+                why = describe_error(&error);
                 let passes = match &error {
                     Sqlx::Io(_) => true,
                     Sqlx::Database(error) => {
@@ -54,7 +54,7 @@ pub(super) async fn connect(postgres: &Postgres) -> Result<PgConnection, DbErr> 
 }
 
 /// Why a connection failed, as the end of a sentence that starts with the host.
-pub fn why_not(error: &Sqlx) -> String {
+pub fn describe_error(error: &Sqlx) -> String {
     match error {
         Sqlx::Io(error) => format!("can’t be reached: {error}"),
         Sqlx::Database(error) => match error.code().as_deref() {
@@ -76,7 +76,7 @@ pub fn why_not(error: &Sqlx) -> String {
 /// Checks that this database can be used, and returns how many connections each pool may have.
 pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
     let mut connection = connect(postgres).await?;
-    let failed = |error: Sqlx| refused(format!("{postgres} {}", why_not(&error)));
+    let failed = |error: Sqlx| refused(format!("{postgres} {}", describe_error(&error)));
     let encoding = show(&mut connection, "server_encoding").await.map_err(failed)?;
     if encoding != "UTF8" {
         return Err(refused(format!(
@@ -191,7 +191,7 @@ pub(super) async fn check_way(ways: &PostgresRoutes, word: [u8; 8]) -> Result<()
     let through = &ways.through;
     let mut probe = Probe::begin(through, &HEXLOWER.encode(&word)).await?;
     if !probe.pools_transactions {
-        return probe.gets_enough(through).await;
+        return probe.check_capacity(through).await;
     }
     if ways.past.is_none() {
         return Err(refused(format!(
@@ -219,7 +219,7 @@ fn too_few(through: &Postgres, got: u32) -> DbErr {
 /// Opens a connection and runs a statement on it. PgBouncer accepts a client at once; only the
 /// first statement waits for a server connection.
 async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnection, DbErr> {
-    let refuses = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
+    let refuses = |error: Sqlx| refused(format!("{through} {}", describe_error(&error)));
     let mut connection = PgConnection::connect_with(through.options()).await.map_err(refuses)?;
     raw_sql(statement).execute(&mut connection).await.map_err(refuses)?;
     Ok(connection)
@@ -227,9 +227,9 @@ async fn served(through: &Postgres, statement: &'static str) -> Result<PgConnect
 
 /// Whether the URL leads to the server itself, by the server's own address. The addresses differ
 /// behind a pooler or a network that translates addresses.
-async fn is_the_server(connection: &mut PgConnection, through: &Postgres) -> bool {
-    const PLACE: &str = "SELECT host(inet_server_addr()), inet_server_port()";
-    let Ok(row) = raw_sql(PLACE).fetch_one(connection).await else { return false };
+async fn is_direct(connection: &mut PgConnection, through: &Postgres) -> bool {
+    const SERVER_ADDRESS: &str = "SELECT host(inet_server_addr()), inet_server_port()";
+    let Ok(row) = raw_sql(SERVER_ADDRESS).fetch_one(connection).await else { return false };
     let (Ok(address), Ok(port)) = (row.try_get(0), row.try_get(1)) else { return false };
     let (address, port): (Option<String>, Option<i32>) = (address, port);
     let options = through.options();
@@ -253,7 +253,7 @@ impl Probe {
     /// Detects transaction pooling: a session variable set on one connection is lost once another
     /// client holds the server connection that it was set on.
     async fn begin(through: &Postgres, word: &str) -> Result<Self, DbErr> {
-        let failed = |error: Sqlx| refused(format!("{through} {}", why_not(&error)));
+        let failed = |error: Sqlx| refused(format!("{through} {}", describe_error(&error)));
         let mut connection = connect(through).await?;
         let set = raw_sql(AssertSqlSafe(format!("SET latchkey.word = '{word}'")));
         set.execute(&mut connection).await.map_err(failed)?;
@@ -270,8 +270,8 @@ impl Probe {
 
     /// Checks that a session pooler has enough connections for a node. It would let the rest wait
     /// for minutes.
-    async fn gets_enough(&mut self, through: &Postgres) -> Result<(), DbErr> {
-        if is_the_server(&mut self.connection, through).await {
+    async fn check_capacity(&mut self, through: &Postgres) -> Result<(), DbErr> {
+        if is_direct(&mut self.connection, through).await {
             return Ok(());
         }
         let count = u32::try_from(self.others.len() + 1).unwrap_or(WANTED);

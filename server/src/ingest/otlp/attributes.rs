@@ -37,7 +37,7 @@ pub(super) fn value(encoding: Encoding, path: &dyn Display, part: Option<Bytes>)
 fn map(encoding: Encoding, path: &dyn Display, list: Vec<Bytes>, depth: u32) -> Map<String, Value> {
     let read = |part: Bytes| match encoding.read(path, part.clone()) {
         Ok(KeyValue { key, value }) => (key, nested(encoding, path, value, depth)),
-        Err(_) => (String::new(), as_it_stands(encoding, &part)),
+        Err(_) => (String::new(), unparsed(encoding, &part)),
     };
     list.into_iter().map(read).collect()
 }
@@ -46,7 +46,7 @@ fn nested(encoding: Encoding, path: &dyn Display, part: Option<Bytes>, depth: u3
     let Some(part) = part else { return Value::Null };
     let Some(depth) = depth.checked_sub(1) else { return CUT.into() };
     let Ok(any) = encoding.read::<AnyValue>(path, part.clone()) else {
-        return as_it_stands(encoding, &part);
+        return unparsed(encoding, &part);
     };
     drop(part);
     let values = |list: Bytes| encoding.read::<Values>(path, list).map(|list| list.values);
@@ -61,17 +61,17 @@ fn nested(encoding: Encoding, path: &dyn Display, part: Option<Bytes>, depth: u3
                 let list = list.into_iter();
                 list.map(|part| nested(encoding, path, Some(part), depth)).collect()
             }
-            Err(_) => as_it_stands(encoding, &list),
+            Err(_) => unparsed(encoding, &list),
         },
         AnyValue { kvlist_value: Some(list), .. } => match values(list.clone()) {
             Ok(list) => map(encoding, path, list, depth).into(),
-            Err(_) => as_it_stands(encoding, &list),
+            Err(_) => unparsed(encoding, &list),
         },
         _ => Value::Null,
     }
 }
 
-fn as_it_stands(encoding: Encoding, part: &Bytes) -> Value {
+fn unparsed(encoding: Encoding, part: &Bytes) -> Value {
     match std::str::from_utf8(part) {
         Ok(text) if encoding == Encoding::Json => {
             let mut text = text.to_owned();

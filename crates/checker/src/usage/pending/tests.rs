@@ -22,7 +22,7 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
 
 fn counters(pending: &PendingCounters, key: u8) -> Vec<(i64, Outcome, u64)> {
     let mut seen = Vec::new();
-    pending.see_key(call(key, 0, Outcome::Valid).key, |unwritten| {
+    pending.visit_key(call(key, 0, Outcome::Valid).key, |unwritten| {
         let each = unwritten.counters.iter();
         seen.extend(each.map(|one| (one.minute.as_millis(), one.outcome, one.counts.requests)));
     });
@@ -52,7 +52,7 @@ fn last_use_only_moves_forward() {
     pending.record(&Use { old_secret: true, ..call(1, 4_000, Outcome::RevokedKey) });
     pending.record(&Use { old_secret: true, ..call(1, 3_000, Outcome::RevokedKey) });
     let mut last = None;
-    pending.see_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
+    pending.visit_key(call(1, 0, Outcome::Valid).key, |one| last = Some(one.last_use));
     let expected = LastUse { at: at(5_000), ip: None, old_secret_at: Some(at(4_000)) };
     assert_eq!(last, Some(expected));
 }
@@ -72,7 +72,7 @@ fn failed_batch_is_merged_with_newer_usage() {
     let expected =
         [(0, Outcome::Valid, 1), (0, Outcome::RateLimited, 2), (60_000, Outcome::Valid, 1)];
     assert_eq!(together, expected);
-    pending.see_key(call(1, 0, Outcome::Valid).key, |unwritten| {
+    pending.visit_key(call(1, 0, Outcome::Valid).key, |unwritten| {
         let details: Vec<_> = unwritten.denials.iter().map(|one| one.detail.as_str()).collect();
         assert_eq!(details, ["first", "second"]);
         assert_eq!(unwritten.last_use.at, at(60_000));

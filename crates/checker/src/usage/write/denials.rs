@@ -47,7 +47,7 @@ pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
         .collect();
     for some in keys.chunks(ROWS_PER_STATEMENT) {
         let deleted = denial::Entity::delete_many()
-            .filter(denial::Column::Id.in_subquery(beyond_the_newest(some)))
+            .filter(denial::Column::Id.in_subquery(older_than_kept(some)))
             .exec(checker.database.telemetry().writer())
             .await;
         if let Err(error) = deleted {
@@ -57,7 +57,7 @@ pub(super) async fn prune(checker: &Checker, batch: &UsageBatch) {
 }
 
 /// Denials of `keys` that have [`DENIALS_PER_KEY`] newer ones of the same key.
-fn beyond_the_newest(keys: &[KeyId]) -> SelectStatement {
+fn older_than_kept(keys: &[KeyId]) -> SelectStatement {
     let newest_first = WindowStatement::partition_by(denial::Column::KeyId)
         .order_by(denial::Column::Id, Order::Desc)
         .take();
