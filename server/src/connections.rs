@@ -12,14 +12,14 @@ const CONNECTIONS: usize = 20_000;
 
 /// Accepts and serves connections until `stop`, then finishes the requests in progress.
 pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Future<Output = ()>) {
-    let room = fd_limit::shares().clients;
-    if room < CONNECTIONS {
+    let clients = fd_limit::shares().clients;
+    if clients < CONNECTIONS {
         tracing::info!(
-            limit = room,
+            limit = clients,
             wanted = CONNECTIONS,
             "Limited the number of connections because the limit of open files is low"
         );
     }
-    latchkey_listener::accept(listener, service, room.min(CONNECTIONS), Timeouts::DEFAULT, stop)
+    latchkey_listener::accept(listener, service, clients.min(CONNECTIONS), Timeouts::DEFAULT, stop)
         .await;
 }

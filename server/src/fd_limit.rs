@@ -27,10 +27,10 @@ pub(crate) struct Shares {
 impl Shares {
     /// Of a limit of so many files.
     fn of(limit: u64) -> Self {
-        let room = limit.saturating_sub(RESERVED).max(limit / 2);
-        let room = usize::try_from(room).unwrap_or(usize::MAX);
-        let (calls, idle) = (room / 3, room / 6);
-        Self { clients: room - calls - idle, calls, idle }
+        let available = limit.saturating_sub(RESERVED).max(limit / 2);
+        let available = usize::try_from(available).unwrap_or(usize::MAX);
+        let (calls, idle) = (available / 3, available / 6);
+        Self { clients: available - calls - idle, calls, idle }
     }
 }
 

@@ -152,8 +152,8 @@ impl Handler for HttpService {
             request.extensions_mut().insert(Arc::clone(permit));
         }
         let sent = request.uri();
-        let mended = ingest::without_double_slashes(sent);
-        if let Some(uri) = mended.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
+        let normalized = ingest::without_double_slashes(sent);
+        if let Some(uri) = normalized.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
             *request.uri_mut() = uri;
         }
         let route = RouteClass::of(request.uri());

@@ -361,7 +361,7 @@ async fn add(
     amount: u64,
     limit: u64,
 ) -> Result<Option<u64>, Error> {
-    let Some(room) = limit.checked_sub(amount) else { return Ok(None) };
+    let Some(max_used) = limit.checked_sub(amount) else { return Ok(None) };
     let used = (budget::Entity, budget::Column::Used);
     let row = budget::ActiveModel {
         key_id: Set(window.key),
@@ -372,7 +372,7 @@ async fn add(
     let key = [budget::Column::KeyId, budget::Column::Period, budget::Column::StartsAt];
     let upsert = OnConflict::columns(key)
         .value(budget::Column::Used, Expr::col(used).add(tokens(amount)))
-        .action_and_where(Expr::col(used).lte(tokens(room)))
+        .action_and_where(Expr::col(used).lte(tokens(max_used)))
         .to_owned();
     let transaction = checker.database.begin_for(who).await?;
     let written =

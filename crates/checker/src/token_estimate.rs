@@ -84,9 +84,9 @@ impl TokenEstimate {
 
     /// The upper bound if it leaves room for an answer, else the estimate.
     fn prompt_of(&self, left: u64) -> u64 {
-        let room = self.wanted().min(LEAST_OPEN_ANSWER);
+        let answer = self.wanted().min(LEAST_OPEN_ANSWER);
         let bound = u64::from(self.prompt_bound);
-        if bound.saturating_add(room) <= left { bound } else { self.prompt_estimate.into() }
+        if bound.saturating_add(answer) <= left { bound } else { self.prompt_estimate.into() }
     }
 
     /// Splits `granted` tokens into prompt and answers.

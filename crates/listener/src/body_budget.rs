@@ -67,7 +67,7 @@ impl Allowance {
 pub struct BodyPermit {
     allowance: Arc<Allowance>,
     free: AtomicUsize,
-    taken: AtomicUsize,
+    acquired: AtomicUsize,
     exceeded: AtomicBool,
     caller: OnceLock<Uuid>,
 }
@@ -89,9 +89,9 @@ impl BodyPermit {
     }
 
     fn new(allowance: Arc<Allowance>) -> Self {
-        let (free, taken) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (free, acquired) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let exceeded = AtomicBool::new(false);
-        Self { allowance, free, taken, exceeded, caller: OnceLock::new() }
+        Self { allowance, free, acquired, exceeded, caller: OnceLock::new() }
     }
 
     /// Acquires more bytes, free ones first.
@@ -110,7 +110,7 @@ impl BodyPermit {
             self.exceeded.store(true, Ordering::Release);
             return Err(BodyBudgetExceeded);
         }
-        self.taken.fetch_add(more, Ordering::AcqRel);
+        self.acquired.fetch_add(more, Ordering::AcqRel);
         if self.count(more) { Ok(()) } else { Err(BodyBudgetExceeded) }
     }
 
@@ -118,9 +118,9 @@ impl BodyPermit {
     /// rest of the body is refused.
     fn assign_to_caller(&self, caller: Uuid) {
         if self.caller.set(caller).is_ok() {
-            let taken = self.taken.load(Ordering::Acquire);
-            uncount(None, taken);
-            self.count(taken);
+            let acquired = self.acquired.load(Ordering::Acquire);
+            uncount(None, acquired);
+            self.count(acquired);
         }
     }
 
@@ -149,9 +149,9 @@ impl BodyPermit {
 impl Drop for BodyPermit {
     fn drop(&mut self) {
         self.allowance.release(*self.free.get_mut());
-        let taken = *self.taken.get_mut();
-        LEFT.fetch_add(taken, Ordering::AcqRel);
-        uncount(self.caller.get().copied(), taken);
+        let acquired = *self.acquired.get_mut();
+        LEFT.fetch_add(acquired, Ordering::AcqRel);
+        uncount(self.caller.get().copied(), acquired);
     }
 }
 
@@ -195,11 +195,11 @@ impl BufferPermit {
     /// Acquires more bytes. On `false` too little is left, and nothing more may be buffered.
     pub fn acquire(&mut self, bytes: usize) -> bool {
         let fits = |left: usize| left.checked_sub(bytes);
-        let taken = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
-        if taken {
+        let acquired = LEFT.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits).is_ok();
+        if acquired {
             self.0 += bytes;
         }
-        taken
+        acquired
     }
 }
 
@@ -240,11 +240,11 @@ mod tests {
         let again = permit(&other);
         again.acquire(FREE).unwrap();
         assert!(!again.is_exceeded());
-        let mut held = BufferPermit::default();
-        assert!(!held.acquire(1), "what others hold counts");
+        let mut buffer = BufferPermit::default();
+        assert!(!buffer.acquire(1), "what others hold counts");
         drop(full);
-        assert!(held.acquire(BUDGET) && !held.acquire(1));
-        drop(held);
+        assert!(buffer.acquire(BUDGET) && !buffer.acquire(1));
+        drop(buffer);
         again.acquire(CALLER_LIMIT).unwrap();
         drop(again);
         assert_eq!(LEFT.load(Ordering::Acquire), BUDGET);

@@ -58,9 +58,9 @@ impl Writes {
             Err(never) => match never {},
         };
         // Each step leaves the window consistent, so a panic of the lock's holder does no harm.
-        let taken =
+        let permit =
             window.lock().unwrap_or_else(PoisonError::into_inner).acquire(now, 1, self.limit);
-        match taken {
+        match permit {
             Ok(_) => Ok(()),
             Err(full) => {
                 let retry_after = full.retry_after.unwrap_or_default();

@@ -124,7 +124,7 @@ impl Database {
     }
 
     async fn postgres(ways: PostgresRoutes) -> Result<Self, DbErr> {
-        let room = start::check(&ways.through).await?;
+        let sizes = start::check(&ways.through).await?;
         let statements = Arc::<AtomicU64>::default();
         let renewal = Renewal::default();
         let pool = async |connections| {
@@ -142,10 +142,10 @@ impl Database {
             });
             Ok::<_, DbErr>(pool)
         };
-        let (reader, apart) = (pool(room.main).await?, pool(room.telemetry).await?);
-        let apart = Writer::new(apart, room.telemetry);
+        let (reader, apart) = (pool(sizes.main).await?, pool(sizes.telemetry).await?);
+        let apart = Writer::new(apart, sizes.telemetry);
         Ok(Self {
-            writer: Writer::new(reader.clone(), room.main),
+            writer: Writer::new(reader.clone(), sizes.main),
             telemetry: Telemetry { reader: reader.clone(), writer: apart, file: None },
             reader,
             statements,

@@ -40,15 +40,15 @@ pub(crate) fn complete(document: &mut OpenApi) {
 
 /// Leaves out the credentials that no operation of this document takes.
 fn drop_unused_schemes(document: &mut OpenApi) {
-    let mut taken = Vec::new();
+    let mut schemes = Vec::new();
     for item in document.paths.paths.values_mut() {
         for (_, operation) in operations(item) {
             // A requirement shows its names in its JSON alone.
-            taken.push(serde_json::to_value(&operation.security).unwrap_or_default());
+            schemes.push(serde_json::to_value(&operation.security).unwrap_or_default());
         }
     }
     let is_taken = |name: &str| {
-        let accepted = taken.iter().filter_map(Value::as_array).flatten();
+        let accepted = schemes.iter().filter_map(Value::as_array).flatten();
         accepted.filter_map(Value::as_object).any(|requirement| requirement.contains_key(name))
     };
     if let Some(components) = &mut document.components {

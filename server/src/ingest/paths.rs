@@ -43,8 +43,8 @@ mod tests {
             (long.as_str(), None),
         ] {
             let uri = path.parse::<Uri>().unwrap();
-            let mended = without_double_slashes(&uri);
-            assert_eq!(mended.as_ref().map(Uri::path), expected, "{path}");
+            let normalized = without_double_slashes(&uri);
+            assert_eq!(normalized.as_ref().map(Uri::path), expected, "{path}");
         }
     }
 }

@@ -213,9 +213,9 @@ impl PendingCounters {
 
     /// Takes everything out, to be written.
     pub(super) fn take(&self) -> UsageBatch {
-        let taken = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
+        let drained = self.shards.iter().map(|shard| std::mem::take(&mut *lock(shard)));
         let (mut batch, mut lost) = (UsageBatch::new(), 0);
-        for shard in taken {
+        for shard in drained {
             lost += shard.lost;
             batch.extend(shard.keys);
         }
@@ -353,10 +353,10 @@ impl Shard {
     }
 
     fn take(&mut self, key: KeyId) -> Option<PendingUsage> {
-        let taken = self.keys.remove(&key)?;
-        self.counters -= taken.counters.len();
-        self.denials -= taken.denials.len();
-        Some(taken)
+        let usage = self.keys.remove(&key)?;
+        self.counters -= usage.counters.len();
+        self.denials -= usage.denials.len();
+        Some(usage)
     }
 
     fn restore(&mut self, key: KeyId, old: PendingUsage) {
@@ -383,8 +383,8 @@ impl Shard {
                         CountResult::Lost => self.lost += counter.counts.requests,
                     }
                 }
-                let room = DENIALS_PER_KEY - new.denials.len();
-                for denial in old.denials.into_iter().rev().take(room) {
+                let free = DENIALS_PER_KEY - new.denials.len();
+                for denial in old.denials.into_iter().rev().take(free) {
                     new.denials.push_front(denial);
                     self.denials += 1;
                 }

@@ -180,9 +180,9 @@ impl ResponseScanner {
     /// Appends to the current `usage`, up to one byte more than the maximum, so that a longer one
     /// is not valid JSON.
     fn keep(&mut self, bytes: &[u8]) {
-        if let Some((_, kept)) = &mut self.usage {
-            let room = (MAX_USAGE_BYTES + 1).saturating_sub(kept.len());
-            kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if let Some((_, buffer)) = &mut self.usage {
+            let free = (MAX_USAGE_BYTES + 1).saturating_sub(buffer.len());
+            buffer.extend_from_slice(&bytes[..bytes.len().min(free)]);
         }
     }
 
@@ -191,8 +191,8 @@ impl ResponseScanner {
         let end = memchr2(b'"', b'\\', bytes);
         let plain = &bytes[..end.unwrap_or(bytes.len())];
         if self.in_name {
-            let room = (MAX_NAME_BYTES + 1).saturating_sub(self.name.len());
-            self.name.extend_from_slice(&plain[..plain.len().min(room)]);
+            let free = (MAX_NAME_BYTES + 1).saturating_sub(self.name.len());
+            self.name.extend_from_slice(&plain[..plain.len().min(free)]);
         } else if self.is_text() {
             self.text += plain.len() as u64;
         } else if self.member == Member::FinishReason && !plain.is_empty() && self.in_choices() {
@@ -327,8 +327,8 @@ impl ResponseScanner {
             self.frames.pop();
         }
         let depth = self.frames.len();
-        if let Some((_, kept)) = self.usage.take_if(|(began, _)| *began == depth) {
-            self.report(depth, &kept);
+        if let Some((_, buffer)) = self.usage.take_if(|(began, _)| *began == depth) {
+            self.report(depth, &buffer);
         }
         self.ended = self.frames.is_empty();
         self.value_ended();

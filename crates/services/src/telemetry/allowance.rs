@@ -16,15 +16,15 @@ use latchkey_store::entity::organization;
 pub(super) struct Allowance {
     pub(super) tier: Tier,
     /// Retention of telemetry from live keys, counted from its arrival.
-    pub(super) kept: Duration,
+    pub(super) retention: Duration,
     /// Maximum size in bytes. `None`: unlimited.
     pub(super) bytes: Option<u64>,
 }
 
 impl Allowance {
     fn new(tier: Tier, limits: TierLimits) -> Self {
-        let kept = Duration::from_hours(24 * u64::from(limits.telemetry_days));
-        Self { tier, kept, bytes: limits.telemetry_bytes }
+        let retention = Duration::from_hours(24 * u64::from(limits.telemetry_days));
+        Self { tier, retention, bytes: limits.telemetry_bytes }
     }
 
     /// Allowance of the key's project.

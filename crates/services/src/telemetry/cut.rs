@@ -167,11 +167,11 @@ mod tests {
     #[test]
     fn long_message_is_cut_at_a_character_boundary() {
         for (text, cut) in [("é".repeat(MOST_BYTES / 2), false), ("é".repeat(MOST_BYTES), true)] {
-            let mut kept = text.clone();
-            assert_eq!(cut_text(&mut kept), cut);
-            assert!(kept.len() <= MOST_BYTES && kept.len() > MOST_BYTES - 16);
-            assert!(text.starts_with(kept.trim_end_matches(MARK)));
-            assert_eq!(kept.ends_with(MARK), cut);
+            let mut result = text.clone();
+            assert_eq!(cut_text(&mut result), cut);
+            assert!(result.len() <= MOST_BYTES && result.len() > MOST_BYTES - 16);
+            assert!(text.starts_with(result.trim_end_matches(MARK)));
+            assert_eq!(result.ends_with(MARK), cut);
         }
     }
 
@@ -185,11 +185,11 @@ mod tests {
         });
         let (text, cut) = cut_meta(map(large)).unwrap();
         assert!(cut && text.len() <= MOST_BYTES && text.len() > MOST_BYTES / 2, "{}", text.len());
-        let kept: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!((&kept["kind"], &kept["name"]), (&json!("server"), &json!("GET /")));
-        assert_eq!(kept["status"], json!({"code": "ok"}));
-        assert!(kept["attributes"]["long"].as_str().unwrap().ends_with(MARK));
-        assert_eq!(kept["attributes"][MISSING], "[cut]");
+        let result: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&result["kind"], &result["name"]), (&json!("server"), &json!("GET /")));
+        assert_eq!(result["status"], json!({"code": "ok"}));
+        assert!(result["attributes"]["long"].as_str().unwrap().ends_with(MARK));
+        assert_eq!(result["attributes"][MISSING], "[cut]");
     }
 
     fn any_json() -> impl Strategy<Value = Value> {

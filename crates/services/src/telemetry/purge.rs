@@ -1,8 +1,8 @@
 //! Retention: deletes telemetry past its end.
 //!
 //! Telemetry of test keys (the sandbox) is kept for 24 hours after its arrival, that of live keys
-//! for as many days as the organization's plan says. Every list filters by [`kept`], so readers see
-//! the end to the millisecond even if the purge job runs later.
+//! for as many days as the organization's plan says. Every list filters by [`retention`], so
+//! readers see the end to the millisecond even if the purge job runs later.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Received for log::Entity {
 
 /// Condition of the rows visible at `now`: received from live keys within `live`, or in the sandbox
 /// within the last 24 hours.
-pub(super) fn kept<E: Received>(now: Timestamp, live: Duration) -> Expr {
+pub(super) fn retention<E: Received>(now: Timestamp, live: Duration) -> Expr {
     let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt(now - KEPT));
     E::RECEIVED_AT.gt(now - live).and(of_sandbox)
 }
@@ -176,7 +176,7 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
         let Some((last, ..)) = applications.last() else { break };
         after = *last;
         for (application, tier, overrides) in applications {
-            let over = now - Allowance::of(&Plan::new(tier, overrides)).kept;
+            let over = now - Allowance::of(&Plan::new(tier, overrides)).retention;
             purged.traces += purge_over::<trace::Entity>(services, application, over).await?;
             purged.logs += purge_over::<log::Entity>(services, application, over).await?;
         }

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::allowance::Allowance;
 use super::filter::{Searched, TelemetryFilter, Texts, Words};
 use super::list::{Places, RowPosition};
-use super::purge::kept;
+use super::purge::retention;
 use crate::error::Error;
 use crate::page::PageRequest;
 use crate::scope::ApplicationScope;
@@ -90,8 +90,8 @@ impl<E: Searched> Scan<E> {
     ) -> Result<Self, Error> {
         let organization = scope.project().organization();
         let allowance = Allowance::of_organization(services, organization).await?;
-        let kept = kept::<E>(services.clock.now(), allowance.kept);
-        let is_wanted = Condition::all().add(kept).add(wanted.row);
+        let retention = retention::<E>(services.clock.now(), allowance.retention);
+        let is_wanted = Condition::all().add(retention).add(wanted.row);
         let is_wanted: Expr = Expr::case(is_wanted, Expr::val(1)).finally(Expr::val(0)).into();
         Ok(Self {
             application: scope.id(),

@@ -93,25 +93,25 @@ pub(super) async fn check(postgres: &Postgres) -> Result<PoolSizes, DbErr> {
              default_transaction_read_only off"
         )));
     }
-    let room = room(&mut connection).await.map_err(failed)?;
+    let available = available(&mut connection).await.map_err(failed)?;
     // The connection is closed even if the server does not get the message.
     let _ = connection.close().await;
-    let room = room.map_or(WANTED, |room| room.min(WANTED));
-    if room < BESIDE + 2 {
+    let available = available.map_or(WANTED, |available| available.min(WANTED));
+    if available < BESIDE + 2 {
         return Err(refused(format!(
             "{postgres} allows fewer than {} connections, and a node uses {WANTED}; raise \
              max_connections or the CONNECTION LIMIT of the role or the database",
             BESIDE + 2
         )));
     }
-    if room < WANTED {
+    if available < WANTED {
         tracing::warn!(
-            connections = room,
+            connections = available,
             wanted = WANTED,
             "The database allows a node fewer connections than it uses; continuing with these"
         );
     }
-    Ok(PoolSizes::of(room - BESIDE))
+    Ok(PoolSizes::of(available - BESIDE))
 }
 
 /// Connections of each pool.
@@ -135,7 +135,7 @@ async fn show(connection: &mut PgConnection, name: &str) -> Result<String, Sqlx>
 
 /// How many connections this role may have to this database in total, other nodes' included; `None`
 /// for a superuser, who has no limit.
-async fn room(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
+async fn available(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     const LIMITS: &str = "/*NO LOAD BALANCE*/ SELECT LEAST( \
             current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int, \
             NULLIF(d.datconnlimit, -1), NULLIF(r.rolconnlimit, -1)) \

@@ -105,7 +105,7 @@ impl<T> Batch<T> {
         entry: fn(Item<'_>) -> Result<T, Fault>,
     ) -> Result<Self, Refusal> {
         let mut reader = Reader {
-            room: BytesLeft::default(),
+            bytes_left: BytesLeft::default(),
             entry,
             batch: Self { entries: Incoming::default(), cut: 0, rejected: Rejected::of(signal) },
         };
@@ -120,7 +120,7 @@ impl<T> Batch<T> {
 }
 
 struct Reader<T> {
-    room: BytesLeft,
+    bytes_left: BytesLeft,
     entry: fn(Item<'_>) -> Result<T, Fault>,
     batch: Batch<T>,
 }
@@ -167,7 +167,7 @@ impl<T> Reader<T> {
         }
         let path = item.path;
         let is_cut = item.origin.is_cut.resource || item.origin.is_cut.scope;
-        let fits = self.room.take(item.origin.weight + item.part.len());
+        let fits = self.bytes_left.take(item.origin.weight + item.part.len());
         let entry = if fits { (self.entry)(item) } else { Err(Fault(TOO_MUCH.to_owned())) };
         match entry {
             Ok(entry) => {

@@ -67,10 +67,10 @@ fn older_than_kept(keys: &[KeyId]) -> SelectStatement {
         .from(denial::Entity)
         .and_where(denial::Column::KeyId.is_in(keys.iter().copied()))
         .to_owned();
-    let kept = i64::try_from(DENIALS_PER_KEY).unwrap_or(i64::MAX);
+    let limit = i64::try_from(DENIALS_PER_KEY).unwrap_or(i64::MAX);
     Query::select()
         .column(denial::Column::Id)
         .from_subquery(placed, "placed")
-        .and_where(Expr::col("place").gt(kept))
+        .and_where(Expr::col("place").gt(limit))
         .to_owned()
 }

@@ -27,9 +27,9 @@ fn key(number: u8) -> KeyId {
 }
 
 async fn fill(database: &Database) {
-    let kept = [(Resolution::Minute, 48 * 60), (Resolution::Hour, 35 * 24), (Resolution::Day, 90)];
+    let spans = [(Resolution::Minute, 48 * 60), (Resolution::Hour, 35 * 24), (Resolution::Day, 90)];
     let mut rows = Vec::new();
-    for (resolution, sums) in kept {
+    for (resolution, sums) in spans {
         for back in 0..sums {
             let width = match resolution {
                 Resolution::Minute => Duration::from_mins(1),
