@@ -36,7 +36,7 @@ struct Slot {
     /// Time of the last admission, in milliseconds of the second, rounded up.
     last: u16,
     /// Number of acquisitions in this second, so that `release` can tell whether it was the last.
-    takings: u32,
+    acquisitions: u32,
 }
 
 /// What a window holds and what it could still admit.
@@ -67,8 +67,8 @@ pub struct WindowFull {
 pub struct WindowPermit {
     second: u64,
     amount: u64,
-    /// The slot's `takings` after this acquisition.
-    taking: u32,
+    /// The slot's `acquisitions` after this acquisition.
+    acquisition: u32,
     /// The slot's `last` before this acquisition, in milliseconds of the second.
     before: u16,
 }
@@ -101,7 +101,7 @@ impl Window {
             if at + SLOTS as u64 > second {
                 let slot = window.slot(at);
                 // The time within the second is unknown. Its end is the strict assumption.
-                *slot = Slot { amount: slot.amount + amount, last: MILLIS, takings: 0 };
+                *slot = Slot { amount: slot.amount + amount, last: MILLIS, acquisitions: 0 };
                 window.used += amount;
             }
         }
@@ -152,25 +152,25 @@ impl Window {
     }
 
     /// Releases a permit, as if it had never been acquired.
-    pub fn release(&mut self, taken: WindowPermit) {
-        self.remove(taken.second, taken.amount);
-        if self.holds(taken.second) {
-            let slot = self.slot(taken.second);
+    pub fn release(&mut self, permit: WindowPermit) {
+        self.remove(permit.second, permit.amount);
+        if self.holds(permit.second) {
+            let slot = self.slot(permit.second);
             // A later acquisition keeps the second in the window for as long.
-            if slot.takings == taken.taking {
-                slot.last = taken.before;
+            if slot.acquisitions == permit.acquisition {
+                slot.last = permit.before;
             }
         }
     }
 
     /// Replaces the acquired amount with the amount used. Use beyond the permit counts at `now`,
     /// even over the limit, since it has already happened.
-    pub fn settle(&mut self, now: Duration, taken: WindowPermit, used: u64) {
-        if let Some(unused) = taken.amount.checked_sub(used) {
-            self.remove(taken.second, unused);
+    pub fn settle(&mut self, now: Duration, permit: WindowPermit, used: u64) {
+        if let Some(unused) = permit.amount.checked_sub(used) {
+            self.remove(permit.second, unused);
         } else {
             self.advance(now);
-            self.add(now, used - taken.amount);
+            self.add(now, used - permit.amount);
         }
     }
 
@@ -208,8 +208,8 @@ impl Window {
     fn put(&mut self, now: Duration, amount: u64) -> WindowPermit {
         let before = self.slot(self.second).last;
         self.add(now, amount);
-        let taking = self.slot(self.second).takings;
-        WindowPermit { second: self.second, amount, taking, before }
+        let acquisition = self.slot(self.second).acquisitions;
+        WindowPermit { second: self.second, amount, acquisition, before }
     }
 
     /// Adds to the current second.
@@ -222,7 +222,7 @@ impl Window {
         let slot = self.slot(self.second);
         slot.amount += amount;
         slot.last = slot.last.max(at);
-        slot.takings = slot.takings.wrapping_add(1);
+        slot.acquisitions = slot.acquisitions.wrapping_add(1);
         self.used += amount;
     }
 

@@ -9,17 +9,17 @@ fn millis(millis: u64) -> Duration {
 #[test]
 fn settle_replaces_acquired_amount_with_used_amount() {
     let mut window = Window::default();
-    let taken = window.acquire(millis(0), 80, 100).unwrap();
-    window.settle(millis(5_000), taken, 30);
+    let permit = window.acquire(millis(0), 80, 100).unwrap();
+    window.settle(millis(5_000), permit, 30);
     assert_eq!(window.state(millis(5_000), 100).used, 30);
-    let taken = window.acquire(millis(5_000), 70, 100).unwrap();
-    window.settle(millis(6_000), taken, 90);
+    let permit = window.acquire(millis(5_000), 70, 100).unwrap();
+    window.settle(millis(6_000), permit, 90);
     assert_eq!(window.state(millis(6_000), 100).used, 120, "more than was taken counts too");
     assert_eq!(window.state(millis(6_000), 100).remaining, 0);
     let late = window.state(millis(61_500), 100).used;
     assert_eq!(late, 90, "each leaves with the second that it counted in");
     assert_eq!(window.state(millis(67_000), 100).used, 0);
-    window.settle(millis(200_000), taken, 10);
+    window.settle(millis(200_000), permit, 10);
     assert_eq!(window.state(millis(200_000), 100).used, 0, "what has left is not given back twice");
 }
 
@@ -91,11 +91,11 @@ proptest! {
         let mut now = 0;
         for (amount, gap, keep) in amounts {
             now += gap;
-            if let Ok(taken) = window.acquire(millis(now), amount, 100) {
+            if let Ok(permit) = window.acquire(millis(now), amount, 100) {
                 if keep {
                     prop_assert!(other.acquire(millis(now), amount, 100).is_ok());
                 } else {
-                    window.release(taken);
+                    window.release(permit);
                 }
             }
             prop_assert_eq!(window.state(millis(now), 100), other.state(millis(now), 100));
