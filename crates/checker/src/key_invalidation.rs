@@ -27,7 +27,7 @@ const ALL: &str = "all";
 /// A payload may have 8,000 bytes; a digest takes 64 and a space.
 const DIGESTS_A_NOTIFICATION: usize = 120;
 /// Number of digests beyond which all keys are invalidated: that is faster for every node.
-const MOST_DIGESTS: usize = 12_000;
+const MAX_DIGESTS: usize = 12_000;
 
 /// Keys whose cached records become stale when a transaction commits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl KeyInvalidation {
     /// Invalidates the keys with these digests.
     pub fn keys(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
         let digests: Vec<_> = digests.into_iter().collect();
-        if digests.len() > MOST_DIGESTS { Self::All } else { Self::Keys(digests) }
+        if digests.len() > MAX_DIGESTS { Self::All } else { Self::Keys(digests) }
     }
 
     /// Commits the transaction that changes the keys. After that, no check in this process uses the
@@ -152,7 +152,7 @@ mod tests {
         let payloads = KeyInvalidation::keys(digests(1_000)).payloads();
         assert_eq!(payloads.len(), 9);
         assert!(payloads.iter().all(|payload| payload.len() < 8_000));
-        assert_eq!(KeyInvalidation::keys(digests(MOST_DIGESTS + 1)), KeyInvalidation::All);
+        assert_eq!(KeyInvalidation::keys(digests(MAX_DIGESTS + 1)), KeyInvalidation::All);
         assert!(KeyInvalidation::keys([]).payloads().is_empty());
     }
 

@@ -14,11 +14,11 @@ use latchkey_store::database::in_time;
 use latchkey_store::fair_queue::{FairQueue, QueueBounds, QueueFull, QueuePermit, Size};
 
 /// Concurrent lookups, of all callers and of guessers. The pool has 16 connections.
-const AT_ONCE: (usize, usize) = (24, 4);
+const MAX_CONCURRENT: (usize, usize) = (24, 4);
 /// Running and waiting lookups, of one caller and of guessers.
-const OF_ONE: (usize, usize) = (4_096, 512);
+const MAX_PER_CALLER: (usize, usize) = (4_096, 512);
 /// Running and waiting lookups in total.
-const IN_ALL: usize = 65_536;
+const MAX_TOTAL: usize = 65_536;
 
 /// Caller that a lookup counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,8 +50,8 @@ impl LookupLimiter {
             of_one: Size::calls(of_one),
         };
         Self {
-            everybody: FairQueue::new(bounds(AT_ONCE.0, IN_ALL, OF_ONE.0)),
-            guessers: FairQueue::new(bounds(AT_ONCE.1, OF_ONE.1, OF_ONE.1)),
+            everybody: FairQueue::new(bounds(MAX_CONCURRENT.0, MAX_TOTAL, MAX_PER_CALLER.0)),
+            guessers: FairQueue::new(bounds(MAX_CONCURRENT.1, MAX_PER_CALLER.1, MAX_PER_CALLER.1)),
         }
     }
 
@@ -109,12 +109,12 @@ mod tests {
     fn guessers_wait_only_for_other_guessers() {
         let queue = LookupLimiter::new();
         let permit = |guesser| queue.acquire(address(1), guesser);
-        let running: Vec<_> = (0..AT_ONCE.1).map(|_| permit(true).now_or_never()).collect();
+        let running: Vec<_> = (0..MAX_CONCURRENT.1).map(|_| permit(true).now_or_never()).collect();
         assert!(running.iter().all(|permit| matches!(permit, Some(Ok(_)))));
-        let mut waiting: Vec<_> =
-            (AT_ONCE.1..OF_ONE.1).map(|_| Box::pin(queue.acquire(address(2), true))).collect();
+        let wait = |_| Box::pin(queue.acquire(address(2), true));
+        let mut waiting: Vec<_> = (MAX_CONCURRENT.1..MAX_PER_CALLER.1).map(wait).collect();
         assert!(waiting.iter_mut().all(|permit| permit.now_or_never().is_none()));
-        assert_eq!(queue.waiting(), OF_ONE.1 - AT_ONCE.1);
+        assert_eq!(queue.waiting(), MAX_PER_CALLER.1 - MAX_CONCURRENT.1);
         assert!(matches!(permit(true).now_or_never(), Some(Err(QueueFull))));
         assert!(matches!(permit(false).now_or_never(), Some(Ok(_))), "others go on");
         drop(waiting);
@@ -128,15 +128,15 @@ mod tests {
         let queue = LookupLimiter::new();
         let many =
             LookupCaller::Organization(OrganizationId::new(Timestamp::from_millis(0), [1; 10]));
-        let mut running: Vec<_> =
-            (0..AT_ONCE.0).map(|_| queue.acquire(many, false).now_or_never().unwrap()).collect();
+        let run = |_| queue.acquire(many, false).now_or_never().unwrap();
+        let mut running: Vec<_> = (0..MAX_CONCURRENT.0).map(run).collect();
         let wait = |_| Box::pin(queue.acquire(many, false));
         let mut waiting: Vec<_> = (0..1_000).map(wait).collect();
         assert!(waiting.iter_mut().all(|permit| permit.now_or_never().is_none()));
         let mut one = Box::pin(queue.acquire(address(1), false));
         assert!((&mut one).now_or_never().is_none());
         // One of the many was queued before it.
-        running.truncate(AT_ONCE.0 - 2);
+        running.truncate(MAX_CONCURRENT.0 - 2);
         assert!(matches!((&mut one).now_or_never(), Some(Ok(_))));
     }
 }

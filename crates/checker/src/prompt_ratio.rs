@@ -15,7 +15,7 @@ use quick_cache::sync::Cache;
 type Pair = (KeyId, u64);
 
 /// Most pairs remembered; the least used are evicted.
-const MOST_PAIRS: usize = 65_536;
+const MAX_PAIRS: usize = 65_536;
 /// Estimated tokens after which the sums are halved, so that the ratio follows what a key sends.
 const WINDOW: u64 = 65_536;
 
@@ -53,7 +53,7 @@ pub(crate) struct PromptRatios {
 
 impl PromptRatios {
     pub(crate) fn new() -> Self {
-        Self { sums: Cache::new(MOST_PAIRS), hasher: RandomState::default() }
+        Self { sums: Cache::new(MAX_PAIRS), hasher: RandomState::default() }
     }
 
     /// Cache key for a key and a model.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::icon::{Glyph, Icon};
 
 /// Up to this many slots are drawn one by one.
-const MOST_MARKS: u64 = 10;
+const MAX_MARKS: u64 = 10;
 
 /// Where a meter is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,7 +80,7 @@ pub fn Slots(
 }
 
 fn slots(used: u64, limit: u64, place: MeterPlace) -> AnyView {
-    if limit <= MOST_MARKS {
+    if limit <= MAX_MARKS {
         marks(used, limit, place).into_any()
     } else {
         bar(used, limit, place).into_any()

@@ -8,7 +8,7 @@ use axum::extract::{FromRequest, Request};
 use latchkey_domain::api::{LogEntry, TraceEntry};
 use latchkey_domain::json::refusal;
 use latchkey_domain::problem::{FieldError, Problem};
-use latchkey_services::telemetry::{Incoming, MOST_ITEMS, check_log, check_trace};
+use latchkey_services::telemetry::{Incoming, MAX_ITEMS, check_log, check_trace};
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -187,7 +187,7 @@ impl<'de> de::Deserialize<'de> for Items<'de> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Items<'de>, A::Error> {
                 let mut items = Items { first: Vec::new(), more: 0 };
-                while items.first.len() < MOST_ITEMS {
+                while items.first.len() < MAX_ITEMS {
                     let Some(item) = list.next_element()? else { return Ok(items) };
                     items.first.push(item);
                 }

@@ -18,9 +18,9 @@ use crate::problem::{ErrorCode, FieldError, Problem};
 /// of them reported.
 const BYTES_READ_AGAIN: usize = 4 * 1024 * 1024;
 /// Maximum number of times that a body is parsed again.
-const MOST_ROUNDS: usize = 64;
+const MAX_ROUNDS: usize = 64;
 /// Maximum number of errors in a response.
-const MOST_TOLD: usize = 32;
+const MAX_FAULTS: usize = 32;
 /// Values to fill in for a missing or wrong field. The field is required, and further errors show
 /// only once it is present. The first value that fits its type is used.
 const STAND_INS: [&str; 7] = ["a", "1", "true", "[]", "{}", "[\"a\"]", "2100-01-01T00:00:00Z"];
@@ -87,12 +87,12 @@ impl Survey {
         // A body that is nested too deeply does not parse, and that is its only error.
         let Ok(value) = serde_json::from_slice(body) else { return Vec::new() };
         let mut survey = Self { value, faults: Vec::new(), filled: BTreeMap::new() };
-        let rounds = (BYTES_READ_AGAIN / body.len().max(1)).clamp(2, MOST_ROUNDS);
+        let rounds = (BYTES_READ_AGAIN / body.len().max(1)).clamp(2, MAX_ROUNDS);
         for _ in 0..rounds {
             let read = serde_path_to_error::deserialize::<_, T>(&survey.value);
             let Err(error) = read else { break };
             let mended = survey.mend(error.path(), error.inner());
-            if !mended || survey.faults.len() >= MOST_TOLD {
+            if !mended || survey.faults.len() >= MAX_FAULTS {
                 break;
             }
         }
@@ -336,6 +336,6 @@ mod tests {
         let many = (0..100_000).map(|number| format!("\"f{number}\":1"));
         let body = format!("{{{}}}", many.collect::<Vec<_>>().join(","));
         let told = refused::<KeyRequest>(&body).errors.len();
-        assert!((2..=MOST_TOLD).contains(&told), "{told}");
+        assert!((2..=MAX_FAULTS).contains(&told), "{told}");
     }
 }

@@ -17,7 +17,7 @@ use crate::services::Services;
 use latchkey_store::entity::session;
 
 /// Maximum number of sessions that one sign-in ends, if more than the limit are active.
-const MOST_EVICTED: usize = 1_000;
+const MAX_EVICTED: usize = 1_000;
 
 /// Ends the least recently used sessions of a person who is about to start one, if it would exceed
 /// the limit.
@@ -45,9 +45,9 @@ pub(super) async fn evict_oldest(
         .order_by_asc(session::Column::Id)
         .into_tuple();
     let mut oldest: Vec<SessionId> = oldest.all(transaction).await?;
-    let too_many = (oldest.len() + 1).saturating_sub(sessions::MOST_SESSIONS);
+    let too_many = (oldest.len() + 1).saturating_sub(sessions::MAX_SESSIONS);
     if too_many > 0 {
-        oldest.truncate(too_many.min(MOST_EVICTED));
+        oldest.truncate(too_many.min(MAX_EVICTED));
         let which = session::Column::Id.is_in(oldest);
         sessions::end_all(services, transaction, which, SessionEndReason::Replaced).await?;
     }

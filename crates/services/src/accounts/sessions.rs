@@ -35,7 +35,7 @@ use latchkey_store::entity::{refresh_token, session, sign_in_state, user};
 const REUSE_GRACE: Duration = Duration::from_secs(10);
 
 /// Maximum number of active sessions of a person, beyond any real use.
-pub(super) const MOST_SESSIONS: usize = 100;
+pub(super) const MAX_SESSIONS: usize = 100;
 
 /// How a request names the session to end.
 #[derive(Clone, Copy)]
@@ -283,7 +283,7 @@ pub async fn list_sessions(services: &Services, actor: &Actor) -> Result<Vec<Ses
         .filter(session::Column::ExpiresAt.gt(services.clock.now()))
         .order_by_desc(session::Column::LastSeenAt)
         .order_by_desc(session::Column::Id)
-        .limit(MOST_SESSIONS as u64)
+        .limit(MAX_SESSIONS as u64)
         .all(services.database.reader())
         .await?;
     let sessions = rows.into_iter().map(|row| Session {
@@ -381,7 +381,7 @@ pub async fn list_sign_ins(services: &Services, actor: &Actor) -> Result<Vec<Sig
         .filter(session::Column::UserId.eq(actor.person()?.user()))
         .order_by_desc(session::Column::CreatedAt)
         .order_by_desc(session::Column::Id)
-        .limit(MOST_SESSIONS as u64)
+        .limit(MAX_SESSIONS as u64)
         .all(services.database.reader())
         .await?;
     let entries = rows.into_iter().map(|row| SignInEntry {

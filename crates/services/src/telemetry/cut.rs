@@ -7,7 +7,7 @@ use latchkey_domain::problem::FieldError;
 use serde_json::{Map, Value};
 
 /// Maximum size of a message, and of `meta` as JSON, in bytes.
-pub(super) const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MAX_BYTES: usize = 64 * 1024;
 /// Marks the place of a cut.
 const MARK: &str = "… [cut]";
 /// Name of the field that stands in for dropped fields.
@@ -24,10 +24,10 @@ pub(super) fn note(field: &str) -> FieldError {
 
 /// Truncates a message at a character boundary. Returns whether it was too long.
 pub fn cut_text(text: &mut String) -> bool {
-    if text.len() <= MOST_BYTES {
+    if text.len() <= MAX_BYTES {
         return false;
     }
-    text.truncate(text.floor_char_boundary(MOST_BYTES - MARK.len()));
+    text.truncate(text.floor_char_boundary(MAX_BYTES - MARK.len()));
     text.push_str(MARK);
     true
 }
@@ -38,7 +38,7 @@ pub fn cut_text(text: &mut String) -> bool {
 /// None in practice: a map with string keys always serializes.
 pub(super) fn cut_meta(meta: Map<String, Value>) -> serde_json::Result<(String, bool)> {
     let whole = serde_json::to_string(&meta)?;
-    if whole.len() <= MOST_BYTES {
+    if whole.len() <= MAX_BYTES {
         return Ok((whole, false));
     }
     drop(whole);
@@ -47,12 +47,12 @@ pub(super) fn cut_meta(meta: Map<String, Value>) -> serde_json::Result<(String, 
 
 /// As `cut_meta`, but returns a map instead of JSON.
 pub fn fit_meta(meta: Map<String, Value>) -> (Map<String, Value>, bool) {
-    if json_length(&meta) <= MOST_BYTES {
+    if json_length(&meta) <= MAX_BYTES {
         return (meta, false);
     }
     let mut fields: Vec<(String, Value)> = meta.into_iter().collect();
     fields.sort_by_cached_key(|(_, value)| json_length(value));
-    (fit_fields(fields, &mut (MOST_BYTES - MARKS)), true)
+    (fit_fields(fields, &mut (MAX_BYTES - MARKS)), true)
 }
 
 /// Length of a value as JSON, in bytes.
@@ -166,10 +166,10 @@ mod tests {
 
     #[test]
     fn long_message_is_cut_at_a_character_boundary() {
-        for (text, cut) in [("é".repeat(MOST_BYTES / 2), false), ("é".repeat(MOST_BYTES), true)] {
+        for (text, cut) in [("é".repeat(MAX_BYTES / 2), false), ("é".repeat(MAX_BYTES), true)] {
             let mut result = text.clone();
             assert_eq!(cut_text(&mut result), cut);
-            assert!(result.len() <= MOST_BYTES && result.len() > MOST_BYTES - 16);
+            assert!(result.len() <= MAX_BYTES && result.len() > MAX_BYTES - 16);
             assert!(text.starts_with(result.trim_end_matches(MARK)));
             assert_eq!(result.ends_with(MARK), cut);
         }
@@ -180,11 +180,11 @@ mod tests {
         let small = json!({"a": [1, null, true], "b": {"c": "d"}});
         assert_eq!(cut_meta(map(small.clone())).unwrap(), (small.to_string(), false));
         let large = json!({
-            "attributes": {"long": "\"x\u{1}".repeat(MOST_BYTES), "z": 1},
+            "attributes": {"long": "\"x\u{1}".repeat(MAX_BYTES), "z": 1},
             "kind": "server", "name": "GET /", "status": {"code": "ok"},
         });
         let (text, cut) = cut_meta(map(large)).unwrap();
-        assert!(cut && text.len() <= MOST_BYTES && text.len() > MOST_BYTES / 2, "{}", text.len());
+        assert!(cut && text.len() <= MAX_BYTES && text.len() > MAX_BYTES / 2, "{}", text.len());
         let result: Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&result["kind"], &result["name"]), (&json!("server"), &json!("GET /")));
         assert_eq!(result["status"], json!({"code": "ok"}));
@@ -215,8 +215,8 @@ mod tests {
             let meta = map(json!({ "value": value }));
             let whole = json_length(&meta);
             let (text, cut) = cut_meta(meta).unwrap();
-            prop_assert!(text.len() <= MOST_BYTES);
-            prop_assert_eq!(cut, whole > MOST_BYTES);
+            prop_assert!(text.len() <= MAX_BYTES);
+            prop_assert_eq!(cut, whole > MAX_BYTES);
             prop_assert!(serde_json::from_str::<Map<String, Value>>(&text).is_ok());
         }
     }

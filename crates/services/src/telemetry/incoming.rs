@@ -4,7 +4,7 @@ use latchkey_domain::api::{Accepted, ItemError};
 use latchkey_domain::problem::FieldError;
 
 /// Maximum number of items stored per request.
-pub const MOST_ITEMS: usize = 10_000;
+pub const MAX_ITEMS: usize = 10_000;
 /// Maximum number of errors in a response: enough to see a pattern.
 const MAX_REPORTED: usize = 20;
 
@@ -26,7 +26,7 @@ impl<T> Default for Incoming<T> {
 impl<T> Incoming<T> {
     /// Adds an item, up to 10,000 of them. Returns whether it was added.
     pub fn accept(&mut self, index: usize, entry: T) -> bool {
-        let fits = self.entries.len() < MOST_ITEMS;
+        let fits = self.entries.len() < MAX_ITEMS;
         if fits {
             self.entries.push((index, entry));
         }
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn items_beyond_ten_thousand_are_rejected() {
         let mut incoming = Incoming::default();
-        assert_eq!((0..10_005).filter(|index| incoming.accept(*index, ())).count(), MOST_ITEMS);
+        assert_eq!((0..10_005).filter(|index| incoming.accept(*index, ())).count(), MAX_ITEMS);
         incoming.reject_rest(10_000, 5);
         incoming.reject_rest(10_005, 0);
         assert_eq!((incoming.len(), incoming.rejected(), incoming.errors.len()), (10_000, 5, 1));

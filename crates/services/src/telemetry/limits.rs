@@ -4,9 +4,9 @@
 use latchkey_domain::problem::FieldError;
 
 /// Maximum number of characters of a method, a level or a type.
-pub const MOST_OF_A_NAME: usize = 512;
+pub const MAX_NAME_LENGTH: usize = 512;
 /// Maximum number of characters of a URL.
-pub const MOST_OF_A_URL: usize = 8_192;
+pub const MAX_URL_LENGTH: usize = 8_192;
 
 /// Remaining bytes that one request may store. Every item stores its own copy of its resource and
 /// scope, so one large resource shared by many items would expand a body of 4 MiB to gigabytes.

@@ -12,13 +12,13 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::cut::{MOST_BYTES, json_length};
+use super::cut::{MAX_BYTES, json_length};
 use crate::page::nanos_cursor;
 
 /// Maximum size of a page in bytes, both as stored and as JSON.
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Maximum number of bytes read of a message: a character has at most four.
-const READ_OF_A_MESSAGE: usize = 4 * MOST_BYTES;
+const READ_OF_A_MESSAGE: usize = 4 * MAX_BYTES;
 
 /// Position of a row in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,9 +63,9 @@ pub(super) fn length(column: &'static str) -> Expr {
     Expr::cust(format!("COALESCE(OCTET_LENGTH({column}), 0)")).cast_as("bigint")
 }
 
-/// The first `MOST_BYTES` characters of a message.
+/// The first `MAX_BYTES` characters of a message.
 pub(super) fn beginning(column: &'static str) -> Expr {
-    Expr::cust(format!("SUBSTR({column}, 1, {MOST_BYTES})"))
+    Expr::cust(format!("SUBSTR({column}, 1, {MAX_BYTES})"))
 }
 
 impl Places {

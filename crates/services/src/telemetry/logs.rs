@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::cut::{cut_meta, cut_text, note};
 use super::fingerprint::{Fingerprint, repeated};
 use super::identity::{Ids, Kind, RowKey};
-use super::limits::{Faults, MOST_OF_A_NAME, storable};
+use super::limits::{Faults, MAX_NAME_LENGTH, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
 use super::store::{Batch, prepare_and_store};
@@ -76,8 +76,8 @@ fn distinguish_repeats(
 pub fn check_log(entry: &LogEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
     faults.text("traceId", entry.trace_id.as_deref().unwrap_or_default(), 128);
-    faults.text("level", &entry.level, MOST_OF_A_NAME);
-    faults.text("type", &entry.kind, MOST_OF_A_NAME);
+    faults.text("level", &entry.level, MAX_NAME_LENGTH);
+    faults.text("type", &entry.kind, MAX_NAME_LENGTH);
     faults.into_errors()
 }
 

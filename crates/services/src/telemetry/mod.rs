@@ -22,9 +22,9 @@ mod store;
 mod traces;
 
 pub use cut::{cut_text, fit_meta};
-pub use incoming::{Incoming, MOST_ITEMS, Stored};
+pub use incoming::{Incoming, MAX_ITEMS, Stored};
 pub(crate) use ingest::Ingest;
-pub use limits::{BytesLeft, MOST_OF_A_NAME, MOST_OF_A_URL};
+pub use limits::{BytesLeft, MAX_NAME_LENGTH, MAX_URL_LENGTH};
 pub use logs::{check_log, ingest_logs, list_logs};
 pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
 pub use queue::StorePermit;

@@ -7,7 +7,7 @@ use latchkey_domain::id::KeyId;
 
 /// Maximum number of keys in memory. When it is exceeded, the set is cleared and each key is told
 /// once more.
-const MOST_KEYS: usize = 4_096;
+const MAX_KEYS: usize = 4_096;
 
 /// The keys that have received the message.
 #[derive(Default)]
@@ -17,7 +17,7 @@ impl NotifiedKeys {
     /// Records a key. Returns whether it is new.
     pub(super) fn is_first(&self, key: KeyId) -> bool {
         let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() >= MOST_KEYS && !keys.contains(&key) {
+        if keys.len() >= MAX_KEYS && !keys.contains(&key) {
             keys.clear();
         }
         keys.insert(key)
@@ -38,9 +38,9 @@ mod tests {
             random[2..].copy_from_slice(&number.to_be_bytes());
             KeyId::new(Timestamp::from_millis(0), random)
         };
-        let first = (0..2 * MOST_KEYS).filter(|number| notified.is_first(key(*number))).count();
-        assert_eq!(first, 2 * MOST_KEYS);
-        assert!(!notified.is_first(key(2 * MOST_KEYS - 1)));
-        assert!(notified.0.lock().unwrap().len() <= MOST_KEYS);
+        let first = (0..2 * MAX_KEYS).filter(|number| notified.is_first(key(*number))).count();
+        assert_eq!(first, 2 * MAX_KEYS);
+        assert!(!notified.is_first(key(2 * MAX_KEYS - 1)));
+        assert!(notified.0.lock().unwrap().len() <= MAX_KEYS);
     }
 }

@@ -9,12 +9,12 @@ use latchkey_domain::id::ProjectId;
 use latchkey_store::fair_queue::{self, FairQueue, QueueBounds, Size};
 
 /// Number of permits: one request is parsed while the one before it is stored.
-const AT_ONCE: usize = 2;
+const MAX_CONCURRENT: usize = 2;
 /// Bounds of what waits or is in progress. A request has at most 10,000 items, so these bounds
 /// limit items too.
-const IN_ALL: Size = Size { calls: 1_024, bytes: 128 * 1024 * 1024 };
+const MAX_TOTAL: Size = Size { calls: 1_024, bytes: 128 * 1024 * 1024 };
 /// Share of it that one project may have.
-const OF_A_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
+const MAX_PER_PROJECT: Size = Size { calls: 512, bytes: 64 * 1024 * 1024 };
 
 /// Permit to store one request, released on drop.
 pub struct StorePermit {
@@ -30,9 +30,9 @@ impl From<fair_queue::QueuePermit<ProjectId>> for StorePermit {
 /// Queue of the telemetry requests of this node.
 pub(super) fn queue() -> FairQueue<ProjectId> {
     FairQueue::new(QueueBounds {
-        running: AT_ONCE,
-        running_of_one: AT_ONCE,
-        all: IN_ALL,
-        of_one: OF_A_PROJECT,
+        running: MAX_CONCURRENT,
+        running_of_one: MAX_CONCURRENT,
+        all: MAX_TOTAL,
+        of_one: MAX_PER_PROJECT,
     })
 }

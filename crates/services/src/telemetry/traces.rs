@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::cut::{cut_meta, fit_meta, note};
 use super::fingerprint::Fingerprint;
 use super::identity::{Ids, Kind, RowKey};
-use super::limits::{Faults, MOST_OF_A_NAME, MOST_OF_A_URL, storable};
+use super::limits::{Faults, MAX_NAME_LENGTH, MAX_URL_LENGTH, storable};
 use super::list::{nanos_to_row, time_from_row};
 use super::scan::Scan;
 use super::store::{Batch, prepare_and_store};
@@ -55,8 +55,8 @@ fn prepare(
 /// stored.
 pub fn check_trace(entry: &TraceEntry) -> Vec<FieldError> {
     let mut faults = Faults::default();
-    faults.text("requestMethod", &entry.request_method, MOST_OF_A_NAME);
-    faults.text("requestURL", &entry.request_url, MOST_OF_A_URL);
+    faults.text("requestMethod", &entry.request_method, MAX_NAME_LENGTH);
+    faults.text("requestURL", &entry.request_url, MAX_URL_LENGTH);
     faults.text("traceId", &entry.trace_id, 128);
     faults.text("spanId", &entry.span_id, 128);
     faults.text("parentSpanId", entry.parent_span_id.as_deref().unwrap_or_default(), 128);

@@ -18,7 +18,7 @@ use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::key_usage;
 
 /// Maximum number of keys per request: two pages of a list.
-const MOST_KEYS: usize = 100;
+const MAX_KEYS: usize = 100;
 const HOUR: Duration = Duration::from_hours(1);
 
 /// Requests of a project's keys, hour by hour. Unused keys, and keys of other projects, are left
@@ -32,7 +32,7 @@ pub async fn of_keys(
     project: ProjectId,
     keys: &[KeyId],
 ) -> Result<Vec<KeyActivity>, Error> {
-    if keys.len() > MOST_KEYS {
+    if keys.len() > MAX_KEYS {
         return Err(Error::invalid("key_ids", "Request at most 100 keys at a time."));
     }
     let scope = scope::project(services, actor, project, Permission::UsageRead).await?;

@@ -22,7 +22,7 @@ use crate::error::from_sqlx;
 /// Rows per transaction.
 const ROWS: u32 = 1_000;
 /// The move fails after this many consecutive batches that deleted nothing.
-const MOST_IN_VAIN: u32 = 100;
+const MAX_FAILED_STEPS: u32 = 100;
 
 /// A table to move, with the primary key and other columns that it had at that version.
 struct Moved {
@@ -199,7 +199,7 @@ impl Move {
         let deleted = self.run(&delete).await?;
         // Another process may have moved this batch already. Then copy the next one.
         self.in_vain = if deleted == 0 { self.in_vain + 1 } else { 0 };
-        if self.in_vain > MOST_IN_VAIN {
+        if self.in_vain > MAX_FAILED_STEPS {
             return Err(DbErr::Custom(format!("failed to move the rows of {name}")));
         }
         Ok(())

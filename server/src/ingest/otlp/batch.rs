@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::problem::{FieldError, Problem};
-use latchkey_services::telemetry::{BytesLeft, Incoming, MOST_ITEMS, MOST_OF_A_NAME, fit_meta};
+use latchkey_services::telemetry::{BytesLeft, Incoming, MAX_ITEMS, MAX_NAME_LENGTH, fit_meta};
 use prost::Message;
 use serde_json::json;
 
@@ -161,7 +161,7 @@ impl<T> Reader<T> {
 
     fn take(&mut self, item: Item<'_>) {
         let batch = &mut self.batch;
-        if batch.entries.len() >= MOST_ITEMS {
+        if batch.entries.len() >= MAX_ITEMS {
             batch.rejected.beyond += 1;
             return;
         }
@@ -184,7 +184,7 @@ impl<T> Batch<T> {
     /// A group that is not read counts as one item, because its size is unknown.
     fn reject_groups(&mut self, path: &dyn Display, groups: usize) {
         if groups > 0 {
-            let reason = format!("Only the first {MOST_ITEMS} are read. {groups} were ignored.");
+            let reason = format!("Only the first {MAX_ITEMS} are read. {groups} were ignored.");
             self.rejected.add(path, &reason);
             self.rejected.count += groups - 1;
         }
@@ -222,7 +222,7 @@ impl ScopeContext {
         }
         let list = std::mem::take(&mut self.scope.attributes);
         (self.scope_attributes, self.is_cut.scope) = fit_meta(attributes(encoding, path, list));
-        self.kind = beginning(&self.scope.name, MOST_OF_A_NAME);
+        self.kind = beginning(&self.scope.name, MAX_NAME_LENGTH);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_services::telemetry::MOST_ITEMS;
+use latchkey_services::telemetry::MAX_ITEMS;
 use serde::de::DeserializeOwned;
 
 use super::{json, protobuf};
@@ -70,9 +70,9 @@ impl Encoding {
             Self::Json => {
                 let message = json::read(path, &part)?;
                 // An element and its comma take two bytes at least.
-                let may_have_more = !name.is_empty() && part.len() > 2 * MOST_ITEMS;
+                let may_have_more = !name.is_empty() && part.len() > 2 * MAX_ITEMS;
                 let count = if may_have_more { json::count(&part, name) } else { 0 };
-                Ok((message, count.saturating_sub(MOST_ITEMS)))
+                Ok((message, count.saturating_sub(MAX_ITEMS)))
             }
             Self::Protobuf => {
                 let broken = |detail: String| Problem::new(ErrorCode::Malformed, detail);

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use latchkey_domain::json::refusal;
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_services::telemetry::MOST_ITEMS;
+use latchkey_services::telemetry::MAX_ITEMS;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -90,7 +90,7 @@ pub(super) fn parts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Bytes>, D:
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Bytes>, A::Error> {
             let mut parts = Vec::new();
-            while parts.len() < MOST_ITEMS {
+            while parts.len() < MAX_ITEMS {
                 let Some(part) = list.next_element::<&RawValue>()? else { return Ok(parts) };
                 parts.push(Bytes::copy_from_slice(part.get().as_bytes()));
             }

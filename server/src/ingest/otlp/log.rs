@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::LogEntry;
 use latchkey_domain::time::PreciseTimestamp;
-use latchkey_services::telemetry::{MOST_OF_A_NAME, check_log};
+use latchkey_services::telemetry::{MAX_NAME_LENGTH, check_log};
 use serde_json::Value;
 
 use super::attributes::{attributes, value};
@@ -30,12 +30,12 @@ pub(super) fn entry(item: Item<'_>) -> Result<LogEntry, Fault> {
     };
     let mut meta = Meta::new();
     let mut level = level(record.severity_text, record.severity_number);
-    if let Some(beginning) = beginning(&level, MOST_OF_A_NAME) {
+    if let Some(beginning) = beginning(&level, MAX_NAME_LENGTH) {
         put(&mut meta, "severityText", std::mem::replace(&mut level, beginning));
     }
     let kind = match &record.event_name {
         name if name.is_empty() => origin.kind().to_owned(),
-        name => beginning(name, MOST_OF_A_NAME).unwrap_or_else(|| name.clone()),
+        name => beginning(name, MAX_NAME_LENGTH).unwrap_or_else(|| name.clone()),
     };
     put(&mut meta, "eventName", record.event_name);
     // OTLP says of a bad id that the record then belongs to no span and no trace.

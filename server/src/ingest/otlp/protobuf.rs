@@ -4,7 +4,7 @@
 //! a body of 20 MiB could take half a gigabyte.
 
 use axum::body::Bytes;
-use latchkey_services::telemetry::MOST_ITEMS;
+use latchkey_services::telemetry::MAX_ITEMS;
 use prost::bytes::Buf;
 use prost::encoding::{DecodeContext, WireType, decode_key, skip_field};
 
@@ -41,7 +41,7 @@ impl Iterator for FieldNumbers {
 /// is broken.
 pub(super) fn bounded(message: Bytes) -> Option<(Bytes, usize)> {
     // Two bytes are the least that an element takes.
-    if message.len() <= 2 * MOST_ITEMS {
+    if message.len() <= 2 * MAX_ITEMS {
         return Some((message, 0));
     }
     let mut fields = FieldNumbers { rest: message.clone() };
@@ -51,7 +51,7 @@ pub(super) fn bounded(message: Bytes) -> Option<(Bytes, usize)> {
         let end = message.len() - fields.rest.len();
         let count = &mut counts[number?];
         *count += 1;
-        let is_beyond = number != Some(0) && *count > MOST_ITEMS;
+        let is_beyond = number != Some(0) && *count > MAX_ITEMS;
         if is_beyond && dropped == 0 {
             kept.extend_from_slice(&message[..begin]);
         }
@@ -96,7 +96,7 @@ mod tests {
         let element = [2 << 3 | 2, 1, 7];
         let number = [3 << 3, 5];
         for more in [0, 1, 25_000] {
-            let before = element.repeat(MOST_ITEMS);
+            let before = element.repeat(MAX_ITEMS);
             let message = [&before[..], &number, &element.repeat(more), &number].concat();
             let (bounded, dropped) = bounded(message.into()).unwrap();
             assert_eq!(dropped, more);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn broken_messages_are_none() {
-        let element = [2 << 3 | 2, 1, 7].repeat(MOST_ITEMS);
+        let element = [2 << 3 | 2, 1, 7].repeat(MAX_ITEMS);
         for end in [&[0x0a, 0xff][..], &[0xff; 12], &[0x0c]] {
             assert!(bounded([&element[..], end].concat().into()).is_none(), "{end:?}");
         }

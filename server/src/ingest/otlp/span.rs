@@ -7,7 +7,7 @@ use axum::body::Bytes;
 use latchkey_domain::api::{SpanKind, SpanStatus, TraceEntry};
 use latchkey_domain::problem::Problem;
 use latchkey_domain::time::PreciseTimestamp;
-use latchkey_services::telemetry::{MOST_OF_A_NAME, MOST_OF_A_URL, check_trace};
+use latchkey_services::telemetry::{MAX_NAME_LENGTH, MAX_URL_LENGTH, check_trace};
 use serde_json::Value;
 
 use super::attributes::attributes;
@@ -67,10 +67,10 @@ fn duration_ms(span: &Span) -> f64 {
 /// The request's method; for another span, its kind.
 fn method(rest: &mut Meta, kind: SpanKind) -> String {
     let names = ["http.request.method", "http.method"];
-    let method = take_text(rest, &names, MOST_OF_A_NAME);
+    let method = take_text(rest, &names, MAX_NAME_LENGTH);
     let method = match method.as_deref() {
         Some("_OTHER") => {
-            take_text(rest, &["http.request.method_original"], MOST_OF_A_NAME).or(method)
+            take_text(rest, &["http.request.method_original"], MAX_NAME_LENGTH).or(method)
         }
         _ => method,
     };
@@ -79,18 +79,18 @@ fn method(rest: &mut Meta, kind: SpanKind) -> String {
 
 /// The request's URL, as complete as the span has it; the name for other spans.
 fn url(rest: &mut Meta, name: &str) -> String {
-    if let Some(url) = take_text(rest, &["url.full", "http.url"], MOST_OF_A_URL) {
+    if let Some(url) = take_text(rest, &["url.full", "http.url"], MAX_URL_LENGTH) {
         return url;
     }
-    if let Some(path) = take_text(rest, &["url.path"], MOST_OF_A_URL) {
-        let left = MOST_OF_A_URL.saturating_sub(path.len() + 1);
+    if let Some(path) = take_text(rest, &["url.path"], MAX_URL_LENGTH) {
+        let left = MAX_URL_LENGTH.saturating_sub(path.len() + 1);
         return match take_text(rest, &["url.query"], left) {
             Some(query) if !query.is_empty() => format!("{path}?{query}"),
             _ => path,
         };
     }
-    take_text(rest, &["http.target", "http.route"], MOST_OF_A_URL)
-        .unwrap_or_else(|| beginning(name, MOST_OF_A_URL).unwrap_or_else(|| name.to_owned()))
+    take_text(rest, &["http.target", "http.route"], MAX_URL_LENGTH)
+        .unwrap_or_else(|| beginning(name, MAX_URL_LENGTH).unwrap_or_else(|| name.to_owned()))
 }
 
 /// The response's status; 0 if there is none. What is no status stays with the attributes.
