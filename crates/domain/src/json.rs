@@ -21,7 +21,7 @@ pub fn refusal(path: &str, error: &serde_json::Error) -> Problem {
     if error.classify() != Category::Data {
         return malformed(error);
     }
-    let (field, message) = Fault::of(path, error).told();
+    let (field, message) = Fault::of(path, error).into_parts();
     Problem::invalid(field, message)
 }
 

@@ -220,8 +220,8 @@ impl Problem {
 
     /// 422 for these fields.
     pub fn invalid_fields(errors: Vec<FieldError>) -> Self {
-        let told = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
-        let detail = told.collect::<Vec<_>>().join(" ");
+        let texts = errors.iter().map(|error| format!("{}: {}", error.field, error.message));
+        let detail = texts.collect::<Vec<_>>().join(" ");
         Self { errors, ..Self::new(ErrorCode::Invalid, detail) }
     }
 

@@ -47,12 +47,12 @@ fn drop_unused_schemes(document: &mut OpenApi) {
             schemes.push(serde_json::to_value(&operation.security).unwrap_or_default());
         }
     }
-    let is_taken = |name: &str| {
+    let is_used = |name: &str| {
         let accepted = schemes.iter().filter_map(Value::as_array).flatten();
         accepted.filter_map(Value::as_object).any(|requirement| requirement.contains_key(name))
     };
     if let Some(components) = &mut document.components {
-        components.security_schemes.retain(|name, _| is_taken(name));
+        components.security_schemes.retain(|name, _| is_used(name));
     }
 }
 

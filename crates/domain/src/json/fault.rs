@@ -41,7 +41,7 @@ impl Fault {
     }
 
     /// The field and its message.
-    pub(super) fn told(self) -> (String, String) {
+    pub(super) fn into_parts(self) -> (String, String) {
         match self {
             Self::Unknown { field, .. } => (field, "Unknown field.".to_owned()),
             Self::Missing { field, .. } => (field, "This field is required.".to_owned()),

@@ -48,8 +48,8 @@ pub(super) fn refusal<T: DeserializeOwned>(
     let mut faults = Survey::of::<T>(body);
     if let Some((field, message)) = first::<T>(body) {
         // The first error in the order of the body. The survey may have a better message for it.
-        let told = faults.iter().position(|fault| fault.field == field);
-        let fault = told.map_or(FieldError { field, message }, |index| faults.remove(index));
+        let known = faults.iter().position(|fault| fault.field == field);
+        let fault = known.map_or(FieldError { field, message }, |index| faults.remove(index));
         faults.insert(0, fault);
     }
     if faults.is_empty() { malformed(error) } else { Problem::invalid_fields(faults) }
@@ -66,7 +66,7 @@ fn is_about_text(error: &serde_json::Error) -> bool {
 fn first<T: DeserializeOwned>(body: &[u8]) -> Option<(String, String)> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let error = serde_path_to_error::deserialize::<_, T>(&mut deserializer).err()?;
-    let (field, message) = Fault::of(&error.path().to_string(), error.inner()).told();
+    let (field, message) = Fault::of(&error.path().to_string(), error.inner()).into_parts();
     // The body is valid JSON, so a reported syntax error means a value of the wrong type.
     let is_syntax = error.inner().classify() == Category::Syntax && !message.ends_with('.');
     let message =
@@ -91,8 +91,8 @@ impl Survey {
         for _ in 0..rounds {
             let read = serde_path_to_error::deserialize::<_, T>(&survey.value);
             let Err(error) = read else { break };
-            let mended = survey.mend(error.path(), error.inner());
-            if !mended || survey.faults.len() >= MAX_FAULTS {
+            let repaired = survey.repair(error.path(), error.inner());
+            if !repaired || survey.faults.len() >= MAX_FAULTS {
                 break;
             }
         }
@@ -100,16 +100,16 @@ impl Survey {
     }
 
     /// Records an error and repairs the value so that parsing can go on; `false` if it can't.
-    fn mend(&mut self, path: &Path, error: &serde_json::Error) -> bool {
+    fn repair(&mut self, path: &Path, error: &serde_json::Error) -> bool {
         let segments: Vec<&Segment> = path.iter().collect();
         match Fault::of(&path.to_string(), error) {
             Fault::Unknown { field, name } => {
-                self.tell(field, Fault::Unknown { field: String::new(), name: name.clone() });
+                self.record(field, Fault::Unknown { field: String::new(), name: name.clone() });
                 self.take_out(&segments, Some(&name))
             }
             Fault::Missing { field, name } => {
-                if !self.was_told(&field) {
-                    self.tell(
+                if !self.is_recorded(&field) {
+                    self.record(
                         field.clone(),
                         Fault::Missing { field: String::new(), name: name.clone() },
                     );
@@ -119,11 +119,11 @@ impl Survey {
                 let parent = find(&mut self.value, &segments).and_then(Value::as_object_mut);
                 parent.map(|fields| fields.insert(name, stand_in)).is_some()
             }
-            Fault::Wrong { field, message } => self.mend_wrong(&segments, field, message, error),
+            Fault::Wrong { field, message } => self.repair_wrong(&segments, field, message, error),
         }
     }
 
-    fn mend_wrong(
+    fn repair_wrong(
         &mut self,
         segments: &[&Segment],
         field: String,
@@ -149,15 +149,15 @@ impl Survey {
     }
 
     /// Whether an error was recorded for a field or something inside it.
-    fn was_told(&self, field: &str) -> bool {
+    fn is_recorded(&self, field: &str) -> bool {
         self.faults.iter().any(|fault| {
             let rest = fault.field.strip_prefix(field);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['[', '.']))
         })
     }
 
-    fn tell(&mut self, field: String, fault: Fault) {
-        let (_, message) = fault.told();
+    fn record(&mut self, field: String, fault: Fault) {
+        let (_, message) = fault.into_parts();
         self.faults.push(FieldError { field, message });
     }
 
@@ -335,7 +335,7 @@ mod tests {
     fn long_body_is_parsed_again_less_often() {
         let many = (0..100_000).map(|number| format!("\"f{number}\":1"));
         let body = format!("{{{}}}", many.collect::<Vec<_>>().join(","));
-        let told = refused::<KeyRequest>(&body).errors.len();
-        assert!((2..=MAX_FAULTS).contains(&told), "{told}");
+        let count = refused::<KeyRequest>(&body).errors.len();
+        assert!((2..=MAX_FAULTS).contains(&count), "{count}");
     }
 }
