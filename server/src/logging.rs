@@ -14,7 +14,7 @@ pub fn start() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let terminal = std::io::stderr().is_terminal();
     let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Masked(io::stderr()));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| MaskWriter(io::stderr()));
     if terminal {
         logs.with_target(false).init();
     } else {
@@ -23,9 +23,9 @@ pub fn start() {
 }
 
 /// Masks secrets in what is written. Lines come whole.
-struct Masked<W>(W);
+struct MaskWriter<W>(W);
 
-impl<W: Write> Write for Masked<W> {
+impl<W: Write> Write for MaskWriter<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match mask::masked(line) {
             Some(masked) => self.0.write_all(&masked)?,

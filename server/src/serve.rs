@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
-use crate::config::{Alone, Config, SignIn, private_files};
+use crate::config::{Config, SignIn, SqliteLock, private_files};
 use crate::connections;
 use crate::metrics;
 use crate::oauth;
@@ -45,7 +45,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("can't listen on {} (LATCHKEY_LISTEN)", config.listen))?;
     let metrics_listener = metrics::listen(config.metrics_listen).await?;
-    let alone = Alone::on(&config.database_url).await?;
+    let alone = SqliteLock::on(&config.database_url).await?;
     let services = start(&config).await?;
     announce(&config);
     let state = AppState::new(services.clone(), config)?;

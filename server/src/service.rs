@@ -27,7 +27,7 @@ use latchkey_services::clock::Clock;
 use tower::ServiceExt;
 use tracing::Instrument;
 
-use crate::http::challenge::Takes;
+use crate::http::challenge::Credentials;
 use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
@@ -131,7 +131,7 @@ impl HttpService {
     }
 
     async fn finish(&self, context: &RequestContext, response: Response) -> Response {
-        let response = problem::render(context.id, context.takes, context.unless_cut_off(response));
+        let response = problem::render(context.id, context.auth, context.unless_cut_off(response));
         let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
         context.id.write(response.headers_mut());
@@ -159,8 +159,8 @@ impl Handler for HttpService {
         let route = RouteClass::of(request.uri());
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
-        let takes = Takes::of(request.uri().path());
-        let context = RequestContext { id, route, takes, ip, permit, clock: SystemClock::start() };
+        let auth = Credentials::of(request.uri().path());
+        let context = RequestContext { id, route, auth, ip, permit, clock: SystemClock::start() };
         if route == RouteClass::Verify && request.method() == Method::POST {
             self.verify(&context, request).await
         } else {
@@ -178,7 +178,7 @@ impl Handler for HttpService {
 struct RequestContext {
     id: RequestId,
     route: RouteClass,
-    takes: Takes,
+    auth: Credentials,
     ip: ClientIp,
     permit: Option<Arc<BodyPermit>>,
     clock: SystemClock,

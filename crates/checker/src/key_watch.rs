@@ -22,7 +22,7 @@ use crate::lookup::load;
 use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
 use crate::request::IdentifiedKey;
-use crate::watched_keys::{Ended, KeyWatch};
+use crate::watched_keys::{EndSender, KeyWatch};
 use latchkey_domain::digest::KeyDigest;
 
 /// Interval at which a key is checked. Together with the 700 ms until a cache without invalidations
@@ -50,7 +50,7 @@ impl Checker {
 
 /// Watches a key until it becomes invalid or has no calls. It stays a moment after the last call,
 /// so that the client's next call needs no new task.
-async fn watch_until_ended(checker: Checker, digest: KeyDigest, ended: Ended) {
+async fn watch_until_ended(checker: Checker, digest: KeyDigest, ended: EndSender) {
     let mut wait = INTERVAL;
     loop {
         tokio::time::sleep(wait).await;

@@ -8,15 +8,15 @@ use tokio::sync::watch;
 use crate::outcome::Denial;
 use latchkey_domain::digest::KeyDigest;
 
-pub(crate) type Ended = watch::Sender<Option<Denial>>;
+pub(crate) type EndSender = watch::Sender<Option<Denial>>;
 
 /// Watched keys, by the digest of the secret used: after a rotation the other secret may still be
 /// valid.
 #[derive(Default)]
-pub(crate) struct WatchedKeys(Mutex<HashMap<KeyDigest, Ended>>);
+pub(crate) struct WatchedKeys(Mutex<HashMap<KeyDigest, EndSender>>);
 
 impl WatchedKeys {
-    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<KeyDigest, Ended>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, HashMap<KeyDigest, EndSender>> {
         // Each step leaves the map consistent.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

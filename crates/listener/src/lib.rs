@@ -156,7 +156,7 @@ async fn serve_connection<A: Handler>(
 ) {
     let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.timeouts);
-    let common = Arc::new(Common {
+    let common = Arc::new(ConnectionContext {
         server: Arc::clone(server),
         peer,
         progress: Arc::clone(&progress),
@@ -234,7 +234,7 @@ async fn tick(timeouts: Timeouts) -> ConnectionEvent {
 
 /// State shared by the requests of one connection, behind its own reference count. The server's
 /// count is shared by all connections and would move between processors on every request.
-struct Common<A> {
+struct ConnectionContext<A> {
     server: Arc<Server<A>>,
     peer: SocketAddr,
     progress: Arc<Progress>,
@@ -246,7 +246,7 @@ struct Common<A> {
 ///
 /// The future is boxed. Otherwise hyper would move its whole state into place.
 fn respond<A: Handler>(
-    common: &Arc<Common<A>>,
+    common: &Arc<ConnectionContext<A>>,
     request: Request<Incoming>,
 ) -> Pin<Box<impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<A>>> {
     let stream = common.progress.begin();

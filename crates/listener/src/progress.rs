@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 /// Number of ticks that are tracked separately. Bytes that have not moved since the oldest one are
-/// [`Seen::stuck`].
+/// [`TickSummary::stuck`].
 pub(super) const TICKS: usize = 9;
 
 /// Protocol of a connection.
@@ -41,7 +41,7 @@ pub(super) struct Progress {
 
 /// State of a connection at the end of a tick.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct TickSummary {
     /// No request is in progress, none arrived in this tick, and everything has been read.
     pub(super) is_idle: bool,
     /// Bytes are waiting, and the client read none in this tick.
@@ -67,11 +67,11 @@ impl Progress {
         self.protocol.store(2, Ordering::Relaxed);
     }
 
-    /// Registers a request. It is in progress until the returned `Stream` is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> Stream {
+    /// Registers a request. It is in progress until the returned `StreamGuard` is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> StreamGuard {
         self.streams.fetch_add(1, Ordering::Relaxed);
         self.began.store(true, Ordering::Relaxed);
-        Stream(Arc::clone(self))
+        StreamGuard(Arc::clone(self))
     }
 
     /// Whether no request is in progress and everything has been read.
@@ -80,7 +80,7 @@ impl Progress {
             && self.waiting.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0)
     }
 
-    pub(super) fn tick(&self) -> Seen {
+    pub(super) fn tick(&self) -> TickSummary {
         let next = self.tick.load(Ordering::Relaxed).wrapping_add(1);
         // The next tick reuses the slot of the oldest one.
         let stuck = self.waiting[next % TICKS].load(Ordering::Relaxed);
@@ -89,24 +89,24 @@ impl Progress {
         let began = self.began.swap(false, Ordering::Relaxed);
         let moved = self.moved.swap(false, Ordering::Relaxed);
         let is_idle = !is_waiting && !began && self.streams.load(Ordering::Relaxed) == 0;
-        Seen { is_idle, is_still: is_waiting && !moved, stuck }
+        TickSummary { is_idle, is_still: is_waiting && !moved, stuck }
     }
 }
 
 /// A request in progress.
 #[derive(Debug)]
-pub(super) struct Stream(Arc<Progress>);
+pub(super) struct StreamGuard(Arc<Progress>);
 
-impl Stream {
+impl StreamGuard {
     /// Records bytes of the response that were handed to hyper.
-    pub(super) fn hand_over(&self, bytes: usize) -> Waiting {
+    pub(super) fn hand_over(&self, bytes: usize) -> WaitingBytes {
         let tick = self.0.tick.load(Ordering::Relaxed);
         self.0.waiting[tick % TICKS].fetch_add(bytes, Ordering::Relaxed);
-        Waiting { progress: Arc::clone(&self.0), tick, bytes }
+        WaitingBytes { progress: Arc::clone(&self.0), tick, bytes }
     }
 }
 
-impl Drop for Stream {
+impl Drop for StreamGuard {
     fn drop(&mut self) {
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
     }
@@ -114,14 +114,14 @@ impl Drop for Stream {
 
 /// Bytes waiting for the client, until it reads them or this is dropped.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingBytes {
     progress: Arc<Progress>,
     /// The tick in which some of them were last read.
     tick: usize,
     bytes: usize,
 }
 
-impl Waiting {
+impl WaitingBytes {
     /// Records that the client read this many bytes.
     pub(super) fn take(&mut self, bytes: usize) {
         let waiting = &self.progress.waiting;
@@ -133,7 +133,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for WaitingBytes {
     fn drop(&mut self) {
         let waiting = &self.progress.waiting;
         waiting[self.tick % TICKS].fetch_sub(self.bytes, Ordering::Relaxed);
@@ -152,15 +152,15 @@ mod tests {
         let mut moving = stream.hand_over(100);
         for _ in 1..TICKS {
             moving.take(1);
-            assert_eq!(progress.tick(), Seen { is_idle: false, is_still: false, stuck: 0 });
+            assert_eq!(progress.tick(), TickSummary { is_idle: false, is_still: false, stuck: 0 });
         }
         moving.take(1);
-        assert_eq!(progress.tick(), Seen { is_idle: false, is_still: false, stuck: 10 });
+        assert_eq!(progress.tick(), TickSummary { is_idle: false, is_still: false, stuck: 10 });
         drop(lying);
-        assert_eq!(progress.tick(), Seen { is_idle: false, is_still: true, stuck: 0 });
+        assert_eq!(progress.tick(), TickSummary { is_idle: false, is_still: true, stuck: 0 });
         drop(moving);
         drop(stream);
-        assert_eq!(progress.tick(), Seen { is_idle: true, is_still: false, stuck: 0 });
+        assert_eq!(progress.tick(), TickSummary { is_idle: true, is_still: false, stuck: 0 });
         assert!(progress.waiting.iter().all(|bytes| bytes.load(Ordering::Relaxed) == 0));
     }
 

@@ -6,30 +6,30 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes};
 use hyper::body::{Buf, Frame, SizeHint};
 
-use super::progress::{Stream, Waiting};
+use super::progress::{StreamGuard, WaitingBytes};
 
 /// A body and the request that it belongs to.
 pub(super) struct TrackedBody {
     body: Body,
-    stream: Stream,
+    stream: StreamGuard,
 }
 
 impl TrackedBody {
-    pub(super) const fn new(body: Body, stream: Stream) -> Self {
+    pub(super) const fn new(body: Body, stream: StreamGuard) -> Self {
         Self { body, stream }
     }
 }
 
 impl hyper::body::Body for TrackedBody {
-    type Data = Part;
+    type Data = BodyChunk;
     type Error = axum::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Part>, axum::Error>>> {
+    ) -> Poll<Option<Result<Frame<BodyChunk>, axum::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(context);
-        let part = |bytes: Bytes| Part { waiting: self.stream.hand_over(bytes.len()), bytes };
+        let part = |bytes: Bytes| BodyChunk { waiting: self.stream.hand_over(bytes.len()), bytes };
         polled.map_ok(|frame| frame.map_data(part))
     }
 
@@ -43,12 +43,12 @@ impl hyper::body::Body for TrackedBody {
 }
 
 /// A chunk of a response that hyper holds until the socket has taken it.
-pub(super) struct Part {
+pub(super) struct BodyChunk {
     bytes: Bytes,
-    waiting: Waiting,
+    waiting: WaitingBytes,
 }
 
-impl Buf for Part {
+impl Buf for BodyChunk {
     fn remaining(&self) -> usize {
         self.bytes.len()
     }

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 
 #[cfg(test)]
 use super::progress::TICKS;
-use super::progress::{Progress, Protocol, Seen};
+use super::progress::{Progress, Protocol, TickSummary};
 
 /// Ticks for a request head, including the wait for the next request on an open connection.
 const HEAD: u32 = 4;
@@ -95,7 +95,7 @@ impl Watchdog {
         }
     }
 
-    fn decide(&self, seen: &Seen) -> Action {
+    fn decide(&self, seen: &TickSummary) -> Action {
         // The first of these ticks may be partial, so the limit is exceeded only one tick later.
         if self.still > TAKING {
             Action::Close("nothing of its answers is taken")

@@ -40,12 +40,12 @@ pub(super) fn with_certificates(url: String, certificates: Option<&str>) -> Stri
 /// The one server that uses an SQLite file. Commands may use it as well: they keep nothing in
 /// memory.
 #[derive(Debug)]
-pub(crate) struct Alone {
+pub(crate) struct SqliteLock {
     /// The system releases the lock when the process ends, even by a crash.
     _lock: Option<File>,
 }
 
-impl Alone {
+impl SqliteLock {
     /// Locks a file beside the database, if that is a file.
     ///
     /// # Errors
@@ -107,11 +107,11 @@ mod tests {
     async fn one_server_uses_an_sqlite_file() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
-        let first = Alone::on(&url).await.unwrap();
-        let error = Alone::on(&url).await.unwrap_err().to_string();
+        let first = SqliteLock::on(&url).await.unwrap();
+        let error = SqliteLock::on(&url).await.unwrap_err().to_string();
         assert!(error.contains("another latchkey") && error.contains("DATABASE_URL"), "{error}");
         drop(first);
-        Alone::on(&url).await.unwrap();
-        Alone::on("postgres://h/d").await.unwrap();
+        SqliteLock::on(&url).await.unwrap();
+        SqliteLock::on("postgres://h/d").await.unwrap();
     }
 }

@@ -26,7 +26,7 @@ use crate::system::SystemRandom;
 
 pub use contact::SecurityContact;
 pub use cors::CorsOrigins;
-pub(crate) use database::Alone;
+pub(crate) use database::SqliteLock;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
 

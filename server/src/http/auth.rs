@@ -11,7 +11,7 @@ use latchkey_services::{Actor, Error, accounts};
 
 use super::client::ClientIp;
 use super::limits;
-use super::presented::Presented;
+use super::presented::AuthenticatedCaller;
 use super::problem::Refusal;
 use crate::state::AppState;
 
@@ -34,7 +34,7 @@ impl FromRequestParts<AppState> for Caller {
         }
         let actor = actor?;
         latchkey_listener::assign_to_caller(&parts.extensions, actor.owner());
-        parts.extensions.insert(Presented::caller(&state.services, &actor));
+        parts.extensions.insert(AuthenticatedCaller::caller(&state.services, &actor));
         Ok(Self(actor))
     }
 }

@@ -5,7 +5,7 @@ use latchkey_domain::permission::ServicePermission;
 
 /// The credentials that a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Takes {
+pub(crate) enum Credentials {
     /// A key in `x-api-key`.
     ApiKey,
     /// A key in `x-api-key`, or as a bearer token.
@@ -16,7 +16,7 @@ pub(crate) enum Takes {
     Bearer,
 }
 
-impl Takes {
+impl Credentials {
     /// What the route at a path takes.
     pub(crate) fn of(path: &str) -> Self {
         // SDKs put a slash too many before it.
@@ -82,18 +82,18 @@ mod tests {
 
     #[test]
     fn challenges_name_what_the_route_takes() {
-        for (path, takes) in [
-            ("/ingest/traces", Takes::ApiKey),
-            ("//ingest/logs", Takes::ApiKey),
-            ("/v1/traces", Takes::ApiKeyOrBearer),
-            ("/v1/logs", Takes::ApiKeyOrBearer),
-            ("/api/public/otel/v1/traces", Takes::Password),
-            ("/v1/applications/app_x/traces", Takes::Bearer),
-            ("/v1/keys/verify", Takes::Bearer),
-            ("/v1/chat/completions", Takes::Bearer),
-            ("/api/me", Takes::Bearer),
+        for (path, auth) in [
+            ("/ingest/traces", Credentials::ApiKey),
+            ("//ingest/logs", Credentials::ApiKey),
+            ("/v1/traces", Credentials::ApiKeyOrBearer),
+            ("/v1/logs", Credentials::ApiKeyOrBearer),
+            ("/api/public/otel/v1/traces", Credentials::Password),
+            ("/v1/applications/app_x/traces", Credentials::Bearer),
+            ("/v1/keys/verify", Credentials::Bearer),
+            ("/v1/chat/completions", Credentials::Bearer),
+            ("/api/me", Credentials::Bearer),
         ] {
-            assert_eq!(Takes::of(path), takes, "{path}");
+            assert_eq!(Credentials::of(path), auth, "{path}");
         }
     }
 

@@ -32,9 +32,9 @@ struct Compressible;
 
 /// Which answers are compressed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Marked;
+pub(crate) struct IsMarked;
 
-impl Predicate for Marked {
+impl Predicate for IsMarked {
     fn should_compress<B>(&self, response: &axum::http::Response<B>) -> bool
     where
         B: hyper::body::Body,
@@ -44,8 +44,8 @@ impl Predicate for Marked {
 }
 
 /// Compresses what [`tag`] has marked.
-pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, Marked>> {
-    CompressionLayer::new().compress_when(SizeAbove::new(SHORTEST).and(Marked))
+pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, IsMarked>> {
+    CompressionLayer::new().compress_when(SizeAbove::new(SHORTEST).and(IsMarked))
 }
 
 /// Marks good answers to reads as compressible, and gives them a tag; 304 to who has them.

@@ -12,7 +12,7 @@ use latchkey_domain::json;
 use latchkey_domain::problem::ErrorCode;
 use serde::de::DeserializeOwned;
 
-use super::presented::Presented;
+use super::presented::AuthenticatedCaller;
 use super::problem::Refusal;
 
 pub(crate) const JSON: &str = "application/json";
@@ -67,7 +67,7 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
 /// Reads the whole body, up to the route's limit, and then authenticates the caller once more.
 pub(crate) async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
     let has_body = !request.body().is_end_stream();
-    let presented = request.extensions().get::<Presented>().filter(|_| has_body).cloned();
+    let presented = request.extensions().get::<AuthenticatedCaller>().filter(|_| has_body).cloned();
     let body = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
         BytesRejection::FailedToBufferBody(cause)
             if cause.status() == axum::http::StatusCode::PAYLOAD_TOO_LARGE =>

@@ -13,7 +13,7 @@ use super::problem::Refusal;
 
 /// The caller that was authenticated by the head of a request.
 #[derive(Clone)]
-pub(crate) struct Presented {
+pub(crate) struct AuthenticatedCaller {
     services: Services,
     who: Who,
 }
@@ -24,7 +24,7 @@ enum Who {
     Key { key: Arc<KeyRecord>, seen: KeyVersion, call: CheckRequest<'static> },
 }
 
-impl Presented {
+impl AuthenticatedCaller {
     /// A person or a service key.
     pub(crate) fn caller(services: &Services, actor: &Actor) -> Self {
         Self { services: services.clone(), who: Who::Caller(actor.clone()) }

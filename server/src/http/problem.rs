@@ -13,7 +13,7 @@ use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Error;
 
-use super::challenge::{self, Takes};
+use super::challenge::{self, Credentials};
 use super::request_id::RequestId;
 
 #[derive(Debug, Clone)]
@@ -71,15 +71,15 @@ impl IntoResponse for Refusal {
 }
 
 /// Writes the problem of a response: the refusal that it carries, or the one that its bare status
-/// means. The route `takes` these credentials.
-pub(crate) fn render(id: RequestId, takes: Takes, mut response: Response) -> Response {
+/// means. `auth` is what the route accepts.
+pub(crate) fn render(id: RequestId, auth: Credentials, mut response: Response) -> Response {
     if !response.status().is_client_error() && !response.status().is_server_error() {
         return response;
     }
     let refusal = response.extensions_mut().remove::<Refusal>().or_else(|| bare_status(&response));
     let Some(Refusal { mut problem, retry_after, lacking }) = refusal else { return response };
     if problem.code == ErrorCode::Outcome(Outcome::MissingKey) {
-        takes.no_key().clone_into(&mut problem.detail);
+        auth.no_key().clone_into(&mut problem.detail);
     }
     problem.request_id = Some(id.to_string());
     let status = status(problem.status);
@@ -91,7 +91,7 @@ pub(crate) fn render(id: RequestId, takes: Takes, mut response: Response) -> Res
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(takes.challenge()));
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(auth.challenge()));
     }
     if let Some(lacking) = lacking {
         let challenge = challenge::insufficient_scope(lacking);

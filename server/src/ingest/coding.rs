@@ -60,7 +60,7 @@ impl Coding {
     /// # Errors
     /// `TooLarge`, or `Malformed` if it is not packed as it says.
     pub(super) fn unpack(self, sent: Bytes, most: usize) -> Result<Bytes, Problem> {
-        let mut unpacked = Unpacked { body: Vec::new(), most };
+        let mut unpacked = Decompressed { body: Vec::new(), most };
         let whole = match self {
             Self::Identity => return Ok(sent),
             Self::Gzip => unpacked.read(MultiGzDecoder::new(&*sent)),
@@ -90,12 +90,12 @@ fn is_zlib(sent: &[u8]) -> bool {
 }
 
 /// What has been unpacked: one byte more than may be, if there is more.
-struct Unpacked {
+struct Decompressed {
     body: Vec<u8>,
     most: usize,
 }
 
-impl Unpacked {
+impl Decompressed {
     /// Reads to the end; none: the source is broken.
     fn read(&mut self, source: impl Read) -> Option<()> {
         let left = (self.most + 1).saturating_sub(self.body.len());

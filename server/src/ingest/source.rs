@@ -18,7 +18,7 @@ use crate::http::auth::bearer;
 use crate::http::client::ClientIp;
 use crate::http::extract::no_such_id;
 use crate::http::limits;
-use crate::http::presented::Presented;
+use crate::http::presented::AuthenticatedCaller;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
 
@@ -109,7 +109,7 @@ async fn source(
     };
     limits::admitted(parts, admission.limits);
     latchkey_listener::assign_to_caller(&parts.extensions, admission.key.organization.into());
-    let presented = Presented::key(&state.services, &admission.key, admission.seen, call);
+    let presented = AuthenticatedCaller::key(&state.services, &admission.key, admission.seen, call);
     parts.extensions.insert(presented);
     Ok(Source::of(&state.services, admission.key, application).await?)
 }

@@ -19,7 +19,7 @@ use crate::state::AppState;
 /// Where to redirect after signing in.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct Next {
+pub(crate) struct NextParams {
     /// Local path to redirect to after signing in. Any other value becomes `/`.
     pub(super) next: Option<String>,
 }
@@ -30,7 +30,7 @@ pub(crate) struct Next {
     path = "/oauth2/authorization/github",
     operation_id = "begin_github_sign_in",
     tag = "Sessions",
-    params(Next),
+    params(NextParams),
     responses(
         (status = 302, description = "Redirect to GitHub with `state` and a PKCE challenge. A cookie binds the state to this browser"),
         NoGithubSignIn,
@@ -38,7 +38,7 @@ pub(crate) struct Next {
 )]
 pub(crate) async fn authorize(
     State(state): State<AppState>,
-    Params(params): Params<Next>,
+    Params(params): Params<NextParams>,
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
     jar: CookieJar,

@@ -31,7 +31,7 @@ refusals! {
 /// Query parameters that GitHub adds to the callback.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct FromGithub {
+pub(crate) struct CallbackParams {
     /// Authorization code to exchange for a token.
     code: Option<String>,
     /// State of the sign-in.
@@ -46,7 +46,7 @@ pub(crate) struct FromGithub {
     path = "/login/oauth2/code/github",
     operation_id = "finish_github_sign_in",
     tag = "Sessions",
-    params(FromGithub),
+    params(CallbackParams),
     responses(
         (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie, or to `/login` with a reason if GitHub did not sign the user in"),
         StateRefused,
@@ -55,7 +55,7 @@ pub(crate) struct FromGithub {
 )]
 pub(crate) async fn callback(
     State(state): State<AppState>,
-    Params(params): Params<FromGithub>,
+    Params(params): Params<CallbackParams>,
     ClientDevice(device): ClientDevice,
     headers: HeaderMap,
     jar: CookieJar,

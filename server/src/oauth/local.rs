@@ -13,7 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::authorize::Next;
+use super::authorize::NextParams;
 use super::{completion, cookies, found, login};
 use crate::config::{PublicUrl, SignIn};
 use crate::http::client::ClientDevice;
@@ -72,7 +72,7 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
     path = "/auth/local",
     operation_id = "sign_in_locally",
     tag = "Sessions",
-    params(Next),
+    params(NextParams),
     request_body(content((LocalSignIn = "application/x-www-form-urlencoded"), (LocalSignIn = "application/json"))),
     responses(
         (status = 302, description = "Redirect to `/auth/complete` with the refresh token as a cookie. Browsers with a wrong code are redirected to `/login`"),
@@ -81,7 +81,7 @@ pub(crate) fn local_link(public_url: &PublicUrl, code: &LocalCode) -> String {
 )]
 pub(crate) async fn local(
     State(state): State<AppState>,
-    Params(params): Params<Next>,
+    Params(params): Params<NextParams>,
     ClientDevice(device): ClientDevice,
     headers: HeaderMap,
     jar: CookieJar,

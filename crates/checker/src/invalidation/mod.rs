@@ -25,7 +25,7 @@
 //! cache is invalid and the database is unreachable, new calls are refused as `unavailable`, and
 //! gateway calls in progress go on, since nothing says that their key has ended.
 
-mod lost;
+mod listen_error;
 mod postgres;
 mod sqlite;
 
@@ -49,16 +49,16 @@ impl Checker {
 
 async fn observe(checker: &Checker) {
     loop {
-        let lost = match checker.database.watched() {
+        let error = match checker.database.watched() {
             ChangeSource::Postgres(ways) => postgres::listen(checker, ways).await,
             ChangeSource::Sqlite { writer, number } => sqlite::poll(checker, writer, number).await,
         };
-        let Err(lost) = lost;
+        let Err(error) = error;
         checker.key_cache.end_validity();
-        if lost.is_other_server() {
+        if error.is_other_server() {
             checker.database.renew();
         }
-        tracing::warn!(reason = %lost, "Invalidation listener is down; every check queries the \
+        tracing::warn!(reason = %error, "Invalidation listener is down; every check queries the \
                                         database");
         tokio::time::sleep(RETRY_INTERVAL).await;
     }

@@ -19,7 +19,7 @@ use sea_orm::sqlx::postgres::{PgConnection, PgListener, PgPoolOptions};
 use sea_orm::sqlx::{AssertSqlSafe, Connection, Error as Sqlx, PgExecutor, Row, raw_sql};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
+use super::listen_error::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, ListenError};
 use crate::checker::Checker;
 use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
@@ -30,7 +30,10 @@ const SERVER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Listens on a direct connection for notifications sent through the pooler, until a connection is
 /// lost or reaches another server.
-pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<Infallible, Lost> {
+pub(super) async fn listen(
+    checker: &Checker,
+    ways: &PostgresRoutes,
+) -> Result<Infallible, ListenError> {
     let own = format!("latchkey_beat_{}", HEXLOWER.encode(&checker.random.bytes::<8>()));
     // Not from the pool: under load the heartbeat would be late.
     let (mut sender, _) = connect(&ways.through).await?;
@@ -44,7 +47,7 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
     let mut number = 0_u64;
     loop {
         let notification = tokio::select! {
-            notification = listener.try_recv() => notification?.ok_or(Lost::Connection)?,
+            notification = listener.try_recv() => notification?.ok_or(ListenError::Connection)?,
             verified = &mut verifying => {
                 verified?;
                 verifying.set(verify_server(ways, &server));
@@ -53,7 +56,7 @@ pub(super) async fn listen(checker: &Checker, ways: &PostgresRoutes) -> Result<I
             _ = heartbeats.tick() => {
                 let now = checker.clock.monotonic();
                 match &mut sent {
-                    Some(late) if late.missed == MAX_MISSED => return Err(Lost::Undelivered),
+                    Some(late) if late.missed == MAX_MISSED => return Err(ListenError::Undelivered),
                     Some(late) => late.missed += 1,
                     None => {
                         number += 1;
@@ -89,7 +92,10 @@ struct Heartbeat {
 }
 
 /// Opens a listening connection, and returns it with the identity of its server.
-async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListener, String), Lost> {
+async fn listener(
+    postgres: &Postgres,
+    channels: [&str; 2],
+) -> Result<(PgListener, String), ListenError> {
     // Connect directly first: that reports why a connection fails.
     connect(postgres).await?;
     let pool = PgPoolOptions::new()
@@ -106,21 +112,21 @@ async fn listener(postgres: &Postgres, channels: [&str; 2]) -> Result<(PgListene
 }
 
 /// After a while, checks on both routes that new connections still reach the server.
-async fn verify_server(ways: &PostgresRoutes, server: &str) -> Result<(), Lost> {
+async fn verify_server(ways: &PostgresRoutes, server: &str) -> Result<(), ListenError> {
     sleep(SERVER_CHECK_INTERVAL).await;
     for way in [Some(&ways.through), ways.past.as_ref()].into_iter().flatten() {
         let (connection, now) = connect(way).await?;
         // It is closed even if the server does not get the message.
         let _ = connection.close().await;
         if now != server {
-            return Err(Lost::Moved);
+            return Err(ListenError::Moved);
         }
     }
     Ok(())
 }
 
 /// Opens a connection and identifies its server.
-async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
+async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), ListenError> {
     let connecting = async {
         let mut connection = PgConnection::connect_with(postgres.options()).await?;
         let server = server(&mut connection).await?;
@@ -128,9 +134,10 @@ async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), Lost> {
     };
     match timeout(DATABASE_TIMEOUT, connecting).await {
         Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(error)) => Err(Lost::unreachable(postgres, &error)),
+        Ok(Err(error)) => Err(ListenError::unreachable(postgres, &error)),
         Err(_) => {
-            Err(Lost::Unreachable { why: format!("{postgres} does not answer"), is_full: false })
+            let why = format!("{postgres} does not answer");
+            Err(ListenError::Unreachable { why, is_full: false })
         }
     }
 }
@@ -143,7 +150,7 @@ async fn server(connection: impl PgExecutor<'_>) -> Result<String, Sqlx> {
     raw_sql(STARTED).fetch_one(connection).await?.try_get(0)
 }
 
-impl Lost {
+impl ListenError {
     fn unreachable(postgres: &Postgres, error: &Sqlx) -> Self {
         let code = error.as_database_error().and_then(DatabaseError::code);
         Self::Unreachable {
@@ -153,6 +160,6 @@ impl Lost {
     }
 }
 
-async fn with_timeout<T>(work: impl Future<Output = Result<T, Sqlx>>) -> Result<T, Lost> {
-    Ok(timeout(DATABASE_TIMEOUT, work).await.map_err(|_| Lost::Silence)??)
+async fn with_timeout<T>(work: impl Future<Output = Result<T, Sqlx>>) -> Result<T, ListenError> {
+    Ok(timeout(DATABASE_TIMEOUT, work).await.map_err(|_| ListenError::Silence)??)
 }

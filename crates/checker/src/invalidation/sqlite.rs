@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sea_orm::sqlx::{SqlitePool, query_scalar};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::lost::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, Lost};
+use super::listen_error::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, ListenError};
 use crate::checker::Checker;
 
 /// Polls for writes of other processes until the database fails.
@@ -21,7 +21,7 @@ pub(super) async fn poll(
     checker: &Checker,
     writer: &SqlitePool,
     number: &AtomicU64,
-) -> Result<Infallible, Lost> {
+) -> Result<Infallible, ListenError> {
     let mut heartbeats = interval(HEARTBEAT_INTERVAL);
     heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = None;
@@ -30,7 +30,8 @@ pub(super) async fn poll(
         let now = checker.clock.monotonic();
         let before = number.load(Ordering::Acquire);
         let query = query_scalar("PRAGMA data_version").fetch_one(writer);
-        let version: i64 = timeout(DATABASE_TIMEOUT, query).await.map_err(|_| Lost::Silence)??;
+        let version = timeout(DATABASE_TIMEOUT, query).await;
+        let version: i64 = version.map_err(|_| ListenError::Silence)??;
         let same = number.load(Ordering::Acquire) == before;
         let now_seen = same.then_some((before, version));
         if now_seen.is_none() || seen != now_seen {

@@ -85,7 +85,7 @@ async fn write(
     }
     denials::prune(checker, &batch).await;
     // Separate, in the database of the keys. What fails is kept; writing it twice is harmless.
-    let last_uses::Left { batch, result } = last_uses::write(checker, batch).await;
+    let last_uses::UnwrittenUses { batch, result } = last_uses::write(checker, batch).await;
     usage.pending.restore(batch);
     result
 }

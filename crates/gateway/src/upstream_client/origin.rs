@@ -29,13 +29,13 @@ pub(crate) struct Origin {
     authority: Authority,
     host: HeaderValue,
     route: Route,
-    idle: Mutex<Idle>,
+    idle: Mutex<IdlePool>,
     max_idle: usize,
     clock: Arc<dyn Clock>,
 }
 
 #[derive(Default)]
-struct Idle {
+struct IdlePool {
     /// Each with the time of its last use, the latest at the end.
     connections: VecDeque<(Duration, Connection)>,
     /// Whether a task is running that closes expired connections.
@@ -148,7 +148,7 @@ impl Origin {
         idle.is_swept
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Idle> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, IdlePool> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -33,7 +33,7 @@ pub use sign_in_attempt::{SignInAttempt, resume_sign_in};
 pub use states::{NewState, STATE_LIFETIME, begin_sign_in, consume_state};
 
 /// Tokens of a session that was just started or renewed.
-pub struct Renewed {
+pub struct SessionTokens {
     /// Access token, a JWT.
     pub token: String,
     /// Refresh token for a single use.

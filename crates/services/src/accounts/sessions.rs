@@ -17,7 +17,7 @@ use sea_orm::{
     QueryOrder, QueryResult, QuerySelect, RelationTrait, Select, Set,
 };
 
-use super::Renewed;
+use super::SessionTokens;
 use super::device::Device;
 use super::session_state::{is_active, is_allowed};
 use crate::actor::Actor;
@@ -53,7 +53,11 @@ pub enum SessionEnd<'a> {
 /// `Unauthenticated` if the token is unknown or expired, its session has ended, or the token is
 /// reused; reuse ends the session. `TooManyFailures` instead, if the address has too many of these
 /// failures. `TooMany` if the session was renewed too often.
-pub async fn refresh(services: &Services, token: &str, device: &Device) -> Result<Renewed, Error> {
+pub async fn refresh(
+    services: &Services,
+    token: &str,
+    device: &Device,
+) -> Result<SessionTokens, Error> {
     // A token that can neither renew nor end a session must not occupy the single writer.
     let caller = LookupCaller::Address(Address::of(device.ip));
     let renewed = match of_token(services, token, caller).await? {
@@ -68,7 +72,7 @@ pub async fn refresh(services: &Services, token: &str, device: &Device) -> Resul
 
 /// A session and its owner.
 #[derive(Debug, Clone, Copy)]
-struct Named {
+struct SessionOwner {
     session: SessionId,
     person: UserId,
 }
@@ -79,7 +83,7 @@ async fn of_token(
     services: &Services,
     token: &str,
     caller: LookupCaller,
-) -> Result<Option<Named>, Error> {
+) -> Result<Option<SessionOwner>, Error> {
     let query = session::Entity::find()
         .join(JoinType::InnerJoin, session::Relation::RefreshToken.def())
         .filter(is_active(services))
@@ -92,7 +96,7 @@ async fn named(
     services: &Services,
     query: Select<session::Entity>,
     caller: LookupCaller,
-) -> Result<Option<Named>, Error> {
+) -> Result<Option<SessionOwner>, Error> {
     let query = query
         .select_only()
         .column(session::Column::Id)
@@ -100,7 +104,7 @@ async fn named(
     let row = primary::one(services.database.reader(), &query);
     let row = services.checker.lookup_limiter.of(caller, row).await?;
     let named = |row: QueryResult| {
-        Ok(Named { session: row.try_get("", "id")?, person: row.try_get("", "person")? })
+        Ok(SessionOwner { session: row.try_get("", "id")?, person: row.try_get("", "person")? })
     };
     row.map(named).transpose()
 }
@@ -109,8 +113,8 @@ async fn renew(
     services: &Services,
     token: &str,
     device: &Device,
-    named: Named,
-) -> Result<Renewed, Error> {
+    named: SessionOwner,
+) -> Result<SessionTokens, Error> {
     services.renewals.count(named.session, services.clock.monotonic())?;
     let who = OnBehalfOf::Person(named.person);
     retried(services, || renew_once(services, token, device, who)).await
@@ -121,7 +125,7 @@ async fn renew_once(
     token: &str,
     device: &Device,
     who: OnBehalfOf,
-) -> Result<Renewed, Error> {
+) -> Result<SessionTokens, Error> {
     let now = services.clock.now();
     let digest = sha256(token);
     let transaction = services.database.begin_for(who).await?;
@@ -156,7 +160,7 @@ async fn renew_once(
     let refresh_token = issue_refresh_token(services, &transaction, id, began).await?;
     transaction.commit().await?;
     let unique = data_encoding::HEXLOWER.encode(&services.random.bytes::<16>());
-    Ok(Renewed {
+    Ok(SessionTokens {
         token: services.signer.sign(session.user_id, id, now, unique)?,
         refresh_token,
         expires_in: services.signer.ttl(),
@@ -263,7 +267,7 @@ async fn end_session_once(services: &Services, named_by: SessionEnd<'_>) -> Resu
     };
     // Tokens are accepted here after their expiry, so a token of an ended session could be replayed
     // forever. It must not occupy the single writer.
-    let Some(Named { session, person }) = named(services, query, caller).await? else {
+    let Some(SessionOwner { session, person }) = named(services, query, caller).await? else {
         return Ok(());
     };
     let transaction = services.database.begin_for(OnBehalfOf::Person(person)).await?;

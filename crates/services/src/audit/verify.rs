@@ -114,11 +114,11 @@ async fn verify_chain(
     let reader = database.reader();
     let head = audit_head::Entity::find_by_id(organization).one(reader).await?;
     let end = head.as_ref().map(|head| head.sequence);
-    let mut walk = Walk::new(pepper);
+    let mut verifier = ChainVerifier::new(pepper);
     loop {
         let mut query = audit_event::Entity::find()
             .filter(audit_event::Column::OrganizationId.eq(organization))
-            .filter(audit_event::Column::Sequence.gt(walk.sequence))
+            .filter(audit_event::Column::Sequence.gt(verifier.sequence))
             .order_by_asc(audit_event::Column::Sequence)
             .limit(ROWS);
         if let Some(end) = end {
@@ -129,16 +129,16 @@ async fn verify_chain(
             break;
         }
         for row in &rows {
-            walk.step(row);
+            verifier.step(row);
         }
     }
-    let mut findings = walk.finish(head.as_ref());
+    let mut findings = verifier.finish(head.as_ref());
     findings.truncate(FINDINGS);
-    Ok(ChainReport { organization, events: walk.events, findings })
+    Ok(ChainReport { organization, events: verifier.events, findings })
 }
 
 /// State of the verification of one chain.
-struct Walk<'a> {
+struct ChainVerifier<'a> {
     pepper: &'a Pepper,
     sequence: i64,
     hash: Vec<u8>,
@@ -146,7 +146,7 @@ struct Walk<'a> {
     findings: Vec<Finding>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> ChainVerifier<'a> {
     fn new(pepper: &'a Pepper) -> Self {
         Self { pepper, sequence: 0, hash: GENESIS.to_vec(), events: 0, findings: Vec::new() }
     }

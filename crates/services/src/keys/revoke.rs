@@ -55,7 +55,7 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
 }
 
 /// The keys that a bulk revocation revoked.
-pub(crate) struct Revoked {
+pub(crate) struct RevokedKeys {
     pub(crate) keys: usize,
     /// Secrets to evict once the transaction has committed.
     pub(crate) digests: Vec<KeyDigest>,
@@ -67,7 +67,7 @@ pub(crate) async fn revoke_where(
     transaction: &DatabaseTransaction,
     matching: Expr,
     now: Timestamp,
-) -> Result<Revoked, Error> {
+) -> Result<RevokedKeys, Error> {
     key::Entity::update_many()
         .col_expr(key::Column::RevokedAt, Expr::value(now))
         .filter(matching.clone())
@@ -87,5 +87,5 @@ pub(crate) async fn revoke_where(
     let keys = rows.len();
     let slots = rows.into_iter().flat_map(|(digest, old)| [Some(digest), old]);
     let digests = slots.flatten().collect();
-    Ok(Revoked { keys, digests })
+    Ok(RevokedKeys { keys, digests })
 }

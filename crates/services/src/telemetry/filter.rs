@@ -9,7 +9,7 @@ use latchkey_domain::query::{QueryText, folded};
 use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, Condition, Value};
 
-use super::purge::Received;
+use super::purge::TelemetryTable;
 use super::search_term::SearchTerm;
 use latchkey_store::entity::{log, trace};
 
@@ -21,43 +21,43 @@ pub(super) struct TelemetryFilter {
     /// The condition evaluated for each row.
     pub(super) row: Condition,
     /// The condition on the row's texts. `None`: the texts are not read.
-    pub(super) words: Option<Words>,
+    pub(super) words: Option<TextFilter>,
 }
 
 /// Level and search text to match against a row's texts.
 #[derive(Clone)]
-pub(super) struct Words {
+pub(super) struct TextFilter {
     level: Option<String>,
     text: Option<SearchTerm>,
 }
 
-/// A row's texts, in the order of [`Words::columns`].
-pub(super) type Texts = [String; 4];
+/// A row's texts, in the order of [`TextFilter::columns`].
+pub(super) type RowTexts = [String; 4];
 
 /// A table with searchable texts.
-pub(super) trait Searched: Received {
+pub(super) trait Searchable: TelemetryTable {
     /// SQL expressions of the level, two texts and `meta`. None of them is ever null.
     const TEXTS: [&'static str; 4];
 }
 
-impl Searched for trace::Entity {
+impl Searchable for trace::Entity {
     const TEXTS: [&'static str; 4] = ["''", "request_method", "request_url", "COALESCE(meta, '')"];
 }
 
-impl Searched for log::Entity {
+impl Searchable for log::Entity {
     // Only the part of a message that the lists show.
     const TEXTS: [&'static str; 4] =
         ["level", "kind", "SUBSTR(message, 1, 65536)", "COALESCE(meta, '')"];
 }
 
-impl Words {
+impl TextFilter {
     fn of(level: Option<&str>, text: Option<&str>) -> Option<Self> {
         let words = Self { level: level.map(folded), text: text.map(SearchTerm::new) };
         (level.is_some() || text.is_some()).then_some(words)
     }
 
     /// The columns to read of each row. Without a search text, only the level is read.
-    pub(super) fn columns<E: Searched>(&self) -> [Expr; 4] {
+    pub(super) fn columns<E: Searchable>(&self) -> [Expr; 4] {
         let [level, texts @ ..] = E::TEXTS;
         let texts = texts.map(|text| if self.text.is_some() { text } else { "''" });
         let [first, second, meta] = texts;
@@ -65,7 +65,7 @@ impl Words {
     }
 
     /// Whether a row's texts match.
-    pub(super) fn are_in(&self, [level, first, second, meta]: &Texts) -> bool {
+    pub(super) fn are_in(&self, [level, first, second, meta]: &RowTexts) -> bool {
         let has_level = self.level.as_ref().is_none_or(|wanted| *wanted == folded(level));
         let has_text =
             |text: &SearchTerm| text.is_in(first) || text.is_in(second) || text.is_in_json(meta);
@@ -94,7 +94,7 @@ impl From<&TraceFilter> for TelemetryFilter {
                 .add_option(kind)
                 .add_option(status)
                 .add_option(filter.root.then(|| Column::ParentSpanId.is_null())),
-            words: Words::of(None, filter.q.as_ref().map(QueryText::as_str)),
+            words: TextFilter::of(None, filter.q.as_ref().map(QueryText::as_str)),
         }
     }
 }
@@ -105,7 +105,7 @@ impl From<&LogFilter> for TelemetryFilter {
         Self {
             indexed: filter.trace_id.as_ref().map(|id| log::Column::TraceId.eq(id.as_str())),
             row: Condition::all(),
-            words: Words::of(level.map(QueryText::as_str), q.map(QueryText::as_str)),
+            words: TextFilter::of(level.map(QueryText::as_str), q.map(QueryText::as_str)),
         }
     }
 }

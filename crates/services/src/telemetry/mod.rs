@@ -26,7 +26,7 @@ pub use incoming::{Incoming, MAX_ITEMS, Stored};
 pub(crate) use ingest::Ingest;
 pub use limits::{BytesLeft, MAX_NAME_LENGTH, MAX_URL_LENGTH};
 pub use logs::{check_log, ingest_logs, list_logs};
-pub use purge::{Purged, purge_deleted, purge_live, purge_sandbox};
+pub use purge::{PurgeCount, purge_deleted, purge_live, purge_sandbox};
 pub use queue::StorePermit;
 pub use store::{purge_unfinished, waiting};
 pub use traces::{check_trace, ingest_traces, list_traces};

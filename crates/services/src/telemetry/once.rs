@@ -13,7 +13,7 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryS
 use uuid::Uuid;
 
 use super::identity::{CallIdentity, Ids, Kind, RowKey, outage};
-use super::purge::Received;
+use super::purge::TelemetryTable;
 use crate::error::Error;
 use latchkey_store::entity::{ingest_batch, log, trace};
 
@@ -32,7 +32,7 @@ pub(super) async fn existing_bytes(
     }
 }
 
-async fn find<E: Received>(
+async fn find<E: TelemetryTable>(
     transaction: &DatabaseTransaction,
     call: CallIdentity,
     rows: &[RowKey],
@@ -69,7 +69,7 @@ async fn find<E: Received>(
 }
 
 /// Reassigns rows of interrupted requests to this one. `rows` maps their ids to the new ones.
-async fn take_over<E: Received>(
+async fn take_over<E: TelemetryTable>(
     transaction: &DatabaseTransaction,
     call: CallIdentity,
     rows: HashMap<Uuid, Uuid>,

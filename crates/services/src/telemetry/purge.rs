@@ -31,7 +31,7 @@ const STILL_COMING: Duration = Duration::from_mins(1);
 const ROWS_PER_DELETE: u64 = 1_000;
 
 /// A table of received telemetry.
-pub(super) trait Received: EntityTrait {
+pub(super) trait TelemetryTable: EntityTrait {
     const ID: Self::Column;
     const ENVIRONMENT: Self::Column;
     const TIMESTAMP: Self::Column;
@@ -43,7 +43,7 @@ pub(super) trait Received: EntityTrait {
     const BYTES: Self::Column;
 }
 
-impl Received for trace::Entity {
+impl TelemetryTable for trace::Entity {
     const ID: trace::Column = trace::Column::Id;
     const ENVIRONMENT: trace::Column = trace::Column::Environment;
     const TIMESTAMP: trace::Column = trace::Column::Timestamp;
@@ -55,7 +55,7 @@ impl Received for trace::Entity {
     const BYTES: trace::Column = trace::Column::Bytes;
 }
 
-impl Received for log::Entity {
+impl TelemetryTable for log::Entity {
     const ID: log::Column = log::Column::Id;
     const ENVIRONMENT: log::Column = log::Column::Environment;
     const TIMESTAMP: log::Column = log::Column::Timestamp;
@@ -69,23 +69,23 @@ impl Received for log::Entity {
 
 /// Condition of the rows visible at `now`: received from live keys within `live`, or in the sandbox
 /// within the last 24 hours.
-pub(super) fn retention<E: Received>(now: Timestamp, live: Duration) -> Expr {
+pub(super) fn retention<E: TelemetryTable>(now: Timestamp, live: Duration) -> Expr {
     let of_sandbox = is_sandbox::<E>().not().or(E::RECEIVED_AT.gt(now - KEPT));
     E::RECEIVED_AT.gt(now - live).and(of_sandbox)
 }
 
 /// A literal instead of a bound parameter: otherwise SQLite does not use the partial index.
-fn is_sandbox<E: Received>() -> Expr {
+fn is_sandbox<E: TelemetryTable>() -> Expr {
     is_of::<E>(Environment::Test)
 }
 
-fn is_of<E: Received>(environment: Environment) -> Expr {
+fn is_of<E: TelemetryTable>(environment: Environment) -> Expr {
     Expr::col((E::default(), E::ENVIRONMENT)).eq(Expr::Constant(environment.into()))
 }
 
 /// Numbers of deleted items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Purged {
+pub struct PurgeCount {
     /// Number of deleted trace items.
     pub traces: u64,
     /// Number of deleted log items.
@@ -97,23 +97,23 @@ pub struct Purged {
 ///
 /// # Errors
 /// The database fails.
-pub async fn purge_sandbox(services: &Services) -> Result<Purged, Error> {
+pub async fn purge_sandbox(services: &Services) -> Result<PurgeCount, Error> {
     let traces = purge::<trace::Entity>(services).await?;
     let logs = purge::<log::Entity>(services).await?;
-    let purged = Purged { traces, logs };
-    if purged != Purged::default() {
+    let purged = PurgeCount { traces, logs };
+    if purged != PurgeCount::default() {
         tracing::info!(traces, logs, "Purged telemetry of test keys older than 24 hours");
     }
     Ok(purged)
 }
 
-async fn purge<E: Received>(services: &Services) -> Result<u64, Error> {
+async fn purge<E: TelemetryTable>(services: &Services) -> Result<u64, Error> {
     delete_in_batches::<E>(services, &oldest::<E>(services.clock.now())).await
 }
 
 /// Deletes what `batch` selects, until a batch is not full. Other writers get in between the
 /// batches.
-async fn delete_in_batches<E: Received>(
+async fn delete_in_batches<E: TelemetryTable>(
     services: &Services,
     batch: &SelectStatement,
 ) -> Result<u64, Error> {
@@ -131,7 +131,10 @@ async fn delete_in_batches<E: Received>(
 }
 
 /// Deletes rows and subtracts their sizes from their projects' totals.
-async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> Result<u64, Error> {
+async fn delete<E: TelemetryTable>(
+    transaction: &DatabaseTransaction,
+    which: Expr,
+) -> Result<u64, Error> {
     let returning = Query::returning().columns([E::PROJECT_ID, E::BYTES]);
     let delete =
         Query::delete().from_table(E::default()).and_where(which).returning(returning).to_owned();
@@ -141,7 +144,7 @@ async fn delete<E: Received>(transaction: &DatabaseTransaction, which: Expr) -> 
     Ok(deleted)
 }
 
-pub(super) async fn delete_by_id<E: Received>(
+pub(super) async fn delete_by_id<E: TelemetryTable>(
     transaction: &DatabaseTransaction,
     ids: impl IntoIterator<Item = Uuid>,
 ) -> Result<u64, Error> {
@@ -153,9 +156,9 @@ pub(super) async fn delete_by_id<E: Received>(
 ///
 /// # Errors
 /// The database fails.
-pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
+pub async fn purge_live(services: &Services) -> Result<PurgeCount, Error> {
     let now = services.clock.now();
-    let mut purged = Purged::default();
+    let mut purged = PurgeCount::default();
     let mut after = ApplicationId::from(Uuid::nil());
     loop {
         let applications: Vec<(ApplicationId, Tier, Option<TierOverrides>)> =
@@ -181,15 +184,15 @@ pub async fn purge_live(services: &Services) -> Result<Purged, Error> {
             purged.logs += purge_over::<log::Entity>(services, application, over).await?;
         }
     }
-    if purged != Purged::default() {
-        let Purged { traces, logs } = purged;
+    if purged != PurgeCount::default() {
+        let PurgeCount { traces, logs } = purged;
         tracing::info!(traces, logs, "Purged live telemetry past its retention period");
     }
     Ok(purged)
 }
 
 /// Reads before it locks: most applications have nothing to delete.
-async fn purge_over<E: Received>(
+async fn purge_over<E: TelemetryTable>(
     services: &Services,
     application: ApplicationId,
     until: Timestamp,
@@ -207,14 +210,14 @@ async fn purge_over<E: Received>(
     }
 }
 
-fn is_over<E: Received>(application: ApplicationId, until: Timestamp) -> Expr {
+fn is_over<E: TelemetryTable>(application: ApplicationId, until: Timestamp) -> Expr {
     is_of::<E>(Environment::Live)
         .and(E::APPLICATION_ID.eq(application))
         .and(E::RECEIVED_AT.lte(until))
 }
 
 /// Selects the ids of a batch of telemetry that an application's live keys sent by `until`.
-fn over_of<E: Received>(application: ApplicationId, until: Timestamp) -> SelectStatement {
+fn over_of<E: TelemetryTable>(application: ApplicationId, until: Timestamp) -> SelectStatement {
     Query::select()
         .column(E::ID)
         .from(E::default())
@@ -230,14 +233,14 @@ fn over_of<E: Received>(application: ApplicationId, until: Timestamp) -> SelectS
 ///
 /// # Errors
 /// The database fails.
-pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
+pub async fn purge_deleted(services: &Services) -> Result<PurgeCount, Error> {
     let now = services.clock.now();
     let deleted = application::Entity::find()
         .filter(application::Column::DeletedAt.lte(now - STILL_COMING))
         .filter(application::Column::PurgedAt.is_null())
         .all(services.database.reader())
         .await?;
-    let mut purged = Purged::default();
+    let mut purged = PurgeCount::default();
     for application in deleted {
         let id = application.id;
         purged.traces +=
@@ -247,15 +250,15 @@ pub async fn purge_deleted(services: &Services) -> Result<Purged, Error> {
         done.purged_at = Set(Some(now));
         done.update(services.database.writer()).await?;
     }
-    if purged != Purged::default() {
-        let Purged { traces, logs } = purged;
+    if purged != PurgeCount::default() {
+        let PurgeCount { traces, logs } = purged;
         tracing::info!(traces, logs, "Purged telemetry of deleted applications");
     }
     Ok(purged)
 }
 
 /// Selects the ids of a batch of an application's telemetry.
-fn of<E: Received>(application: ApplicationId) -> SelectStatement {
+fn of<E: TelemetryTable>(application: ApplicationId) -> SelectStatement {
     Query::select()
         .column(E::ID)
         .from(E::default())
@@ -265,7 +268,7 @@ fn of<E: Received>(application: ApplicationId) -> SelectStatement {
 }
 
 /// Selects the ids of a batch of expired sandbox telemetry.
-fn oldest<E: Received>(now: Timestamp) -> SelectStatement {
+fn oldest<E: TelemetryTable>(now: Timestamp) -> SelectStatement {
     Query::select()
         .column(E::ID)
         .from(E::default())
@@ -285,7 +288,7 @@ mod tests {
     use latchkey_test_database::{on_postgres, on_sqlite};
     use sea_orm::{DbBackend, QueryResult, Statement};
 
-    async fn plan<E: Received>(database: &Database) -> String {
+    async fn plan<E: TelemetryTable>(database: &Database) -> String {
         let transaction = database.telemetry().begin().await.unwrap();
         let backend = transaction.get_database_backend();
         let (explain, column) = if backend == DbBackend::Sqlite {

@@ -15,7 +15,7 @@ use sea_orm::{ColumnTrait, Condition, QueryFilter, QueryOrder, QuerySelect, Sele
 use uuid::Uuid;
 
 use super::allowance::Allowance;
-use super::filter::{Searched, TelemetryFilter, Texts, Words};
+use super::filter::{RowTexts, Searchable, TelemetryFilter, TextFilter};
 use super::list::{Places, RowPosition};
 use super::purge::retention;
 use crate::error::Error;
@@ -38,7 +38,7 @@ pub(super) struct Scan<E> {
     application: ApplicationId,
     indexed: Option<Expr>,
     is_wanted: Expr,
-    words: Option<Words>,
+    words: Option<TextFilter>,
     length: Expr,
     table: PhantomData<E>,
 }
@@ -76,7 +76,7 @@ impl Window {
     }
 }
 
-impl<E: Searched> Scan<E> {
+impl<E: Searchable> Scan<E> {
     /// A scan for rows that match `wanted`. `length` is the number of bytes that a page reads of a
     /// row.
     ///
@@ -201,9 +201,9 @@ impl<E: Searched> Scan<E> {
 }
 
 /// The ids of the rows whose texts match.
-async fn having<E: Searched>(
+async fn having<E: Searchable>(
     services: &Services,
-    words: &Words,
+    words: &TextFilter,
     rows: &[(RowPosition, usize)],
 ) -> Result<HashSet<Uuid>, Error> {
     let [level, first, second, meta] = words.columns::<E>();
@@ -220,7 +220,7 @@ async fn having<E: Searched>(
         .await?;
     let words = words.clone();
     let read = move || {
-        let texts = rows.into_iter().map(|(id, a, b, c, d)| (id, Texts::from([a, b, c, d])));
+        let texts = rows.into_iter().map(|(id, a, b, c, d)| (id, RowTexts::from([a, b, c, d])));
         texts.filter(|(_, texts)| words.are_in(texts)).map(|(id, _)| id).collect()
     };
     // CPU-bound, so it must not block a thread that checks keys.

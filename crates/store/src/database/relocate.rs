@@ -25,41 +25,41 @@ const ROWS: u32 = 1_000;
 const MAX_FAILED_STEPS: u32 = 100;
 
 /// A table to move, with the primary key and other columns that it had at that version.
-struct Moved {
+struct MovedTable {
     name: &'static str,
     key: &'static str,
     rest: &'static str,
 }
 
-const TABLES: [Moved; 6] = [
-    Moved {
+const TABLES: [MovedTable; 6] = [
+    MovedTable {
         name: "traces",
         key: "id",
         rest: "application_id, key_id, environment, timestamp, received_at, request_method, \
                request_url, response_status, trace_id, span_id, parent_span_id, duration_ms, meta",
     },
-    Moved {
+    MovedTable {
         name: "logs",
         key: "id",
         rest: "application_id, key_id, environment, timestamp, received_at, trace_id, level, kind, \
                message, client_timestamp",
     },
-    Moved {
+    MovedTable {
         name: "denials",
         key: "id",
         rest: "key_id, project_id, kind, environment, at, outcome, detail, ip",
     },
-    Moved {
+    MovedTable {
         name: "key_usage",
         key: "key_id, resolution, start, outcome",
         rest: "project_id, requests, prompt_tokens, completion_tokens, estimated_tokens",
     },
-    Moved {
+    MovedTable {
         name: "project_usage",
         key: "project_id, resolution, start, environment, outcome",
         rest: "requests, prompt_tokens, completion_tokens, estimated_tokens",
     },
-    Moved { name: "project_months", key: "project_id, month", rest: "requests" },
+    MovedTable { name: "project_months", key: "project_id, month", rest: "requests" },
 ];
 
 /// What a step did.
@@ -166,21 +166,21 @@ impl Move {
         Ok(Step::Done)
     }
 
-    async fn exists(&mut self, table: &Moved) -> Result<bool, DbErr> {
+    async fn exists(&mut self, table: &MovedTable) -> Result<bool, DbErr> {
         let sql =
             "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?1)";
         let query = sqlx::query_scalar(sql).bind(table.name).fetch_one(&mut *self.connection);
         query.await.map_err(from_sqlx)
     }
 
-    async fn is_empty(&mut self, table: &Moved) -> Result<bool, DbErr> {
+    async fn is_empty(&mut self, table: &MovedTable) -> Result<bool, DbErr> {
         let sql = format!("SELECT NOT EXISTS (SELECT 1 FROM main.{})", table.name);
         let empty = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut *self.connection);
         empty.await.map_err(from_sqlx)
     }
 
-    async fn copy(&mut self, table: &Moved) -> Result<(), DbErr> {
-        let Moved { name, key, rest } = table;
+    async fn copy(&mut self, table: &MovedTable) -> Result<(), DbErr> {
+        let MovedTable { name, key, rest } = table;
         let copy = format!(
             "INSERT INTO telemetry.{name} ({key}, {rest}) \
              SELECT {key}, {rest} FROM main.{name} WHERE true ORDER BY {key} LIMIT {ROWS} \
@@ -189,8 +189,8 @@ impl Move {
         self.run(&copy).await.map(|_| ())
     }
 
-    async fn delete(&mut self, table: &Moved) -> Result<(), DbErr> {
-        let Moved { name, key, .. } = table;
+    async fn delete(&mut self, table: &MovedTable) -> Result<(), DbErr> {
+        let MovedTable { name, key, .. } = table;
         let delete = format!(
             "DELETE FROM main.{name} \
              WHERE ({key}) IN (SELECT {key} FROM main.{name} ORDER BY {key} LIMIT {ROWS}) \

@@ -37,7 +37,7 @@ pub(super) struct ScopeContext {
     kind: Option<String>,
     pub(super) scope_attributes: Meta,
     /// Whether something of it was cut off, and so is missing in `meta` of all of its items.
-    is_cut: IsCut,
+    is_cut: ScopeCuts,
     /// The bytes of it all in the body.
     pub(super) weight: usize,
 }
@@ -54,7 +54,7 @@ pub(super) fn insert_scope(meta: &mut Meta, origin: &ScopeContext) {
 
 /// What of an origin was cut off.
 #[derive(Default, Clone, Copy)]
-struct IsCut {
+struct ScopeCuts {
     resource: bool,
     scope: bool,
 }

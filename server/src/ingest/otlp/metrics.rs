@@ -81,13 +81,13 @@ struct Points(usize);
 
 impl<'de> Deserialize<'de> for Points {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(Below)
+        from.deserialize_any(PointsVisitor)
     }
 }
 
-struct Below;
+struct PointsVisitor;
 
-impl<'de> Visitor<'de> for Below {
+impl<'de> Visitor<'de> for PointsVisitor {
     type Value = Points;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_services::telemetry::{Purged, purge_deleted};
+use latchkey_services::telemetry::{PurgeCount, purge_deleted};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -190,11 +190,11 @@ on_both_databases! {
         let body = json!({ "name": "late", "application_id": ada.application });
         problem(app.try_create(&ada, &body).await, 404, "not_found").await;
 
-        assert_eq!(purge_deleted(&app.services).await.unwrap(), Purged::default(), "too early");
+        assert_eq!(purge_deleted(&app.services).await.unwrap(), PurgeCount::default(), "too early");
         app.advance(Duration::from_secs(61));
         let purged = purge_deleted(&app.services).await.unwrap();
         assert_eq!((purged.traces, purged.logs), (1, 0));
-        assert_eq!(purge_deleted(&app.services).await.unwrap(), Purged::default());
+        assert_eq!(purge_deleted(&app.services).await.unwrap(), PurgeCount::default());
     }
 
     async fn no_key_survives_project_deleted_during_creates(app: TestApp) {

@@ -27,7 +27,7 @@ const MAX_DELAY: Duration = Duration::from_mins(1);
 const KEYS_PER_TRANSACTION: usize = 100;
 
 /// Part of a batch that was not written.
-pub(super) struct Left {
+pub(super) struct UnwrittenUses {
     /// Keys that were locked by a change, or not attempted because the database failed.
     pub(super) batch: UsageBatch,
     pub(super) result: Result<(), Error>,
@@ -37,7 +37,7 @@ pub(super) struct Left {
 ///
 /// Locked keys are skipped and retried with the next batch. So counting never waits for a change to
 /// a key and cannot deadlock with it.
-pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
+pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> UnwrittenUses {
     for (_, unwritten) in &mut batch {
         unwritten.counters.clear();
         unwritten.denials.clear();
@@ -56,16 +56,16 @@ pub(super) async fn write(checker: &Checker, mut batch: UsageBatch) -> Left {
             Err(error) => {
                 left.append(&mut batch);
                 left.extend(rest);
-                return Left { batch: left, result: Err(error) };
+                return UnwrittenUses { batch: left, result: Err(error) };
             }
         }
         batch = rest;
     }
-    Left { batch: left, result: Ok(()) }
+    UnwrittenUses { batch: left, result: Ok(()) }
 }
 
 /// Writes some keys in one transaction. Returns those that were locked.
-async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, Error> {
+async fn write_some(checker: &Checker, some: &[KeyUsage]) -> Result<HashSet<KeyId>, Error> {
     let transaction = checker.database.begin().await?;
     let free: Vec<KeyId> = key::Entity::find()
         .select_only()
@@ -77,7 +77,7 @@ async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, 
         .all(&transaction)
         .await?;
     let free: HashSet<KeyId> = free.into_iter().collect();
-    let is_free = |(key, _): &&Used| free.contains(key);
+    let is_free = |(key, _): &&KeyUsage| free.contains(key);
     let written = some.iter().filter(is_free);
     let old = written.clone().filter_map(old_row).collect();
     move_forward(&transaction, written.map(row).collect(), LAST_USE).await?;
@@ -87,7 +87,7 @@ async fn write_some(checker: &Checker, some: &[Used]) -> Result<HashSet<KeyId>, 
 }
 
 /// A key and its unwritten usage.
-type Used = (KeyId, PendingUsage);
+type KeyUsage = (KeyId, PendingUsage);
 
 /// Columns of a last use: time and IP address.
 type Columns = (key::Column, Option<key::Column>);
@@ -96,13 +96,13 @@ const LAST_USE: Columns = (key::Column::LastUsedAt, Some(key::Column::LastUsedIp
 const OLD_LAST_USE: Columns = (key::Column::OldLastUsedAt, None);
 
 /// Row of a key: ID, last use and IP address.
-fn row((key, unwritten): &Used) -> ValueTuple {
+fn row((key, unwritten): &KeyUsage) -> ValueTuple {
     let last = unwritten.last_use;
     (*key, last.at, last.ip.map(|ip| ip.to_string())).into_value_tuple()
 }
 
 /// Row of a key's old secret: ID and last use.
-fn old_row((key, unwritten): &Used) -> Option<ValueTuple> {
+fn old_row((key, unwritten): &KeyUsage) -> Option<ValueTuple> {
     let at = unwritten.last_use.old_secret_at?;
     Some((*key, at).into_value_tuple())
 }

@@ -46,7 +46,7 @@ async fn fill(database: &Database) {
     }
 }
 
-async fn plan<E: Searched>(database: &Database, wanted: TelemetryFilter) -> String {
+async fn plan<E: Searchable>(database: &Database, wanted: TelemetryFilter) -> String {
     let scan = Scan::<E> {
         application: Uuid::from_u128(7).into(),
         indexed: wanted.indexed,

@@ -45,8 +45,8 @@ async fn old_installation() -> (DatabaseConnection, String, TempDir) {
 }
 
 /// Every row of a table, from both files together, each once.
-async fn rows(moving: &mut Move, table: &Moved) -> Vec<String> {
-    let Moved { name, key, rest } = table;
+async fn rows(moving: &mut Move, table: &MovedTable) -> Vec<String> {
+    let MovedTable { name, key, rest } = table;
     let columns = format!("{key}, {rest}");
     let quoted: Vec<String> =
         columns.split(',').map(|column| format!("quote({})", column.trim())).collect();
@@ -124,7 +124,7 @@ async fn old_installation_is_moved_at_next_start() {
     for database in [first.unwrap(), second.unwrap()] {
         let telemetry = database.telemetry().reader().get_sqlite_connection_pool();
         let main = database.reader().get_sqlite_connection_pool();
-        for Moved { name, .. } in &TABLES {
+        for MovedTable { name, .. } in &TABLES {
             let sql = format!("SELECT COUNT(*) FROM {name}");
             let count: i64 = query_scalar(AssertSqlSafe(sql)).fetch_one(telemetry).await.unwrap();
             assert_eq!(count, i64::from(ITEMS), "{name}");

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use latchkey_services::telemetry::{Purged, purge_live, purge_sandbox, purge_unfinished};
+use latchkey_services::telemetry::{PurgeCount, purge_live, purge_sandbox, purge_unfinished};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 use serde_json::{Value, json};
 
@@ -144,7 +144,7 @@ on_both_databases! {
         let before = sizes(&telemetry).await;
         assert!(before.0 > 0 && before.0 == before.1, "{before:?}");
         app.advance(DAY);
-        assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged { traces: 18, logs: 0 });
+        assert_eq!(purge_sandbox(&app.services).await.unwrap(), PurgeCount { traces: 18, logs: 0 });
         let after = sizes(&telemetry).await;
         assert!(after.0 < before.0 && after.0 == after.1, "{after:?}");
         app.advance(DAY * 30);
@@ -187,21 +187,21 @@ on_both_databases! {
             pages(&app, &who, "logs").await[0].0.len()
         };
         app.advance(Duration::from_millis(7 * 24 * 60 * 60 * 1_000 - 2));
-        assert_eq!(purge_live(&app.services).await.unwrap(), Purged::default());
+        assert_eq!(purge_live(&app.services).await.unwrap(), PurgeCount::default());
         assert_eq!((seen("eve").await, seen("ada").await), (1, 1));
         app.advance(Duration::from_millis(2));
         assert_eq!((seen("eve").await, seen("ada").await), (0, 1), "hidden before the job has run");
-        assert_eq!(purge_live(&app.services).await.unwrap(), Purged { traces: 0, logs: 1 });
+        assert_eq!(purge_live(&app.services).await.unwrap(), PurgeCount { traces: 0, logs: 1 });
         let root = app.sign_in("root").await;
         let path = format!("/v1/organizations/{}", pro.organization);
         let longer = json!({"tier_overrides": {"telemetry_days": 31}});
         assert_eq!(app.send(reqwest::Method::PATCH, &path, &root, &longer).await.status(), 200);
         app.advance(DAY * 23);
-        assert_eq!(purge_live(&app.services).await.unwrap(), Purged::default());
+        assert_eq!(purge_live(&app.services).await.unwrap(), PurgeCount::default());
         assert_eq!(seen("ada").await, 1, "longer than its tier has it");
         app.advance(DAY);
         assert_eq!(seen("ada").await, 0);
-        assert_eq!(purge_live(&app.services).await.unwrap(), Purged { traces: 0, logs: 1 });
+        assert_eq!(purge_live(&app.services).await.unwrap(), PurgeCount { traces: 0, logs: 1 });
         assert_eq!(sizes(&telemetry).await, (0, 0));
     }
 

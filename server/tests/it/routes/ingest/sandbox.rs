@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use latchkey_services::telemetry::{Purged, purge_sandbox};
+use latchkey_services::telemetry::{PurgeCount, purge_sandbox};
 use serde_json::{Value, json};
 
 use crate::test_app::{START, Session, TestApp, count_rows, on_both_databases, traces};
@@ -47,7 +47,7 @@ on_both_databases! {
             send(&app, key, "/ingest/logs", &logs(1)).await;
         }
         app.advance(ALMOST_A_DAY);
-        assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged::default());
+        assert_eq!(purge_sandbox(&app.services).await.unwrap(), PurgeCount::default());
         for what in ["traces", "logs"] {
             assert_eq!(listed(&app, what).await.len(), 2, "{what}");
         }
@@ -57,10 +57,10 @@ on_both_databases! {
         }
         let database = app.telemetry().await;
         assert_eq!((count_rows(&database, "traces").await, count_rows(&database, "logs").await), (2, 2));
-        assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged { traces: 1, logs: 1 });
+        assert_eq!(purge_sandbox(&app.services).await.unwrap(), PurgeCount { traces: 1, logs: 1 });
         assert_eq!((count_rows(&database, "traces").await, count_rows(&database, "logs").await), (1, 1));
         app.advance(DAY * 5);
-        assert_eq!(purge_sandbox(&app.services).await.unwrap(), Purged::default());
+        assert_eq!(purge_sandbox(&app.services).await.unwrap(), PurgeCount::default());
         assert_eq!(listed(&app, "traces").await, ["live"]);
     }
 
@@ -77,7 +77,7 @@ on_both_databases! {
         app.advance(ALMOST_A_DAY);
         let before = app.services.database.statements();
         let purged = purge_sandbox(&app.services).await.unwrap();
-        assert_eq!(purged, Purged { traces: 2_500, logs: 0 });
+        assert_eq!(purged, PurgeCount { traces: 2_500, logs: 0 });
         let statements = app.services.database.statements() - before;
         assert_eq!(statements, 7, "three for traces and three for their sizes, one for logs");
         assert_eq!(listed(&app, "traces").await.len(), 7);

@@ -11,7 +11,7 @@ pub(super) const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why invalidations stopped arriving.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Lost {
+pub(super) enum ListenError {
     #[error("the LISTEN connection was lost")]
     Connection,
     #[error("the database did not answer in time")]
@@ -35,7 +35,7 @@ pub(super) enum Lost {
     Listener(#[from] sea_orm::sqlx::Error),
 }
 
-impl Lost {
+impl ListenError {
     /// Whether existing connections may lead to a server that is no longer the primary.
     pub(super) const fn is_other_server(&self) -> bool {
         matches!(self, Self::Moved | Self::Unreachable { is_full: false, .. })
