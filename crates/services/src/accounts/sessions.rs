@@ -70,7 +70,7 @@ pub async fn refresh(
     renewed
 }
 
-/// A session and its owner.
+/// What a token identifies.
 #[derive(Debug, Clone, Copy)]
 struct SessionOwner {
     session: SessionId,
