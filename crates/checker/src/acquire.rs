@@ -144,10 +144,11 @@ async fn acquire_quota(
     now: Timestamp,
 ) -> Result<CountedCall, Denial> {
     let limit = key.plan_limits().requests_per_month;
-    let acquired = quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
-        tracing::error!(%error, "Failed to query a quota");
-        Denial::of(Outcome::Unavailable)
-    })?;
+    let acquired =
+        quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
+            tracing::error!(%error, "Failed to query a quota");
+            Denial::of(Outcome::Unavailable)
+        })?;
     acquired.map_err(|hit| Denial {
         detail: hit.detail(),
         retry_after: Some(hit.resets_at.since(now)),

@@ -158,9 +158,8 @@ impl Quota {
     /// Drops idle projects that have nothing to write. `now` is monotonic.
     pub(super) fn forget_idle(&self, now: Duration) {
         for shard in &self.0 {
-            lock(shard).retain(|_, counter| {
-                counter.unwritten != 0 || counter.is_read_within(IDLE, now)
-            });
+            lock(shard)
+                .retain(|_, counter| counter.unwritten != 0 || counter.is_read_within(IDLE, now));
         }
     }
 

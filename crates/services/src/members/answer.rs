@@ -119,7 +119,8 @@ async fn accept_once(
     actor: &Actor,
     organization: OrganizationId,
 ) -> Result<(), Error> {
-    let (AuthorizedWrite { transaction, by, .. }, row) = take(services, actor, organization).await?;
+    let (AuthorizedWrite { transaction, by, .. }, row) =
+        take(services, actor, organization).await?;
     let role = row.role;
     let person = actor.author();
     if role == Role::Owner {

@@ -133,7 +133,7 @@ on_both_databases! {
         }
         assert_eq!(usage(&app, &ada, &key).await["totals"]["valid"], 10);
         assert_eq!(project_usage(&app, &ada, "").await["totals"]["valid"], 10);
-        assert_eq!(count(&app.telemetry().await, MONTHS).await, 10);
+        assert_eq!(query_value::<i64>(&app.telemetry().await, MONTHS).await, 10);
     }
 
     async fn failed_usage_writes_are_retried_exactly_once(app: TestApp) {
@@ -161,7 +161,7 @@ on_both_databases! {
             let seen = usage(&app, &ada, &key).await;
             assert_eq!((&seen["totals"]["valid"], &seen["totals"]["denied"]), (&json!(3), &json!(3)));
             assert_eq!(seen["denials"].as_array().unwrap().len(), 3);
-            assert_eq!(count(&admin, MONTHS).await, 3);
+            assert_eq!(query_value::<i64>(&admin, MONTHS).await, 3);
         }
     }
 
@@ -234,7 +234,7 @@ on_both_databases! {
         app.services.checker.flush_usage().await.unwrap();
         assert_eq!(project_usage(&app, &ada, "").await, seen);
         assert_eq!((&seen["totals"]["requests"], &seen["denials"]), (&json!(1), &json!([])));
-        assert_eq!(count(&app.telemetry().await, MONTHS).await, 1);
+        assert_eq!(query_value::<i64>(&app.telemetry().await, MONTHS).await, 1);
     }
 
     async fn the_old_secrets_last_use_is_told_until_its_grace_ends(app: TestApp) {
@@ -305,7 +305,7 @@ on_both_databases! {
         purge(&app.services).await.unwrap();
         for resolution in ["minute", "hour", "day"] {
             let sql = format!("SELECT COUNT(*) FROM key_usage WHERE resolution = '{resolution}'");
-            assert_eq!(count(&admin, &sql).await, 3, "{resolution}: from the oldest one kept on");
+            assert_eq!(query_value::<i64>(&admin, &sql).await, 3, "{resolution}: from the oldest one kept on");
         }
     }
 

@@ -52,7 +52,7 @@ async fn rows(moving: &mut Move, table: &MovedTable) -> Vec<String> {
         columns.split(',').map(|column| format!("quote({})", column.trim())).collect();
     let row = quoted.join(" || ',' || ");
     let mut parts = vec![format!("SELECT {row} AS r FROM telemetry.{name}")];
-    if moving.is_there(table).await.unwrap() {
+    if moving.exists(table).await.unwrap() {
         // A row in both files was copied and is not deleted yet.
         parts.push(format!("SELECT {row} AS r FROM main.{name}"));
     }

@@ -221,7 +221,7 @@ on_both_databases! {
         send().await;
         app.advance(std::time::Duration::from_mins(3));
         assert_eq!(purge_unfinished(&app.services).await.unwrap(), 1);
-        assert_eq!(count(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_200);
+        assert_eq!(query_value::<i64>(&telemetry, "SELECT COUNT(*) FROM traces").await, 1_200);
     }
 
     async fn times_keep_their_nanoseconds_and_their_order(app: TestApp) {

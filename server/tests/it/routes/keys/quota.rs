@@ -121,7 +121,7 @@ on_both_databases! {
         app.services.checker.flush_usage().await.unwrap();
         assert_eq!(month(&app).await, 100_001);
         let december = format!("SELECT requests FROM project_months WHERE month = {MONTH_END}");
-        assert_eq!(count(&app.telemetry().await, &december).await, 1);
+        assert_eq!(query_value::<i64>(&app.telemetry().await, &december).await, 1);
     }
 
     async fn quota_follows_tier_at_once_and_unlimited_tier_still_counts(app: TestApp) {
