@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e
 
 bench: bench-check bench-http bench-gateway bench-nodes bench-scale bench-hostile ## Run all benchmarks, one after the other
+
+bench-build: ## Measure builds and tests beside those of an older commit (hours)
+	@exec scripts/bench-build.sh
 
 bench-check: ## Measure a check in the process
 	@exec scripts/bench.sh check
