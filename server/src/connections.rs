@@ -1,6 +1,8 @@
 //! How many connections the server takes.
 
-use latchkey_listener::Timeouts;
+use std::sync::Arc;
+
+use latchkey_listener::{Connections, Timeouts};
 use tokio::net::TcpListener;
 
 use crate::fd_limit;
@@ -20,6 +22,7 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
             "Limited the number of connections because the limit of open files is low"
         );
     }
-    latchkey_listener::accept(listener, service, clients.min(CONNECTIONS), Timeouts::DEFAULT, stop)
-        .await;
+    let open = Arc::clone(service.open_connections());
+    let connections = Connections { max: clients.min(CONNECTIONS), open };
+    latchkey_listener::accept(listener, service, connections, Timeouts::DEFAULT, stop).await;
 }

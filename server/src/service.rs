@@ -5,12 +5,12 @@
 //! The busiest endpoint, `verify`, bypasses the router.
 
 use std::any::Any;
-use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -22,9 +22,9 @@ use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_gateway::UnmatchedRequest;
-use latchkey_listener::{BodyPermit, DrainedBody, Handler};
+use latchkey_listener::{AcceptedRequest, BodyPermit, DrainedBody};
 use latchkey_services::clock::Clock;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
 use crate::http::challenge::Credentials;
@@ -43,9 +43,11 @@ use crate::system::SystemClock;
 /// What a log line shows of a path at most, in bytes.
 const LONGEST_SHOWN: usize = 1_024;
 
-/// Everything that this server answers.
+/// Everything that this server answers. A clone is another reference to it.
 #[derive(Clone)]
-pub struct HttpService {
+pub struct HttpService(Arc<Endpoints>);
+
+struct Endpoints {
     state: AppState,
     router: Router,
     /// The headers of an answer to the busiest call.
@@ -58,9 +60,16 @@ impl HttpService {
         let mut of_verified = security_headers::of_json(state.config.public_url.is_https());
         // Each answer has its own. With it, a copy has room for it.
         RequestId::new().write(&mut of_verified);
-        Self { router: router(state.clone()), state, of_verified }
+        Self(Arc::new(Endpoints { router: router(state.clone()), state, of_verified }))
     }
 
+    /// Counter of open connections.
+    pub(crate) fn open_connections(&self) -> &Arc<AtomicU64> {
+        &self.0.metrics().connections
+    }
+}
+
+impl Endpoints {
     async fn routed(&self, context: &RequestContext, request: Request<DrainedBody>) -> Response {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(context.ip);
@@ -112,6 +121,31 @@ impl HttpService {
         response
     }
 
+    /// One log line per request: method, path, status and duration. No query, which may contain an
+    /// OAuth code.
+    async fn respond(&self, accepted: AcceptedRequest) -> Response {
+        let AcceptedRequest { mut request, peer, permit } = accepted;
+        if let Some(permit) = &permit {
+            request.extensions_mut().insert(Arc::clone(permit));
+        }
+        let sent = request.uri();
+        let normalized = ingest::without_double_slashes(sent);
+        if let Some(uri) = normalized.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
+            *request.uri_mut() = uri;
+        }
+        let route = RouteClass::of(request.uri());
+        let id = RequestId::new();
+        let ip = ClientIp::of(peer, request.headers(), id, &self.state);
+        let auth = Credentials::of(request.uri().path());
+        let context = RequestContext { id, route, auth, ip, permit, clock: SystemClock::start() };
+        if route == RouteClass::Verify && request.method() == Method::POST {
+            self.verify(&context, request).await
+        } else {
+            // Boxed: a verification need not carry the router's states.
+            Box::pin(self.routed(&context, request)).await
+        }
+    }
+
     /// How long the answer took, which is counted.
     fn time(&self, context: &RequestContext) -> Duration {
         let elapsed = context.clock.monotonic();
@@ -139,38 +173,18 @@ impl HttpService {
     }
 }
 
-impl Handler for HttpService {
-    /// One log line per request: method, path, status and duration. No query, which may contain an
-    /// OAuth code.
-    async fn handle(
-        &self,
-        mut request: Request<DrainedBody>,
-        peer: SocketAddr,
-        permit: Option<Arc<BodyPermit>>,
-    ) -> Response {
-        if let Some(permit) = &permit {
-            request.extensions_mut().insert(Arc::clone(permit));
-        }
-        let sent = request.uri();
-        let normalized = ingest::without_double_slashes(sent);
-        if let Some(uri) = normalized.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
-            *request.uri_mut() = uri;
-        }
-        let route = RouteClass::of(request.uri());
-        let id = RequestId::new();
-        let ip = ClientIp::of(peer, request.headers(), id, &self.state);
-        let auth = Credentials::of(request.uri().path());
-        let context = RequestContext { id, route, auth, ip, permit, clock: SystemClock::start() };
-        if route == RouteClass::Verify && request.method() == Method::POST {
-            self.verify(&context, request).await
-        } else {
-            // Boxed: a verification need not carry the router's states.
-            Box::pin(self.routed(&context, request)).await
-        }
+impl Service<AcceptedRequest> for HttpService {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn open_connections(&self) -> Option<&AtomicU64> {
-        Some(&self.metrics().connections)
+    fn call(&mut self, accepted: AcceptedRequest) -> Self::Future {
+        let endpoints = Arc::clone(&self.0);
+        Box::pin(async move { Ok(endpoints.respond(accepted).await) })
     }
 }
 

@@ -2,7 +2,7 @@
 //! finishes requests in progress before it stops.
 //!
 //! It serves HTTP/1.1 and HTTP/2 without TLS, which a proxy in front terminates. What it serves is
-//! up to a [`Handler`].
+//! up to a [`Service`] of [`AcceptedRequest`].
 
 mod body_budget;
 mod detect;
@@ -32,6 +32,7 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
+use tower::{Service, ServiceExt};
 
 pub use body_budget::{BodyBudgetExceeded, BodyPermit, BufferPermit, assign_to_caller};
 pub use drain_body::DrainedBody;
@@ -59,36 +60,51 @@ const PRESSURE_INTERVAL: Duration = Duration::from_secs(1);
 /// release.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Handles the requests of a listener.
-pub trait Handler: Send + Sync + 'static {
-    /// Handles a request from `peer`. `permit` accounts for its body in the shared budget; it is
-    /// `None` if the body fits into the free allowance.
-    fn handle(
-        &self,
-        request: Request<DrainedBody>,
-        peer: SocketAddr,
-        permit: Option<Arc<BodyPermit>>,
-    ) -> impl Future<Output = Response> + Send;
+/// A request as the service of a listener gets it.
+pub struct AcceptedRequest {
+    /// The request. A short body is read to its end even if the service does not read it.
+    pub request: Request<DrainedBody>,
+    /// The other end of the connection: the client, or a proxy in front.
+    pub peer: SocketAddr,
+    /// Accounts for the body in the shared budget; `None` if it fits into the free allowance.
+    pub permit: Option<Arc<BodyPermit>>,
+}
 
-    /// Counter of open connections; `None` if they are not counted.
-    fn open_connections(&self) -> Option<&AtomicU64> {
-        None
+/// How many connections a listener has, and may have.
+#[derive(Debug)]
+pub struct Connections {
+    /// Maximum number of open connections. Further ones wait to be accepted.
+    pub max: usize,
+    /// Number of open connections.
+    pub open: Arc<AtomicU64>,
+}
+
+impl Connections {
+    /// At most `max` connections, which nobody else counts.
+    pub fn up_to(max: usize) -> Self {
+        Self { max, open: Arc::default() }
     }
 }
 
 /// Accepts connections and serves their requests until `stop`, then finishes the requests in
-/// progress. At most `places` connections are open at once.
-pub async fn accept(
+/// progress.
+///
+/// The service is cloned for each connection and each request, so a clone has to be cheap.
+pub async fn accept<S>(
     listener: TcpListener,
-    handler: impl Handler,
-    places: usize,
+    service: S,
+    connections: Connections,
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
-) {
-    let server = Arc::new(Server { handler, builder: builder(timeouts), timeouts });
+) where
+    S: Service<AcceptedRequest, Response = Response, Error = Infallible>,
+    S: Clone + Send + Sync + 'static,
+    S::Future: Send,
+{
+    let server = Arc::new(Server { service, builder: builder(timeouts), timeouts });
     let (stopping, _) = watch::channel(());
     let (pressure, _) = watch::channel(());
-    let places = Arc::new(Semaphore::new(places));
+    let places = Arc::new(Semaphore::new(connections.max));
     let mut stop = pin!(stop);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -96,9 +112,10 @@ pub async fn accept(
             () = &mut stop => break,
         };
         let server = Arc::clone(&server);
+        let counted = OpenConnection::new(Arc::clone(&connections.open));
         let (stopping, pressure) = (stopping.subscribe(), pressure.subscribe());
         tokio::spawn(async move {
-            let _counted = OpenConnection::new(&server);
+            let _counted = counted;
             serve_connection(&server, stream, peer, stopping, pressure).await;
             drop(place);
         });
@@ -139,30 +156,33 @@ async fn next(
 type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
 /// State shared by all connections of a listener.
-struct Server<A> {
-    handler: A,
+struct Server<S> {
+    service: S,
     builder: auto::Builder<TokioExecutor>,
     timeouts: Timeouts,
 }
 
 /// Serves one connection until it closes, its client times out, or `stopping` was sent and no
 /// request is in progress.
-async fn serve_connection<A: Handler>(
-    server: &Arc<Server<A>>,
+async fn serve_connection<S>(
+    server: &Server<S>,
     stream: TcpStream,
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
     pressure: watch::Receiver<()>,
-) {
+) where
+    S: Service<AcceptedRequest, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.timeouts);
-    let common = Arc::new(ConnectionContext {
-        server: Arc::clone(server),
+    let context = ConnectionContext {
+        service: server.service.clone(),
         peer,
         progress: Arc::clone(&progress),
         allowance: Arc::default(),
-    });
-    let answer = service_fn(move |request| respond(&common, request));
+    };
+    let answer = service_fn(move |request| respond(&context, request));
     let mut connection = pin!(server.builder.serve_connection(stream, answer));
     let mut watchdog = Watchdog::new(Arc::clone(&progress));
     // In one set, which is polled only when one of them wakes. The connection itself is polled with
@@ -232,10 +252,9 @@ async fn tick(timeouts: Timeouts) -> ConnectionEvent {
     ConnectionEvent::Tick
 }
 
-/// State shared by the requests of one connection, behind its own reference count. The server's
-/// count is shared by all connections and would move between processors on every request.
-struct ConnectionContext<A> {
-    server: Arc<Server<A>>,
+/// State shared by the requests of one connection.
+struct ConnectionContext<S> {
+    service: S,
     peer: SocketAddr,
     progress: Arc<Progress>,
     allowance: Arc<Allowance>,
@@ -243,40 +262,34 @@ struct ConnectionContext<A> {
 
 /// Handles a request. A permit is created only for bodies that need one, so not for short HTTP/1.1
 /// bodies.
-///
-/// The future is boxed. Otherwise hyper would move its whole state into place.
-fn respond<A: Handler>(
-    common: &Arc<ConnectionContext<A>>,
+fn respond<S>(
+    context: &ConnectionContext<S>,
     request: Request<Incoming>,
-) -> Pin<Box<impl Future<Output = Result<Response<TrackedBody>, Infallible>> + Send + use<A>>> {
-    let stream = common.progress.begin();
-    let permit = BodyPermit::of(&request, &common.allowance);
+) -> impl Future<Output = Result<Response<TrackedBody>, Infallible>> + use<S>
+where
+    S: Service<AcceptedRequest, Response = Response, Error = Infallible> + Clone,
+{
+    let stream = context.progress.begin();
+    let permit = BodyPermit::of(&request, &context.allowance);
     let request = request.map(|body| DrainedBody::new(body, permit.clone()));
-    let common = Arc::clone(common);
-    Box::pin(async move {
-        let response = common.server.handler.handle(request, common.peer, permit).await;
-        Ok(response.map(|body| TrackedBody::new(body, stream)))
-    })
+    let accepted = AcceptedRequest { request, peer: context.peer, permit };
+    let response = context.service.clone().oneshot(accepted);
+    async move { Ok(response.await?.map(|body| TrackedBody::new(body, stream))) }
 }
 
 /// Counts a connection while it is open.
-struct OpenConnection<'a>(Option<&'a AtomicU64>);
+struct OpenConnection(Arc<AtomicU64>);
 
-impl<'a> OpenConnection<'a> {
-    fn new(server: &'a Server<impl Handler>) -> Self {
-        let open = server.handler.open_connections();
-        if let Some(open) = open {
-            open.fetch_add(1, Ordering::Relaxed);
-        }
+impl OpenConnection {
+    fn new(open: Arc<AtomicU64>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
         Self(open)
     }
 }
 
-impl Drop for OpenConnection<'_> {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
-        if let Some(open) = self.0 {
-            open.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -23,27 +23,18 @@ const LONG: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(10);
 
 /// Responds to `/slow` like a slow upstream, and to `/N` with N bytes.
-struct Sizes;
-
-impl Handler for Sizes {
-    async fn handle(
-        &self,
-        request: Request<DrainedBody>,
-        _peer: SocketAddr,
-        _share: Option<Arc<BodyPermit>>,
-    ) -> Response<Body> {
-        let part = |bytes: &'static str| async move { Ok::<_, Infallible>(Bytes::from(bytes)) };
-        let thinks = async {
-            tokio::time::sleep(LONG).await;
-            Ok(Bytes::from("last"))
-        };
-        Response::new(match request.uri().path().trim_start_matches('/').parse() {
-            Ok(size) => Body::from(vec![0; size]),
-            Err(_) => Body::from_stream(
-                futures::stream::once(part("first")).chain(futures::stream::once(thinks)),
-            ),
-        })
-    }
+async fn sized_response(accepted: AcceptedRequest) -> Result<Response<Body>, Infallible> {
+    let part = |bytes: &'static str| async move { Ok::<_, Infallible>(Bytes::from(bytes)) };
+    let delayed = async {
+        tokio::time::sleep(LONG).await;
+        Ok(Bytes::from("last"))
+    };
+    Ok(Response::new(match accepted.request.uri().path().trim_start_matches('/').parse() {
+        Ok(size) => Body::from(vec![0; size]),
+        Err(_) => Body::from_stream(
+            futures::stream::once(part("first")).chain(futures::stream::once(delayed)),
+        ),
+    }))
 }
 
 /// A server with few places. It runs as long as the test.
@@ -54,7 +45,9 @@ async fn start(places: usize) -> SocketAddr {
 async fn start_with(places: usize, timeouts: Timeouts) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(accept(listener, Sizes, places, timeouts, std::future::pending()));
+    let connections = Connections::up_to(places);
+    let service = tower::service_fn(sized_response);
+    tokio::spawn(accept(listener, service, connections, timeouts, std::future::pending()));
     address
 }
 
@@ -245,7 +238,13 @@ async fn stop_finishes_requests_in_progress() {
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let stopped = async move { stopping.await.unwrap() };
-    let server = tokio::spawn(accept(listener, Sizes, 3, TIMEOUTS, stopped));
+    let server = tokio::spawn(accept(
+        listener,
+        tower::service_fn(sized_response),
+        Connections::up_to(3),
+        TIMEOUTS,
+        stopped,
+    ));
     let mut idle = TcpStream::connect(address).await.unwrap();
     let mut client = Client::connect(address, 1000).await;
     let answer = client.get("slow").await;

@@ -1,5 +1,6 @@
 //! What the server itself counts, to be shown by [`super::exposition`].
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::durations::Durations;
@@ -10,5 +11,5 @@ pub(crate) struct Metrics {
     /// Durations of requests.
     pub(crate) durations: Durations,
     /// Number of open connections.
-    pub(crate) connections: AtomicU64,
+    pub(crate) connections: Arc<AtomicU64>,
 }

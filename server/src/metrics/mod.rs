@@ -6,20 +6,17 @@ mod durations;
 mod exposition;
 mod text_format;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, Request};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
-use latchkey_listener::{BodyPermit, DrainedBody, Handler, Timeouts};
+use latchkey_listener::{AcceptedRequest, Connections, Timeouts};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
+use tower::{ServiceExt, service_fn};
 
 pub(crate) use counters::Metrics;
 pub(crate) use durations::RouteClass;
@@ -71,25 +68,12 @@ pub async fn serve(listener: TcpListener, state: AppState) {
         .route("/metrics", get(metrics))
         .route("/readyz", get(health::ready_in_detail))
         .with_state(state);
+    let service = service_fn(move |accepted: AcceptedRequest| {
+        router.clone().oneshot(accepted.request.map(Body::new))
+    });
+    let connections = Connections::up_to(CONNECTIONS);
     let forever = std::future::pending();
-    latchkey_listener::accept(listener, Pages(router), CONNECTIONS, Timeouts::DEFAULT, forever)
-        .await;
-}
-
-/// What this listener answers.
-struct Pages(Router);
-
-impl Handler for Pages {
-    async fn handle(
-        &self,
-        request: Request<DrainedBody>,
-        _peer: SocketAddr,
-        _permit: Option<Arc<BodyPermit>>,
-    ) -> Response {
-        // Its only error is that there is none.
-        let Ok(response) = self.0.clone().oneshot(request.map(Body::new)).await;
-        response
-    }
+    latchkey_listener::accept(listener, service, connections, Timeouts::DEFAULT, forever).await;
 }
 
 async fn metrics(State(state): State<AppState>, headers: HeaderMap) -> impl IntoResponse {
