@@ -72,12 +72,14 @@ rust_is_new_enough() {
     version=$(rust_version) && [ -n "$version" ] && at_least "$version" "$RUST_AT_LEAST"
 }
 
-# The standard library for WebAssembly, compiled by this very compiler where we compiled it.
+# The standard library for WebAssembly, compiled by this very compiler and as below where we compiled it.
+wasm_std_made_by() { echo "$(rustc --version), with bitcode"; }
+
 wasm_std_is_there() {
     local folder
     folder=$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) || return 1
     ls "$folder"/libstd-*.rlib >/dev/null 2>&1 || return 1
-    [ ! -f "$folder/latchkey-rustc" ] || [ "$(cat "$folder/latchkey-rustc")" = "$(rustc --version)" ]
+    [ ! -f "$folder/latchkey-rustc" ] || [ "$(cat "$folder/latchkey-rustc")" = "$(wasm_std_made_by)" ]
 }
 
 rust_is_complete() {
@@ -384,19 +386,19 @@ compile_wasm_std() {
     mkdir "$work/src"
     printf '%s\n' '[package]' 'name = "wasm-std"' 'edition = "2024"' '[lib]' 'crate-type = ["rlib"]' >"$work/Cargo.toml"
     : >"$work/src/lib.rs"
-    # The only place where a stable compiler is asked for what it promises nightly only.
+    # The only place where a stable compiler is asked for what it promises nightly only. With the bitcode, the
+    # page is optimised with the library as one program (`lto`), as it is with rustup's.
     (
         cd "$work"
-        unset RUSTFLAGS
-        RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target cargo build --quiet --release \
+        RUSTFLAGS='-C embed-bitcode=yes' RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=target cargo build --quiet --release \
             -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown
     ) || die "failed to compile the standard library for WebAssembly"
     rm -f "$work"/target/wasm32-unknown-unknown/release/deps/libwasm_std-*
-    rustc --version >"$work/latchkey-rustc"
+    wasm_std_made_by >"$work/latchkey-rustc"
     as_root rm -rf "$folder"
     as_root mkdir -p "$folder"
     as_root cp "$work"/target/wasm32-unknown-unknown/release/deps/*.rlib "$work/latchkey-rustc" "$folder/"
-    rm -rf "$work"
+    rm -rf "$work" "$LATCHKEY_FRONT_TARGET_DIR/wasm32-unknown-unknown" # What was compiled against another one.
 }
 
 # cargo_tool CRATE VERSION [FLAG…]: compiled without the optimisation its authors publish with, which takes four

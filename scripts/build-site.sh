@@ -43,16 +43,19 @@ builder() {
     with_progress cargo build $LOCKED --package latchkey-page-builder --target-dir "$LATCHKEY_FRONT_TARGET_DIR"
 }
 
-# The pieces but the first must not be touched but by wasm-opt.
+# The pieces but the first must not be touched but by wasm-opt. What it would inline compresses better as it is, and so
+# do repeated expressions: 7 per cent less in brotli than with -Oz, which makes 7 per cent less of plain WebAssembly.
 java_script() {
     local new=$STAGE/pkg.new piece
     rm -rf "$new"
     "$BUILDER" "$WASM" "$new"
     if [ "$MODE" = release ]; then
         for piece in "$new"/*.wasm; do
-            wasm-opt -Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
-                --enable-nontrapping-float-to-int --enable-reference-types --enable-sign-ext \
-                --strip-debug --strip-producers --strip-target-features "$piece" -o "$piece.opt"
+            wasm-opt -Os --one-caller-inline-max-function-size 0 --flexible-inline-max-function-size 0 \
+                --always-inline-max-function-size 1 --skip-pass=local-cse \
+                --enable-bulk-memory --enable-multivalue --enable-mutable-globals --enable-nontrapping-float-to-int \
+                --enable-reference-types --enable-sign-ext --strip-debug --strip-producers --strip-target-features \
+                "$piece" -o "$piece.opt"
             mv "$piece.opt" "$piece"
         done
     fi

@@ -12,7 +12,11 @@ cd "$LATCHKEY_ROOT"
 
 WHAT=${1:-all}
 LOCKED=
-[ -z "${CI:-}" ] || LOCKED=--locked
+if [ -n "${CI:-}" ]; then
+    LOCKED=--locked
+    # Nothing is built twice there: what a next build could use again is not worth its time.
+    export CARGO_INCREMENTAL=0
+fi
 # Without the browser's entry: it would turn on `hydrate` beside `ssr` in the shared crates.
 NATIVE="--workspace --exclude latchkey-frontend"
 FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
