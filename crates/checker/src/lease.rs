@@ -189,24 +189,24 @@ impl Leases {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Draws as much as is left, at least `least` and at most `most`. An empty lease always returns
+    /// Draws as much as is left, at least `min` and at most `max`. An empty lease always returns
     /// `None`, even for zero tokens: it does not tell what is left of the budget.
     pub(crate) fn draw(
         &self,
         window: BudgetWindow,
         limit: u64,
-        (least, most): (u64, u64),
+        (min, max): (u64, u64),
         now: Duration,
     ) -> Option<DrawnTokens> {
         let mut slots = self.shard(window.key);
         let lease = slots.get_mut(&window.key)?.lease.as_mut()?;
-        let tokens = most.min(lease.left);
-        if !lease.is_of(window, limit) || lease.left == 0 || tokens < least {
+        let tokens = max.min(lease.left);
+        if !lease.is_of(window, limit) || lease.left == 0 || tokens < min {
             return None;
         }
         lease.left -= tokens;
         lease.drawn_at = now;
-        lease.wanted = lease.wanted.max(most);
+        lease.wanted = lease.wanted.max(max);
         Some(DrawnTokens { tokens, used: lease.used.saturating_sub(lease.left) })
     }
 

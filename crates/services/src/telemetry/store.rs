@@ -102,8 +102,11 @@ impl Batch {
     }
 }
 
+/// Makes the rows of a request's valid items.
+type Prepare<T> = fn(&Services, &Source, Incoming<T>) -> Result<(Batch, Stored), Error>;
+
 /// Stores the valid items of a request, all or none of them, and releases its permit. `prepare`
-/// makes their rows; it runs on a background thread.
+/// runs on a background thread.
 ///
 /// # Errors
 /// `TelemetryFull`, or the database fails; in both cases nothing is stored.
@@ -112,7 +115,7 @@ pub(super) async fn prepare_and_store<T: Send + 'static>(
     source: &Source,
     permit: StorePermit,
     incoming: Incoming<T>,
-    prepare: fn(&Services, &Source, Incoming<T>) -> Result<(Batch, Stored), Error>,
+    prepare: Prepare<T>,
 ) -> Result<Stored, Error> {
     let prepared = {
         let (services, source) = (services.clone(), source.clone());
