@@ -50,7 +50,7 @@ clone() {
     git -C "$WORK/$side" clean --quiet -fd
     printf '%-5s %s\n' "$side" "$(git -C "$WORK/$side" log -1 --format='%h %s')"
     in_clone "$side" scripts/bootstrap.sh base >"$WORK/$side.log" 2>&1 || die "$side: see $WORK/$side.log"
-    in_clone "$side" cargo fetch --locked --quiet
+    in_clone "$side" bash -c '. scripts/env.sh && cargo fetch --locked --quiet'
 }
 
 cold() { rm -rf "$WORK/$1/target" "$WORK/$1/style/node_modules" "$WORK/$1/end2end/node_modules"; }

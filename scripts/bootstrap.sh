@@ -72,14 +72,13 @@ rust_is_new_enough() {
     version=$(rust_version) && [ -n "$version" ] && at_least "$version" "$RUST_AT_LEAST"
 }
 
-# The standard library for WebAssembly, compiled by this very compiler and as below where we compiled it.
-wasm_std_made_by() { echo "$(rustc --version), with bitcode"; }
-
+# The standard library for WebAssembly; where we compiled it, by this very compiler and with bitcode.
 wasm_std_is_there() {
     local folder
     folder=$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null) || return 1
     ls "$folder"/libstd-*.rlib >/dev/null 2>&1 || return 1
-    [ ! -f "$folder/latchkey-rustc" ] || [ "$(cat "$folder/latchkey-rustc")" = "$(wasm_std_made_by)" ]
+    [ ! -f "$folder/latchkey-rustc" ] ||
+        { [ "$(cat "$folder/latchkey-rustc")" = "$(rustc --version)" ] && [ -f "$folder/latchkey-bitcode" ]; }
 }
 
 rust_is_complete() {
@@ -394,10 +393,11 @@ compile_wasm_std() {
             -Zbuild-std=std,panic_abort --target wasm32-unknown-unknown
     ) || die "failed to compile the standard library for WebAssembly"
     rm -f "$work"/target/wasm32-unknown-unknown/release/deps/libwasm_std-*
-    wasm_std_made_by >"$work/latchkey-rustc"
+    rustc --version >"$work/latchkey-rustc"
+    : >"$work/latchkey-bitcode"
     as_root rm -rf "$folder"
     as_root mkdir -p "$folder"
-    as_root cp "$work"/target/wasm32-unknown-unknown/release/deps/*.rlib "$work/latchkey-rustc" "$folder/"
+    as_root cp "$work"/target/wasm32-unknown-unknown/release/deps/*.rlib "$work/latchkey-rustc" "$work/latchkey-bitcode" "$folder/"
     rm -rf "$work" "$LATCHKEY_FRONT_TARGET_DIR/wasm32-unknown-unknown" # What was compiled against another one.
 }
 
