@@ -85,7 +85,7 @@ style_sheet() {
 scripts/bootstrap.sh site
 read_tools
 step "WebAssembly" web_assembly
-step "Build the program that splits the site (compiled once, about 2 minutes)" builder
+step "Build the program that splits the site (compiled once, about 1 minute)" builder
 if ! [ "$STAGE/pkg/made-by" -nt "$WASM" ] || ! [ "$STAGE/pkg/made-by" -nt "$BUILDER" ] ||
     [ "$(cat "$STAGE/pkg/made-by")" != "$(made_by)" ]; then
     words="Its pieces and the JavaScript around them"
