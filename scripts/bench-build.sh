@@ -96,7 +96,7 @@ edit_checker() {
     local file
     for file in crates/checker/src/evaluate.rs services/src/check/admit.rs; do
         [ -f "$WORK/$1/$file" ] || continue
-        sed -i.bak "s/-> Option<(Outcome, String)> {\$/& std::hint::black_box($2);/" "$WORK/$1/$file"
+        sed -i.bak "s/\(-> Option<(Outcome, String)> {\).*/\1 std::hint::black_box($2);/" "$WORK/$1/$file"
         changed "$1" "$file"
         return
     done
