@@ -69,8 +69,8 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 # anew, and its first load is weighed.
 shipped_site() {
     scripts/build-site.sh release
-    rm -rf target/site
-    cp -R target/site-release target/site
+    # Never without the folder: the server may be compiled against it meanwhile.
+    cp -R target/site-release/. target/site/
 }
 
 # shellcheck disable=SC2317 # Called through `beside`.
