@@ -15,6 +15,7 @@ pub(crate) fn key(fields: &Value) -> ApiKey {
         "expires_at": null, "revoked_at": null, "archived_at": null, "last_used_at": null,
         "permissions": null,
     });
-    key.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    serde_json::from_value(key).unwrap()
+    let fields = fields.as_object().expect("the fields are an object").clone();
+    key.as_object_mut().expect("a key is an object").extend(fields);
+    serde_json::from_value(key).expect("the fields are those of a key")
 }
