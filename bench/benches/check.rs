@@ -72,8 +72,8 @@ fn main() -> anyhow::Result<()> {
 /// Background jobs of a server. They flush the counters as a server does; otherwise every check
 /// would be measured with more of them.
 fn run_jobs(services: &Services) {
-    let (listening, writing) = (services.clone(), services.clone());
-    tokio::spawn(async move { listening.checker.listen().await });
+    let (syncing, writing) = (services.clone(), services.clone());
+    tokio::spawn(async move { syncing.checker.keep_in_sync().await });
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;

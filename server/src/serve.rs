@@ -50,9 +50,9 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     announce(&config);
     let state = AppState::new(services.clone(), config)?;
     let stop = CancellationToken::new();
-    let listening = tokio::spawn({
+    let syncing = tokio::spawn({
         let services = services.clone();
-        async move { services.checker.listen().await }
+        async move { services.checker.keep_in_sync().await }
     });
     let jobs = [
         tokio::spawn(run_jobs(services.clone(), stop.clone())),
@@ -74,7 +74,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     if tokio::time::timeout(DRAIN_TIMEOUT, serving).await.is_err() {
         tracing::warn!("Shutdown timed out; aborting requests in progress");
     }
-    listening.abort();
+    syncing.abort();
     if let Some(measuring) = measuring {
         measuring.abort();
     }
@@ -95,7 +95,7 @@ async fn finish(
     }
     services.settled().await;
     let returned = services.checker.return_leases(true).await;
-    if let Err(error) = services.checker.leave_redis().await {
+    if let Err(error) = services.checker.leave_membership().await {
         tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
     // Also if returning the leases failed.

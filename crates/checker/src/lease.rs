@@ -12,8 +12,8 @@
 //! used in the database = used by calls + leased by nodes and not returned
 //!
 //! draw      a call draws on the lease; `None` if the lease is too small: query the database
-//! ask       how much to lease: what the call needs plus AHEAD times as much, but at most one part
-//!           in SHARE of what remains, so that nodes hold nothing near the limit
+//! ask       how much to lease: what the call needs plus AHEAD times as much, but at most what
+//!           remains divided by REMAINDER_DIVISOR, so that nodes hold nothing near the limit
 //! deposit   add what the database granted
 //! refund    a call used less than it drew: return it to the lease, or set it aside if that ended
 //! pay       a call used more than it drew: the lease covers it first
@@ -54,12 +54,11 @@ use latchkey_store::id_map::IdMap;
 
 /// Number of lock shards. A lock is held for a few additions.
 const SHARDS: usize = 64;
-/// Number of calls' worth to lease ahead, capped by [`SHARE`].
+/// Number of calls' worth to lease ahead, capped by [`REMAINDER_DIVISOR`].
 const AHEAD: u64 = 64;
 /// A node leases ahead at most one part in this many of what remains: little compared with what all
-/// nodes may still use, and nothing near the limit. (Not the share of a rate limit, which a node
-/// admits while Redis is down.)
-const SHARE: u64 = 16;
+/// nodes may still use, and nothing near the limit.
+const REMAINDER_DIVISOR: u64 = 16;
 /// Calls' worth that a lease in use may hold. The excess is returned, since other nodes may need
 /// it.
 const FULL: u64 = 2 * AHEAD;
@@ -239,7 +238,8 @@ impl Leases {
     pub(crate) fn ask(most: u64, left: u64, remaining: u64) -> u64 {
         let most = most.max(1);
         let shortfall = most.saturating_sub(left);
-        let ahead = (remaining.saturating_sub(shortfall) / SHARE).min(most.saturating_mul(AHEAD));
+        let remainder = remaining.saturating_sub(shortfall);
+        let ahead = (remainder / REMAINDER_DIVISOR).min(most.saturating_mul(AHEAD));
         shortfall.saturating_add(ahead).min(remaining)
     }
 

@@ -51,7 +51,7 @@ impl Checker {
     ///
     /// # Errors
     /// The database fails. Its count drops after ten seconds without this node's heartbeat.
-    pub async fn leave_redis(&self) -> Result<(), Error> {
+    pub async fn leave_membership(&self) -> Result<(), Error> {
         redis_heartbeat::leave(self).await
     }
 }

@@ -76,10 +76,10 @@ pub(crate) struct Session {
     pub(crate) application: String,
 }
 
-/// Hears of other nodes' changes, as a server does.
-pub(crate) fn listen(services: &Services) -> tokio::task::AbortHandle {
+/// Applies other nodes' invalidations until it is aborted, as a server does.
+pub(crate) fn keep_in_sync(services: &Services) -> tokio::task::AbortHandle {
     let services = services.clone();
-    tokio::spawn(async move { services.checker.listen().await }).abort_handle()
+    tokio::spawn(async move { services.checker.keep_in_sync().await }).abort_handle()
 }
 
 /// What makes an app's server one without GitHub.
@@ -124,7 +124,7 @@ impl TestApp {
             Arc::new(SystemRandom),
         );
         let services = services.await.unwrap();
-        listen(&services);
+        keep_in_sync(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
         tokio::spawn(connections::serve(listener, HttpService::new(state), std::future::pending()));
         let http = http_client().build().unwrap();
@@ -135,7 +135,7 @@ impl TestApp {
     pub(crate) async fn second_node(&self) -> Services {
         let database = Database::open(&self.config.database_url).await.unwrap();
         let services = self.node(database).await;
-        listen(&services);
+        keep_in_sync(&services);
         services
     }
 

@@ -51,7 +51,7 @@ pub(crate) async fn measure(url: &str, size: u64, round: &str) -> anyhow::Result
     let services = in_process::start(url).await?;
     let watching = tokio::spawn({
         let services = services.clone();
-        async move { services.checker.listen().await }
+        async move { services.checker.keep_in_sync().await }
     });
     while !services.checker.is_listening() {
         tokio::time::sleep(Duration::from_millis(10)).await;

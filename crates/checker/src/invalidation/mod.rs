@@ -39,10 +39,10 @@ use latchkey_store::database::ChangeSource;
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
-    /// Keeps this node in step with the others while it is polled: it applies their invalidations,
-    /// and with Redis it sends the heartbeats that sharing rate limits needs. Without it every
-    /// check queries the database.
-    pub async fn listen(&self) {
+    /// Applies other nodes' invalidations while it is polled, and with Redis sends the heartbeats
+    /// that sharing rate limits needs. It never ends by itself. Without it every check queries the
+    /// database.
+    pub async fn keep_in_sync(&self) {
         tokio::join!(observe(self), redis_heartbeat::keep(self));
     }
 }

@@ -13,7 +13,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 
 use crate::test_app::{
-    Backend, Session, TestApp, listen, on_both_databases, outcome_of, query_value, text,
+    Backend, Session, TestApp, keep_in_sync, on_both_databases, outcome_of, query_value, text,
 };
 
 /// A call that takes tokens.
@@ -109,12 +109,12 @@ on_both_databases! {
     async fn node_queries_database_soon_after_its_listener_fails(app: TestApp) {
         let database = Database::open(&app.config.database_url).await.unwrap();
         let other = app.node(database).await;
-        let listening = listen(&other);
+        let syncing = keep_in_sync(&other);
         let ada = app.sign_in("ada").await;
         let secret = app.generate(&ada).await;
         hears(&other).await;
         assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
-        listening.abort();
+        syncing.abort();
         app.revoke(&ada, &text(&app.keys(&ada).await[0]["id"])).await;
         app.advance(Duration::from_millis(700));
         assert_eq!(outcome(&other, &secret).await, Outcome::RevokedKey);
@@ -245,10 +245,10 @@ async fn node_behind_pooler_listens_on_direct_url() {
     let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
     let open = Database::open_beside(url, Some(nowhere)).await.unwrap();
     let deaf = app.node(open).await;
-    listen(&deaf);
+    keep_in_sync(&deaf);
     let open = Database::open_beside(url, Some(url)).await.unwrap();
     let hearing = app.node(open).await;
-    listen(&hearing);
+    keep_in_sync(&hearing);
     hears(&hearing).await;
     assert!(!deaf.checker.is_listening(), "it listens to the direct URL only");
     let ada = app.sign_in("ada").await;

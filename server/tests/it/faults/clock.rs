@@ -11,7 +11,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{START, TestApp, listen, on_both_databases, outcome_of, text};
+use crate::test_app::{START, TestApp, keep_in_sync, on_both_databases, outcome_of, text};
 
 const DAY: i64 = 24 * 3_600 * 1_000;
 
@@ -20,7 +20,7 @@ async fn node(app: &TestApp, ahead: i64) -> (Services, Arc<ManualClock>) {
     let database = Database::open(&app.config.database_url).await.unwrap();
     let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(START)));
     let services = app.node_by(database, Arc::clone(&clock)).await;
-    listen(&services);
+    keep_in_sync(&services);
     hears(&services).await;
     clock.set_by(ahead);
     (services, clock)

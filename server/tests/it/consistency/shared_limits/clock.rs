@@ -14,7 +14,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, admitted, app, shares};
-use crate::test_app::{START, TestApp, denial, listen, text, token_estimate};
+use crate::test_app::{START, TestApp, denial, keep_in_sync, text, token_estimate};
 
 /// A key with these limits: its id and its secret.
 async fn key(app: &TestApp, limits: serde_json::Value) -> (String, String) {
@@ -40,7 +40,7 @@ async fn nodes_whose_clocks_differ_share_the_servers_minute() {
     clock.advance(Duration::from_mins(10));
     let database = Database::open(&app.config.database_url).await.unwrap();
     let other = app.node_by(database, Arc::clone(&clock)).await;
-    listen(&other);
+    keep_in_sync(&other);
     shares(&other, true).await;
     let (_, secret) = key(&app, json!({"name": "rpm", "rpm": 10})).await;
     assert_eq!(admitted(std::slice::from_ref(&app.services), &secret, 6, 0).await, 6);

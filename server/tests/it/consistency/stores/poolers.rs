@@ -9,7 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::programs::{Program, pgbouncer, refusal};
-use crate::test_app::{Backend, TestApp, listen, new_postgres_database, text};
+use crate::test_app::{Backend, TestApp, keep_in_sync, new_postgres_database, text};
 
 fn port(url: &str) -> u16 {
     let (_, rest) = url.split_once('@').unwrap();
@@ -60,7 +60,7 @@ async fn session_pooler_with_enough_connections_works() {
     Database::check_way(&pooler.url(&url), None, [7; 8]).await.unwrap();
     let database = Database::open(&pooler.url(&url)).await.unwrap();
     let node = app.node(database).await;
-    listen(&node);
+    keep_in_sync(&node);
     let began = Instant::now();
     while !node.checker.is_listening() {
         assert!(began.elapsed() < Duration::from_secs(10), "nothing is heard: {}", pooler.log());

@@ -9,7 +9,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, admitted, heard, shares};
-use crate::test_app::{Backend, TestApp, listen, text};
+use crate::test_app::{Backend, TestApp, keep_in_sync, text};
 
 /// Why a node does not start with such a `REDIS_URL`; none: it starts.
 async fn refusal(app: &TestApp, url: &str) -> Option<String> {
@@ -71,14 +71,14 @@ async fn nodes_that_never_reached_redis_share_the_limit() {
     let ada = app.pro("ada").await;
     let secret = text(&app.create(&ada, &json!({"name": "rpm", "rpm": 50})).await["key"]);
     assert_eq!(admitted(&nodes, &secret, 50, 0).await, 50);
-    nodes[0].checker.leave_redis().await.unwrap();
+    nodes[0].checker.leave_membership().await.unwrap();
 }
 
 /// Two nodes that share their limits and know of each other.
 async fn two_nodes(redis: &Redis) -> (TestApp, [Services; 2]) {
     let app = TestApp::with(Backend::Postgres, &[&redis.argument()]).await;
     let other = app.node(Database::open(&app.config.database_url).await.unwrap()).await;
-    listen(&other);
+    keep_in_sync(&other);
     let nodes = [app.services.clone(), other];
     for node in &nodes {
         shares(node, true).await;
