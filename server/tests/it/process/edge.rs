@@ -1,5 +1,7 @@
 //! The edge of the server: its connections and its metrics.
 
+use std::collections::BTreeSet;
+
 use http_body_util::Empty;
 use hyper::body::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -12,6 +14,23 @@ use crate::test_app::{Backend, TestApp, traces};
 
 pub(crate) fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// What `/metrics` says in Prometheus' older format, as rows of the table in `docs/operation.md`.
+fn metric_rows(text: &str) -> BTreeSet<String> {
+    let helps = text.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    let rows = helps.map(|(name, help)| {
+        let start = format!("# TYPE {name} ");
+        let kind = text.lines().find_map(|line| line.strip_prefix(start.as_str())).unwrap();
+        format!("| `{name}` | {kind} | {help} |")
+    });
+    rows.collect()
+}
+
+fn documented_metrics() -> BTreeSet<String> {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operation.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    page.lines().filter(|line| line.starts_with("| `latchkey_")).map(str::to_owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,6 +56,7 @@ async fn metrics_are_on_a_listener_of_their_own() {
         "latchkey_key_cache_entries{kind=\"key\"} 1",
         "latchkey_invalidation_listener_up 1",
         "latchkey_budget_leases 0",
+        "latchkey_ingest_rejected_requests_total 0",
         "latchkey_database_connections{pool=\"writer\",state=\"used\"} 0",
         "latchkey_http_request_duration_seconds_count{route=\"ingest\"} 3",
         "# UNIT latchkey_http_request_duration_seconds seconds",
@@ -49,6 +69,12 @@ async fn metrics_are_on_a_listener_of_their_own() {
     let older = older.text().await.unwrap();
     assert!(older.contains("# TYPE latchkey_checks_total counter\n"), "{older}");
     assert!(!older.contains("# EOF"), "{older}");
+    let (shown, documented) = (metric_rows(&older), documented_metrics());
+    let undocumented: Vec<_> = shown.difference(&documented).collect();
+    assert!(undocumented.is_empty(), "docs/operation.md lacks {undocumented:#?}");
+    let missing: Vec<_> = documented.difference(&shown).collect();
+    let is_of_redis = |row: &str| row.starts_with("| `latchkey_redis_limiter_up` ");
+    assert!(matches!(missing[..], [row] if is_of_redis(row)), "not shown: {missing:#?}");
     assert!(!text.contains(&key), "no secret stands in a metric");
     let public = client.get(format!("{}/metrics", process.base)).send().await.unwrap();
     assert_eq!(public.status(), 404, "never on the public address");
