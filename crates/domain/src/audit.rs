@@ -43,8 +43,12 @@ macro_rules! actions {
 actions! {
     /// A key was created.
     KeyCreated = "key.created", "Created key";
-    /// A key's name, limits or expiry were updated.
+    /// A key's name, limits, attributes or expiry were updated.
     KeyChanged = "key.changed", "Changed key";
+    /// A key was disabled.
+    KeyDisabled = "key.disabled", "Disabled key";
+    /// A disabled key was enabled again.
+    KeyEnabled = "key.enabled", "Enabled key";
     /// A key's secret was rotated.
     KeyRotated = "key.rotated", "Rotated key";
     /// The grace period of a key's previous secret was ended early.

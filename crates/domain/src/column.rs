@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::api::{ApplicationEnvironment, SessionEndReason};
+use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
 use crate::digest::KeyDigest;
 use crate::id::{
@@ -23,6 +24,7 @@ use crate::key::{Environment, KeyKind};
 use crate::limit::{AllowList, Limit, Period};
 use crate::outcome::Outcome;
 use crate::role::Role;
+use crate::scope::Scopes;
 use crate::secret::{KeyHint, KeyPrefix};
 use crate::tier::{Tier, TierOverrides};
 use crate::time::Timestamp;
@@ -190,8 +192,11 @@ macro_rules! texts {
 }
 
 texts! {
+    ExternalId = "external ID",
     KeyHint = "key hint",
     KeyPrefix = "key prefix",
+    Metadata = "metadata",
+    Tag = "tag",
 }
 
 /// The 32 bytes of the digest.
@@ -258,20 +263,30 @@ impl<T: Serialize + DeserializeOwned + PartialEq> Column for AllowList<T> {
 value_traits!(AllowList<T>, T: Serialize + DeserializeOwned + PartialEq);
 
 /// JSON as text.
-impl Column for TierOverrides {
-    type Stored = String;
-    const NAME: &'static str = "tier override";
+macro_rules! json_texts {
+    ($($type:ty = $name:literal,)*) => {$(
+        impl Column for $type {
+            type Stored = String;
+            const NAME: &'static str = $name;
 
-    fn store(self) -> String {
-        json(&self)
-    }
+            fn store(self) -> String {
+                json(&self)
+            }
 
-    fn restore(stored: String) -> Option<Self> {
-        serde_json::from_str(&stored).ok()
-    }
+            fn restore(stored: String) -> Option<Self> {
+                serde_json::from_str(&stored).ok()
+            }
+        }
+
+        value_traits!($type);
+    )*};
 }
 
-value_traits!(TierOverrides);
+json_texts! {
+    Scopes = "scopes",
+    Tags = "tags",
+    TierOverrides = "tier override",
+}
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("lists and structs of plain values have a JSON form")
@@ -312,6 +327,14 @@ mod tests {
         let projects = Some(Count::new(3).unwrap());
         let overrides = TierOverrides { projects, ..TierOverrides::NONE };
         assert_stored(&overrides, r#"{"projects":3}"#);
+        assert_stored(&"user_8123".parse::<ExternalId>().unwrap(), "user_8123");
+        assert_stored(&"a \"b\"".parse::<Tag>().unwrap(), "a \"b\"");
+        let tags = vec!["a \"b\"".parse().unwrap(), "é".parse().unwrap()];
+        assert_stored(&Tags::new(tags).unwrap(), r#"["a \"b\"","é"]"#);
+        let scopes = vec!["orders:*".parse().unwrap()];
+        assert_stored(&Scopes::new(scopes).unwrap(), r#"["orders:*"]"#);
+        let metadata: Metadata = r#"{"n": 12345678901234567890123}"#.parse().unwrap();
+        assert_stored(&metadata, r#"{"n":12345678901234567890123}"#);
     }
 
     #[test]
@@ -346,7 +369,8 @@ mod tests {
         assert!(refuses::<Tokens>(0_i64) && refuses::<Tokens>(-1_i64) && refuses::<KeyId>("x"));
         assert!(refuses::<AllowList<ModelName>>("[]") && refuses::<TierOverrides>("3"));
         assert!(refuses::<KeyHint>("lk_live_7Qm2") && refuses::<KeyPrefix>("LK"));
-        assert!(refuses::<KeyDigest>(vec![7_u8; 31]));
+        assert!(refuses::<KeyDigest>(vec![7_u8; 31]) && refuses::<ExternalId>("none"));
+        assert!(refuses::<Tags>("{}") && refuses::<Scopes>("[\"a b\"]") && refuses::<Metadata>("3"));
         let error = ImpossibleValue(<Role as Column>::NAME).to_error().to_string();
         assert!(error.ends_with("the database holds an impossible role"), "{error}");
     }

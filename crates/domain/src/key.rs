@@ -61,6 +61,8 @@ impl Environment {
 pub enum KeyStatus {
     /// The key can be used.
     Active,
+    /// The key was disabled and can be enabled again.
+    Disabled,
     /// The time `expires_at` has passed.
     Expired,
     /// The key was revoked. This is final.
@@ -71,17 +73,20 @@ words!(KeyStatus);
 from_words!(KeyStatus);
 
 impl KeyStatus {
-    /// The status at `now`. A revoked key is never reported as expired; a key is expired from the
-    /// instant of `expires_at`.
+    /// The status at `now`. A revoked key is never reported as expired, and an expired one never as
+    /// disabled; a key is expired from the instant of `expires_at`.
     pub fn at(
         now: Timestamp,
         revoked_at: Option<Timestamp>,
         expires_at: Option<Timestamp>,
+        disabled: bool,
     ) -> Self {
         if revoked_at.is_some() {
             Self::Revoked
         } else if expires_at.is_some_and(|end| end <= now) {
             Self::Expired
+        } else if disabled {
+            Self::Disabled
         } else {
             Self::Active
         }
@@ -95,9 +100,18 @@ mod tests {
     #[test]
     fn key_is_expired_from_its_exact_expiry() {
         let end = Timestamp::from_millis(1_000);
-        let at = |now| KeyStatus::at(Timestamp::from_millis(now), None, Some(end));
+        let at = |now| KeyStatus::at(Timestamp::from_millis(now), None, Some(end), false);
         assert_eq!(at(999), KeyStatus::Active);
         assert_eq!(at(1_000), KeyStatus::Expired);
-        assert_eq!(KeyStatus::at(end, Some(end), Some(end)), KeyStatus::Revoked);
+        assert_eq!(KeyStatus::at(end, Some(end), Some(end), false), KeyStatus::Revoked);
+    }
+
+    #[test]
+    fn revoked_comes_before_expired_before_disabled() {
+        let (before, end) = (Timestamp::from_millis(999), Timestamp::from_millis(1_000));
+        assert_eq!(KeyStatus::at(before, None, None, true), KeyStatus::Disabled);
+        assert_eq!(KeyStatus::at(before, None, Some(end), true), KeyStatus::Disabled);
+        assert_eq!(KeyStatus::at(end, None, Some(end), true), KeyStatus::Expired);
+        assert_eq!(KeyStatus::at(before, Some(end), Some(end), true), KeyStatus::Revoked);
     }
 }

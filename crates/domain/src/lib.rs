@@ -6,11 +6,13 @@
 //! rule.
 
 pub mod api;
+pub mod attribute;
 pub mod audit;
 #[cfg(feature = "sea-orm")]
 pub mod column;
 pub mod credentials;
 pub mod digest;
+mod distinct;
 pub mod id;
 pub mod json;
 pub mod key;
@@ -25,6 +27,7 @@ pub mod permission;
 pub mod problem;
 pub mod query;
 pub mod role;
+pub mod scope;
 pub mod secret;
 pub mod slug;
 pub mod tier;

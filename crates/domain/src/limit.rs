@@ -8,6 +8,7 @@ use chrono::{Datelike, Months, NaiveDate, NaiveTime};
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::distinct::distinct;
 use crate::time::Timestamp;
 use crate::whole;
 use crate::word::{from_name, from_words, words};
@@ -255,12 +256,7 @@ impl<T: PartialEq> AllowList<T> {
         if all.len() > Self::MAX {
             return Err(InvalidAllowList::TooMany);
         }
-        let mut list: Vec<T> = Vec::new();
-        for one in all {
-            if !list.contains(&one) {
-                list.push(one);
-            }
-        }
+        let list = distinct(all);
         if list.is_empty() { Err(InvalidAllowList::Empty) } else { Ok(Self(list)) }
     }
 }

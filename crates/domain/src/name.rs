@@ -58,7 +58,8 @@ const NAME: &str = concat!(
 const DESCRIPTION: &str =
     r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]*$";
 
-fn is_control(character: char) -> bool {
+/// Whether a character is invisible, or changes the writing direction.
+pub(crate) fn is_control(character: char) -> bool {
     let turns_direction = matches!(
         character,
         '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'

@@ -23,12 +23,16 @@ pub enum Outcome {
     RevokedKey,
     /// The key has expired.
     ExpiredKey,
+    /// The key is disabled.
+    DisabledKey,
     /// The key is for another application, or its kind is not accepted here.
     WrongScope,
     /// The caller's IP address is not in the key's allowed networks.
     IpNotAllowed,
     /// The key may not use this model.
     ModelNotAllowed,
+    /// The key does not have the scopes that the request needs.
+    InsufficientScope,
     /// The key's requests per minute are exhausted.
     RateLimited,
     /// The key's tokens per minute are exhausted.
@@ -55,8 +59,12 @@ impl Outcome {
             | Self::MalformedKey
             | Self::UnknownKey
             | Self::RevokedKey
-            | Self::ExpiredKey => 401,
-            Self::WrongScope | Self::IpNotAllowed | Self::ModelNotAllowed => 403,
+            | Self::ExpiredKey
+            | Self::DisabledKey => 401,
+            Self::WrongScope
+            | Self::IpNotAllowed
+            | Self::ModelNotAllowed
+            | Self::InsufficientScope => 403,
             Self::RateLimited
             | Self::TokenRateLimited
             | Self::TooManyParallelRequests
@@ -81,12 +89,14 @@ impl Outcome {
             }
             Self::RevokedKey => "This key was revoked. Use another key.",
             Self::ExpiredKey => "This key has expired. Use another key.",
+            Self::DisabledKey => "This key is disabled. Enable it or use another key.",
             Self::WrongScope => {
                 "This key is not valid for this application or this type of \
                                  request."
             }
             Self::IpNotAllowed => "This key may not be used from this IP address.",
             Self::ModelNotAllowed => "This key may not use this model.",
+            Self::InsufficientScope => "This key does not have the scopes that this request needs.",
             Self::RateLimited => "This key has reached its requests per minute. Wait and retry.",
             Self::TokenRateLimited => "This key has reached its tokens per minute. Wait and retry.",
             Self::TooManyParallelRequests => {

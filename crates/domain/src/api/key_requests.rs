@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::present;
+use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::id::ApplicationId;
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::query::QueryText;
+use crate::scope::Scopes;
 use crate::time::Timestamp;
 use crate::whole;
 use crate::word::{from_words, words};
@@ -59,6 +61,21 @@ pub struct KeyRequest {
     /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// Whether to create the key disabled. It still takes a slot of the plan.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Your own ID of whoever uses the key. Several keys may have the same.
+    #[serde(default)]
+    pub external_id: Option<ExternalId>,
+    /// A JSON object of your own, which is returned as it is.
+    #[serde(default)]
+    pub metadata: Option<Metadata>,
+    /// Words to find keys by.
+    #[serde(default)]
+    pub tags: Option<Tags>,
+    /// What the key may be used for, in your own words. Only for API keys.
+    #[serde(default)]
+    pub scopes: Option<Scopes>,
 }
 
 const fn api() -> KeyKind {
@@ -66,7 +83,7 @@ const fn api() -> KeyKind {
 }
 
 impl KeyRequest {
-    /// A request without limits.
+    /// A request without limits and attributes.
     pub fn new(name: Name, kind: KeyKind) -> Self {
         Self {
             name,
@@ -82,6 +99,11 @@ impl KeyRequest {
             allowed_models: None,
             allowed_cidrs: None,
             expires_at: None,
+            disabled: false,
+            external_id: None,
+            metadata: None,
+            tags: None,
+            scopes: None,
         }
     }
 }
@@ -120,6 +142,18 @@ pub struct InferenceKeyRequest {
     /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
+    /// Whether to create the key disabled. It still takes a slot of the plan.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Your own ID of whoever uses the key. Several keys may have the same.
+    #[serde(default)]
+    pub external_id: Option<ExternalId>,
+    /// A JSON object of your own, which is returned as it is.
+    #[serde(default)]
+    pub metadata: Option<Metadata>,
+    /// Words to find keys by.
+    #[serde(default)]
+    pub tags: Option<Tags>,
 }
 
 impl From<InferenceKeyRequest> for KeyRequest {
@@ -134,6 +168,10 @@ impl From<InferenceKeyRequest> for KeyRequest {
             allowed_models: request.allowed_models,
             allowed_cidrs: request.allowed_cidrs,
             expires_at: request.expires_at,
+            disabled: request.disabled,
+            external_id: request.external_id,
+            metadata: request.metadata,
+            tags: request.tags,
             ..Self::new(request.name, KeyKind::Inference)
         }
     }
@@ -180,6 +218,26 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Timestamp>))]
     pub expires_at: Option<Option<Timestamp>>,
+    /// Disables the key, or enables it again. While it is disabled, every check denies it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub disabled: Option<bool>,
+    /// Your own ID of whoever uses the key.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ExternalId>))]
+    pub external_id: Option<Option<ExternalId>>,
+    /// Replaces the metadata. Null empties it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Metadata>))]
+    pub metadata: Option<Option<Metadata>>,
+    /// Replaces the tags. Null removes all.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tags>))]
+    pub tags: Option<Option<Tags>>,
+    /// Replaces the scopes of an API key. Null removes all.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Scopes>))]
+    pub scopes: Option<Option<Scopes>>,
 }
 
 /// Body of `POST /v1/keys/{id}/rotate`.
@@ -206,6 +264,12 @@ pub struct KeyFilter {
     pub status: Option<KeyStatus>,
     /// Only keys of this application.
     pub application_id: Option<ApplicationId>,
+    /// Only keys with this external ID.
+    #[serde(default, deserialize_with = "ExternalId::given")]
+    pub external_id: Option<ExternalId>,
+    /// Only keys with this tag.
+    #[serde(default, deserialize_with = "Tag::given")]
+    pub tag: Option<Tag>,
     /// Whether to include archived keys.
     #[serde(default)]
     pub archived: bool,

@@ -1,13 +1,16 @@
 //! Keys as the API and the dashboard represent them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use super::BudgetState;
+use crate::attribute::{ExternalId, Metadata, Tags};
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
+use crate::scope::Scopes;
 use crate::secret::{KeyHint, SecretKey};
 use crate::time::Timestamp;
 
@@ -34,6 +37,8 @@ pub struct ApiKey {
     pub status: KeyStatus,
     /// Whether the key is archived. Archived keys are hidden from lists by default.
     pub archived: bool,
+    /// Whether the key is disabled. A revoked or expired key may be disabled too.
+    pub disabled: bool,
     /// Maximum requests per minute; null if not limited.
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute; null if not limited.
@@ -44,6 +49,14 @@ pub struct ApiKey {
     pub token_limit: Option<Tokens>,
     /// Period of the token budget; null if the key has no budget.
     pub token_limit_period: Option<Period>,
+    /// The customer's own ID of whoever uses the key; null if none.
+    pub external_id: Option<ExternalId>,
+    /// The customer's own JSON, exactly as it was sent but for white space.
+    pub metadata: Metadata,
+    /// Tags of the key.
+    pub tags: Tags,
+    /// Scopes of an API key. A final `*` stands for any rest.
+    pub scopes: Scopes,
     /// Models that the key may use; null for all models available to the project.
     pub allowed_models: Option<AllowList<ModelName>>,
     /// Networks that the key may be used from; null for any.
@@ -65,7 +78,7 @@ pub struct ApiKey {
 }
 
 /// A key in the dashboard's lists, with details that the API has in other places.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKey {
     /// The key, as the API returns it.
@@ -77,6 +90,26 @@ pub struct ListedKey {
     pub old_secret: Option<OldSecret>,
     /// State of the token budget; null if the key has none.
     pub budget: Option<BudgetState>,
+}
+
+/// serde buffers what it flattens, and the buffer has no raw text of [`Metadata`]. So the row is read
+/// twice instead.
+impl<'de> Deserialize<'de> for ListedKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Details {
+            last_used_ip: Option<String>,
+            old_secret: Option<OldSecret>,
+            budget: Option<BudgetState>,
+        }
+
+        let row = Box::<RawValue>::deserialize(deserializer)?;
+        let key = serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
+        let details: Details =
+            serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
+        let Details { last_used_ip, old_secret, budget } = details;
+        Ok(Self { key, last_used_ip, old_secret, budget })
+    }
 }
 
 /// A rotated secret that is still valid during its grace period.
@@ -142,5 +175,36 @@ impl<'de> Deserialize<'de> for RevealedSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn listed_key_keeps_large_numbers_of_metadata() {
+        let metadata = r#"{"n":12345678901234567890123}"#;
+        let row = json!({
+            "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "api",
+            "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
+            "name": "a", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
+            "status": "disabled", "archived": false, "disabled": true, "rpm": null, "tpm": null,
+            "max_parallel": null, "token_limit": null, "token_limit_period": null,
+            "external_id": "user_8123", "metadata": {}, "tags": ["a"], "scopes": ["b:*"],
+            "allowed_models": null, "allowed_cidrs": null, "created_at": "2026-11-30T00:00:00Z",
+            "created_by": "usr_01h455vb4pex5vsknk084sn02q", "expires_at": null,
+            "revoked_at": null, "archived_at": null, "last_used_at": null, "permissions": null,
+            "last_used_ip": "203.0.113.7", "old_secret": null, "budget": null,
+        });
+        let text = row.to_string().replace(r#""metadata":{}"#, &format!(r#""metadata":{metadata}"#));
+        let listed: ListedKey = serde_json::from_str(&text).unwrap();
+        assert_eq!(listed.key.metadata.as_str(), metadata);
+        assert_eq!(listed.last_used_ip.as_deref(), Some("203.0.113.7"));
+        let again = serde_json::to_string(&listed).unwrap();
+        assert!(again.contains(metadata), "{again}");
+        assert_eq!(serde_json::from_str::<ListedKey>(&again).unwrap(), listed);
     }
 }
