@@ -22,7 +22,7 @@ use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use database::{count_rows, query_value};
+pub(crate) use database::{count_rows, new_postgres_database, query_value};
 pub(crate) use keys::{outcome_of, unknown_key};
 
 /// Runs each test on both databases.
@@ -97,11 +97,7 @@ impl TestApp {
 
     /// An app whose server has other settings too.
     pub(crate) async fn with(backend: Backend, arguments: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let url = match backend {
-            Backend::Sqlite => format!("sqlite://{}/latchkey.db", folder.path().display()),
-            Backend::Postgres => new_postgres_database().await,
-        };
+        let (url, folder) = database::migrated(backend).await;
         Self::over(folder, &url, arguments).await
     }
 
@@ -426,11 +422,6 @@ pub(crate) fn person(login: &str) -> Person {
         name: Some(format!("{login} the person")),
         email: None,
     }
-}
-
-/// An empty database on the test PostgreSQL.
-pub(crate) async fn new_postgres_database() -> String {
-    latchkey_test_database::on_postgres("it", "").await
 }
 
 /// What a call needs whose prompt has so many tokens and whose answer may have so many.
