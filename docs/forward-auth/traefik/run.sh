@@ -1,0 +1,16 @@
+#!/bin/sh
+# Starts Traefik with dynamic.yml. Its static settings take no variables in a file, so they are arguments.
+#
+#   export LISTEN=127.0.0.1:8080 LATCHKEY_URL=http://127.0.0.1:3000 LATCHKEY_ID=prj_… UPSTREAM_URL=http://127.0.0.1:8000
+#   export CHECK_ADDRESS=127.0.0.1:8081    # a free address of this machine, on which Traefik asks itself
+#   sh run.sh
+set -eu
+: "${LATCHKEY_URL:?}" "${LATCHKEY_ID:?}" "${UPSTREAM_URL:?}"
+exec "${TRAEFIK:-traefik}" \
+    --entryPoints.web.address="$LISTEN" \
+    --entryPoints.check.address="$CHECK_ADDRESS" \
+    --entryPoints.check.forwardedHeaders.trustedIPs=127.0.0.1/32 \
+    --providers.file.filename="$(dirname "$0")/dynamic.yml" \
+    --providers.file.watch=false \
+    --global.checkNewVersion=false --global.sendAnonymousUsage=false \
+    --log.level=ERROR
