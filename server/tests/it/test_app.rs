@@ -17,7 +17,7 @@ use latchkey_server::{AppState, HttpService, connections, http_client};
 use latchkey_services::clock::ManualClock;
 use latchkey_services::{Database, Services};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode};
 use sea_orm::DatabaseConnection;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -82,6 +82,12 @@ pub(crate) fn keep_in_sync(services: &Services) -> tokio::task::AbortHandle {
     tokio::spawn(async move { services.checker.keep_in_sync().await }).abort_handle()
 }
 
+/// A builder for a client as a server's own, but without root certificates: reading them takes
+/// time, and no server of a test has a certificate that they would vouch for.
+pub(crate) fn client_builder() -> ClientBuilder {
+    http_client().tls_certs_only([])
+}
+
 /// What makes an app's server one without GitHub.
 pub(crate) const LOCAL: [&str; 2] =
     ["--latchkey-github-client-id=", "--latchkey-github-client-secret="];
@@ -123,7 +129,7 @@ impl TestApp {
         keep_in_sync(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
         tokio::spawn(connections::serve(listener, HttpService::new(state), std::future::pending()));
-        let http = http_client().build().unwrap();
+        let http = client_builder().build().unwrap();
         Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
     }
 

@@ -1,12 +1,11 @@
 //! Secrets that people put in the wrong place are neither logged nor repeated.
 
 use axum::http::Method;
-use latchkey_server::http_client;
 use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::process::{Process, command, log_file, sign_in};
-use crate::test_app::text;
+use crate::test_app::{client_builder, text};
 
 /// A running binary that logs all it can, and somebody who is signed in.
 struct Talkative {
@@ -20,7 +19,7 @@ struct Talkative {
 impl Talkative {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let http = http_client().build().unwrap();
+        let http = client_builder().build().unwrap();
         let mut talkative = command(&folder);
         talkative.env("RUST_LOG", "debug");
         let process = Process::start_command(talkative, &folder, &http).await;

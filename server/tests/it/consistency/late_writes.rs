@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use latchkey_server::http_client;
 use reqwest::{Client, Method, StatusCode};
 use sea_orm::DatabaseConnection;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::test_app::{Session, TestApp, on_both_databases, query_value, text};
+use crate::test_app::{Session, TestApp, client_builder, on_both_databases, query_value, text};
 
 const WRITERS: usize = 24;
 const ROUNDS: usize = 12;
@@ -85,7 +84,7 @@ impl Race {
         let owner = app.sign_in("ada").await;
         app.set_tier(&owner, "enterprise").await;
         let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
-        let clients = (0..WRITERS).map(|_| http_client().build().unwrap()).collect();
+        let clients = (0..WRITERS).map(|_| client_builder().build().unwrap()).collect();
         Self { app, database, clients, owner }
     }
 

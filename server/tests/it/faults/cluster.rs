@@ -3,7 +3,6 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use latchkey_server::http_client;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -12,7 +11,7 @@ use super::traffic::{Answer, Traffic, Work};
 use super::{RECOVERY, until};
 use crate::process::edge::free_address;
 use crate::process::{self, Process};
-use crate::test_app::text;
+use crate::test_app::{client_builder, text};
 
 pub(super) const NODES: usize = 3;
 
@@ -74,7 +73,7 @@ impl Cluster {
         ];
         arguments.extend_from_slice(settings);
         // None is kept open: a node that dies takes no other's request with it.
-        let client = http_client().pool_max_idle_per_host(0).timeout(RECOVERY).build().unwrap();
+        let client = client_builder().pool_max_idle_per_host(0).timeout(RECOVERY).build().unwrap();
         let nodes: Vec<_> = std::iter::repeat_with(Node::new).take(NODES).collect();
         let mut application = String::new();
         for node in &nodes {

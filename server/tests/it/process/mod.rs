@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use clap::{Args, CommandFactory};
 use latchkey_server::cli::{CargoLeptos, Cli};
-use latchkey_server::http_client;
 use reqwest::Client;
 use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::test_app::{LOCAL_CODE, count_rows, refresh_cookie, text, traces};
+use crate::test_app::{LOCAL_CODE, client_builder, count_rows, refresh_cookie, text, traces};
 
 pub(crate) struct Process {
     child: Child,
@@ -144,7 +143,7 @@ pub(crate) async fn generate(client: &Client, base: &str, jwt: &str, application
 }
 
 pub(crate) fn client() -> Client {
-    http_client().build().unwrap()
+    client_builder().build().unwrap()
 }
 
 async fn ingest(client: &Client, base: &str, key: &str) -> reqwest::Response {
