@@ -84,7 +84,7 @@ export const test = base.extend<PerTest, PerWorker>({
   dashboard: async ({ page, latchkey }, use) => use(new Dashboard(page, latchkey.url)),
 
   application: async ({ dashboard, person }, use) => {
-    await dashboard.signIn(person.login);
+    await dashboard.signInPastLogin(person.login);
     await dashboard.openApplication();
     await use(dashboard);
   },

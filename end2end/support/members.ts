@@ -114,7 +114,7 @@ export class Members {
   /** Invites somebody, who signs in in another browser, accepts, and looks at this page there. */
   async join(colleague: Person, elsewhere: Dashboard, role: RoleName = "Member"): Promise<Members> {
     await this.inviteAs(role, colleague.login);
-    await elsewhere.signIn(colleague.login);
+    await elsewhere.signInPastLogin(colleague.login);
     const theirs = this.seenIn(elsewhere);
     await theirs.accept();
     await theirs.open();

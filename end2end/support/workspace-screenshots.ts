@@ -107,7 +107,7 @@ async function withoutRights(workspace: Workspace, { person, colleague, elsewher
   const { organization, user } = await new Members(dashboard, projectId).ids(person);
   const members = `/v1/organizations/${organization}/members`;
   expect((await workspace.api("POST", members, { login: colleague.login, role: "owner" })).status).toBe(201);
-  await elsewhere.signIn(colleague.login);
+  await elsewhere.signInPastLogin(colleague.login);
   const theirs = new Workspace(elsewhere);
   expect((await theirs.api("POST", `/v1/me/invitations/${organization}/accept`)).status).toBe(204);
   expect((await theirs.api("PATCH", `${members}/${user}`, { role: "viewer" })).status).toBe(200);
