@@ -1,5 +1,7 @@
 //! Usage of keys and projects, and the dry run of a check.
 
+#[cfg(feature = "ssr")]
+use latchkey_domain::api::ProjectUsageFilter;
 use latchkey_domain::api::{DryRun, DryRunRequest, KeyActivity, QuotaState, Usage};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
@@ -33,7 +35,8 @@ server_function! {
         range: UsageRange,
     ) -> Usage {
         let (services, actor) = caller().await?;
-        Ok(latchkey_services::usage::of_project(&services, &actor, project_id, environment, range)
+        let filter = ProjectUsageFilter { environment, ..ProjectUsageFilter::default() };
+        Ok(latchkey_services::usage::of_project(&services, &actor, project_id, &filter, range)
             .await?)
     }
 }

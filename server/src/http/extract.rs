@@ -1,12 +1,12 @@
 //! Extractors for paths, queries and pages, with errors that say what is wrong.
 
+use std::fmt::Display;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use latchkey_domain::api::PageLimit;
 use latchkey_domain::problem::{ErrorCode, Problem};
-use latchkey_domain::query::{InvalidQueryText, QueryText};
 use latchkey_services::PageRequest;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -80,6 +80,18 @@ pub(crate) fn one_of<T: DeserializeOwned>(
         .map_err(|_| Problem::invalid(name, message).into())
 }
 
+/// A parameter that is a text of a certain form. An empty one was not given.
+///
+/// # Errors
+/// 422 naming the parameter.
+pub(crate) fn parsed<T: FromStr<Err: Display>>(
+    name: &str,
+    text: Option<String>,
+) -> Result<Option<T>, Refusal> {
+    let refused = |invalid: T::Err| Problem::invalid(name, invalid.to_string());
+    Ok(given(text).map(|text| text.parse()).transpose().map_err(refused)?)
+}
+
 /// A parameter that is `true` or `false`, the default. An empty one is neither.
 ///
 /// # Errors
@@ -90,15 +102,6 @@ pub(crate) fn flag(name: &str, text: Option<&str>) -> Result<bool, Refusal> {
         Some("true") => Ok(true),
         Some(_) => Err(Problem::invalid(name, "Use true or false.").into()),
     }
-}
-
-/// A parameter that is a search text.
-///
-/// # Errors
-/// 422 naming the parameter.
-pub(crate) fn query_text(name: &str, text: Option<String>) -> Result<Option<QueryText>, Refusal> {
-    let refused = |invalid: InvalidQueryText| Problem::invalid(name, invalid.to_string());
-    Ok(given(text).map(|text| text.parse()).transpose().map_err(refused)?)
 }
 
 /// `?limit` and `?cursor` of a list.

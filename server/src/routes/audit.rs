@@ -17,7 +17,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{ListPage, PageParams, Params, PathId, given, one_of, query_text};
+use crate::http::extract::{ListPage, PageParams, Params, PathId, given, one_of, parsed};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, IsNotAdmin, NoAccess};
 
@@ -46,7 +46,7 @@ impl AuditParams {
             Ok(given(text).map(|text| Timestamp::parse(&text)).transpose().map_err(wrong)?)
         };
         Ok(AuditFilter {
-            actor: query_text("actor", self.actor)?,
+            actor: parsed("actor", self.actor)?,
             action: one_of("action", self.action, "Unknown action.")?,
             from: time("from", self.from)?,
             to: time("to", self.to)?,

@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 use latchkey_domain::api::KeySort;
+use latchkey_domain::attribute::Tag;
 use latchkey_domain::problem::Problem;
 use latchkey_domain::query::QueryText;
 use utoipa::openapi::OpenApi as Document;
@@ -43,7 +44,7 @@ use crate::state::AppState;
         (name = "Operation", description = "Health checks"),
     ),
     // Those that are in parameters or sets of responses alone: their derives do not bring them.
-    components(schemas(KeySort, Problem, QueryText)),
+    components(schemas(KeySort, Problem, QueryText, Tag)),
     modifiers(&Security),
 )]
 pub(crate) struct ApiDoc;

@@ -11,7 +11,7 @@ refusals! {
     KeyNotRotated { 409: "`conflict`: the key is revoked or expired; `idempotency_replay`" }
 
     /// Only keys that are good no more are archived.
-    KeyIsActive { 409: "`conflict`: the key is active" }
+    KeyIsActive { 409: "`conflict`: the key is active or disabled" }
 }
 
 /// Declares the endpoints at `$path`: `$name` is what their operation IDs end in, `$key` and
@@ -43,7 +43,8 @@ macro_rules! key_actions {
             operation_id = concat!("change_", $name),
             summary = concat!("Update ", $a_key),
             description = "Omitted fields are left unchanged; null clears a field. Changes take \
-                           effect immediately.",
+                           effect immediately: `disabled` stops the key as a revocation does, \
+                           until it is enabled again.",
             tag = "Keys",
             params(("keyId" = KeyId, Path)),
             request_body(content = KeyPatch),

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use latchkey_domain::api::{
     ApiKey, CreatedKey, KeyFilter, KeyPatch, KeyRequest, KeySort, Page, RotateRequest,
 };
+use latchkey_domain::attribute::{ExternalId, Tag};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::query::QueryText;
@@ -15,7 +16,7 @@ use utoipa::IntoParams;
 use super::key_actions::{KeyIsActive, KeyNotChanged, KeyNotRotated, key_actions};
 use crate::http::auth::Caller;
 use crate::http::extract::{
-    ListPage, PageParams, Params, PathId, flag, given, no_such_id, one_of, query_text,
+    ListPage, PageParams, Params, PathId, flag, given, no_such_id, one_of, parsed,
 };
 use crate::http::idempotency::IdempotencyKey;
 use crate::http::json::Json;
@@ -32,12 +33,18 @@ pub(crate) struct KeyParams {
     /// Only keys of this environment: `live` or `test`.
     #[param(value_type = Option<Environment>)]
     environment: Option<String>,
-    /// Only keys with this status: `active`, `expired` or `revoked`.
+    /// Only keys with this status: `active`, `disabled`, `expired` or `revoked`.
     #[param(value_type = Option<KeyStatus>)]
     status: Option<String>,
     /// Only keys of this application.
     #[param(value_type = Option<latchkey_domain::id::ApplicationId>)]
     application_id: Option<String>,
+    /// Only keys with this external ID.
+    #[param(value_type = Option<ExternalId>)]
+    external_id: Option<String>,
+    /// Only keys with this tag.
+    #[param(value_type = Option<Tag>)]
+    tag: Option<String>,
     /// Whether to include archived keys. Defaults to `false`.
     #[param(value_type = Option<bool>)]
     archived: Option<String>,
@@ -56,12 +63,14 @@ impl KeyParams {
         Ok(KeyFilter {
             kind: one_of("kind", self.kind, "Use api, inference or service.")?,
             environment: one_of("environment", self.environment, "Use live or test.")?,
-            status: one_of("status", self.status, "Use active, expired or revoked.")?,
+            status: one_of("status", self.status, "Use active, disabled, expired or revoked.")?,
             application_id: application
                 .map(|text| text.parse().map_err(|_| no_such_id()))
                 .transpose()?,
+            external_id: parsed("external_id", self.external_id)?,
+            tag: parsed("tag", self.tag)?,
             archived,
-            q: query_text("q", self.q)?,
+            q: parsed("q", self.q)?,
             sort: one_of("sort", self.sort, "Use created or last_used.")?.unwrap_or_default(),
         })
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{ListPage, PageParams, Params, PathId, flag, one_of, query_text};
+use crate::http::extract::{ListPage, PageParams, Params, PathId, flag, one_of, parsed};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, NoAccess};
 
@@ -45,11 +45,11 @@ impl TraceParams {
         let kinds = "Use server, client, internal, producer, consumer or unspecified.";
         let root = flag("root", self.root.as_deref())?;
         Ok(TraceFilter {
-            trace_id: query_text("trace_id", self.trace_id)?,
+            trace_id: parsed("trace_id", self.trace_id)?,
             kind: one_of("kind", self.kind, kinds)?,
             status: one_of("status", self.status, "Use ok, error or unset.")?,
             root,
-            q: query_text("q", self.q)?,
+            q: parsed("q", self.q)?,
         })
     }
 }
@@ -73,9 +73,9 @@ pub(crate) struct LogParams {
 impl LogParams {
     fn filter(self) -> Result<LogFilter, Refusal> {
         Ok(LogFilter {
-            trace_id: query_text("trace_id", self.trace_id)?,
-            level: query_text("level", self.level)?,
-            q: query_text("q", self.q)?,
+            trace_id: parsed("trace_id", self.trace_id)?,
+            level: parsed("level", self.level)?,
+            q: parsed("q", self.q)?,
         })
     }
 }

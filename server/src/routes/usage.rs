@@ -3,7 +3,8 @@
 use axum::extract::State;
 use latchkey_domain::api::ApiKey;
 use latchkey_domain::api::Project;
-use latchkey_domain::api::Usage;
+use latchkey_domain::api::{ProjectUsageFilter, Usage};
+use latchkey_domain::attribute::{ExternalId, Tag};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
@@ -12,7 +13,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::http::auth::Caller;
-use crate::http::extract::{Params, PathId, one_of};
+use crate::http::extract::{Params, PathId, one_of, parsed};
 use crate::http::problem::Refusal;
 use crate::http::responses::{Invalid, NoCaller, NotFound, refusals};
 
@@ -46,15 +47,25 @@ impl RangeParams {
 /// Filter for a usage report.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(crate) struct EnvironmentParams {
+pub(crate) struct UsageParams {
     /// Only usage of keys of this environment. Defaults to both.
     #[param(value_type = Option<Environment>)]
     environment: Option<String>,
+    /// Only usage of keys that have this external ID now.
+    #[param(value_type = Option<ExternalId>)]
+    external_id: Option<String>,
+    /// Only usage of keys that have this tag now.
+    #[param(value_type = Option<Tag>)]
+    tag: Option<String>,
 }
 
-impl EnvironmentParams {
-    fn environment(self) -> Result<Option<Environment>, Refusal> {
-        one_of("environment", self.environment, "Use live or test.")
+impl UsageParams {
+    fn filter(self) -> Result<ProjectUsageFilter, Refusal> {
+        Ok(ProjectUsageFilter {
+            environment: one_of("environment", self.environment, "Use live or test.")?,
+            external_id: parsed("external_id", self.external_id)?,
+            tag: parsed("tag", self.tag)?,
+        })
     }
 }
 
@@ -117,7 +128,7 @@ pub(crate) async fn of_inference_key(
     path = "/v1/projects/{id}/usage",
     operation_id = "get_project_usage",
     tag = "Usage",
-    params(("id" = ProjectId, Path), RangeParams, EnvironmentParams),
+    params(("id" = ProjectId, Path), RangeParams, UsageParams),
     responses(
         (status = 200, description = "Usage up to now", body = Usage),
         NoCaller,
@@ -132,8 +143,8 @@ pub(crate) async fn of_project(
     Caller(actor): Caller,
     PathId(id): PathId<ProjectId>,
     Params(params): Params<RangeParams>,
-    Params(of): Params<EnvironmentParams>,
+    Params(of): Params<UsageParams>,
 ) -> Result<axum::Json<Usage>, Refusal> {
-    let (range, environment) = (params.range()?, of.environment()?);
-    Ok(axum::Json(usage::of_project(&services, &actor, id, environment, range).await?))
+    let (range, filter) = (params.range()?, of.filter()?);
+    Ok(axum::Json(usage::of_project(&services, &actor, id, &filter, range).await?))
 }

@@ -29,7 +29,10 @@ pub use telemetry::{
     TraceBatch, TraceEntry,
 };
 pub use telemetry_filter::{LogFilter, TraceFilter};
-pub use usage::{HourOfUse, KeyActivity, LastUsed, RecentDenial, Usage, UsageBucket, UsageTotals};
+pub use usage::{
+    HourOfUse, KeyActivity, LastUsed, ProjectUsageFilter, RecentDenial, Usage, UsageBucket,
+    UsageTotals,
+};
 pub use verify::{BudgetState, PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,

@@ -5,11 +5,27 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::BudgetState;
+use crate::attribute::{ExternalId, Tag};
 use crate::id::KeyId;
+use crate::key::Environment;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::token_usage::TokenUsage;
 use crate::usage::UsageRange;
+
+/// Which keys of a project a usage report is about. By default all but service keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ProjectUsageFilter {
+    /// Only keys of this environment.
+    pub environment: Option<Environment>,
+    /// Only keys that have this external ID now.
+    #[serde(default, deserialize_with = "ExternalId::given")]
+    pub external_id: Option<ExternalId>,
+    /// Only keys that have this tag now.
+    #[serde(default, deserialize_with = "Tag::given")]
+    pub tag: Option<Tag>,
+}
 
 /// Usage of a key, or of all keys of a project, in a time range.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -30,6 +30,20 @@ impl Changes {
         self.field(name, Value::Null, value)
     }
 
+    /// Adds a long text with its values before and after, of which only the beginning of the
+    /// difference is kept.
+    pub(crate) fn text(self, name: &str, before: Option<String>, after: Option<String>) -> Self {
+        if before == after {
+            return self;
+        }
+        let both = before.as_deref().zip(after.as_deref());
+        let same = both.map_or(0, |(before, after)| {
+            before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count()
+        });
+        let part = |text: String| excerpt(&text, same);
+        self.field(name, before.map(part), after.map(part))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -45,6 +59,23 @@ fn to_value(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+/// Maximum number of characters of a text that is kept.
+const EXCERPT_CHARACTERS: usize = 240;
+
+/// The part of a text around its character `from`, with an ellipsis for what is left out.
+fn excerpt(text: &str, from: usize) -> String {
+    let length = text.chars().count();
+    if length <= EXCERPT_CHARACTERS {
+        return text.to_owned();
+    }
+    // Some of what comes before tells where the difference is.
+    let start = from.saturating_sub(EXCERPT_CHARACTERS / 3).min(length - EXCERPT_CHARACTERS);
+    let part: String = text.chars().skip(start).take(EXCERPT_CHARACTERS).collect();
+    let before = if start > 0 { "…" } else { "" };
+    let after = if start + EXCERPT_CHARACTERS < length { "…" } else { "" };
+    format!("{before}{part}{after}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,5 +88,23 @@ mod tests {
             r#"{"name":{"before":"a","after":"b"},"tpm":{"before":null,"after":7}}"#
         );
         assert!(Changes::default().set("rpm", None::<u64>).is_empty());
+    }
+
+    #[test]
+    fn long_texts_are_cut_around_their_difference() {
+        let text = |before: Option<&str>, after: Option<&str>| {
+            let (before, after) = (before.map(str::to_owned), after.map(str::to_owned));
+            let changes = Changes::default().text("metadata", before, after);
+            changes.0.get("metadata").map(|change| (change.before.clone(), change.after.clone()))
+        };
+        assert_eq!(text(Some("a"), Some("a")), None);
+        assert_eq!(text(None, Some("a")), Some((Value::Null, "a".into())));
+        let (head, tail) = ("é".repeat(1_000), "x".repeat(1_000));
+        let (one, other) = (format!("{head}1{tail}"), format!("{head}2{tail}"));
+        let (before, after) = text(Some(&one), Some(&other)).unwrap();
+        let cut = |middle: &str| format!("…{}{middle}{}…", "é".repeat(80), "x".repeat(159));
+        assert_eq!((before, after), (cut("1").into(), cut("2").into()));
+        let (before, after) = text(Some(&one), Some("{}")).unwrap();
+        assert_eq!((before, after), (format!("{}…", "é".repeat(240)).into(), "{}".into()));
     }
 }

@@ -19,7 +19,8 @@ use crate::services::Services;
 /// Hides a revoked or expired key from lists. Idempotent.
 ///
 /// # Errors
-/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active key.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active or
+/// disabled key.
 pub async fn archive(
     services: &Services,
     actor: &Actor,
@@ -31,7 +32,8 @@ pub async fn archive(
 /// Shows an archived key in lists again. Idempotent.
 ///
 /// # Errors
-/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active key.
+/// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for an active or
+/// disabled key.
 pub async fn unarchive(
     services: &Services,
     actor: &Actor,
@@ -60,7 +62,7 @@ async fn set_once(
     let mut key = find_locked(&transaction, &scope, key.id).await?;
     scope.require(to_write(key.kind))?;
     let now = services.clock.now();
-    if row::status(&key, now) == KeyStatus::Active {
+    if matches!(row::status(&key, now), KeyStatus::Active | KeyStatus::Disabled) {
         return Err(Error::Conflict("Only a revoked or expired key can be archived."));
     }
     if archived != key.archived_at.is_some() {

@@ -1,4 +1,4 @@
-//! Updates a key's name, limits and expiry.
+//! Updates a key's name, limits, attributes and expiry, and disables and enables it.
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
 use latchkey_domain::audit::AuditAction;
@@ -8,8 +8,12 @@ use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
+use super::attributes::store_tags;
 use super::events;
-use super::limits::{EXPIRY_PAST, HALF_BUDGET, check_name, check_tier, half_budget};
+use super::limits::{
+    EXPIRY_PAST, HALF_BUDGET, MISPLACED_SCOPES, check_name, check_tier, half_budget,
+    has_misplaced_scopes,
+};
 use super::row::{self, search_text, to_api_key};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
@@ -25,8 +29,8 @@ use latchkey_store::entity::key;
 ///
 /// # Errors
 /// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for a revoked key,
-/// `Invalid`, `NameTaken`, and `TierLimitReached` if an expired key would become active beyond the
-/// tier's limit.
+/// `Invalid`, `NameTaken`, and `TierLimitReached` if an expired key would come back beyond the tier's
+/// limit.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -58,18 +62,25 @@ async fn change_once(
     }
     let digests = row::digests(&row);
     let mut after = apply(row.clone(), patch, now)?;
-    let comes_back = before == KeyStatus::Expired && row::status(&after, now) == KeyStatus::Active;
+    let comes_back =
+        before == KeyStatus::Expired && row::status(&after, now) != KeyStatus::Expired;
     if comes_back {
-        // An active key must not be hidden from lists.
+        // A key that takes a slot must not be hidden from lists.
         after.archived_at = None;
         if kind != KeyKind::Service {
             check_tier(services, &transaction, &project).await?;
         }
     }
     let changes = events::between(&row, &after);
+    let action = match (row.disabled, after.disabled) {
+        (false, true) => AuditAction::KeyDisabled,
+        (true, false) => AuditAction::KeyEnabled,
+        _ => AuditAction::KeyChanged,
+    };
+    let tags = row.tags;
     let row = after.into_active_model().reset_all().update(&transaction).await?;
+    store_tags(&transaction, tags.as_ref(), &row).await?;
     if !changes.is_empty() {
-        let action = AuditAction::KeyChanged;
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
     KeyInvalidation::keys(digests).commit_and_invalidate(&services.checker, transaction).await?;
@@ -120,6 +131,24 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
             (Some(old), Some(end)) => Some(old.min(end)),
             (old, _) => old,
         };
+    }
+    if let Some(disabled) = patch.disabled {
+        row.disabled = disabled;
+    }
+    if let Some(external_id) = patch.external_id {
+        row.external_id = external_id;
+    }
+    if let Some(metadata) = patch.metadata {
+        row.metadata = metadata.filter(|metadata| !metadata.is_empty());
+    }
+    if let Some(tags) = patch.tags {
+        row.tags = tags.filter(|tags| !tags.is_empty());
+    }
+    if let Some(scopes) = patch.scopes {
+        if has_misplaced_scopes(row.kind, scopes.as_ref()) {
+            refuse("scopes", MISPLACED_SCOPES);
+        }
+        row.scopes = scopes.filter(|scopes| !scopes.is_empty());
     }
     if errors.is_empty() { Ok(row) } else { Err(Error::Invalid(errors)) }
 }

@@ -9,6 +9,7 @@ use latchkey_domain::role::Permission;
 use latchkey_domain::secret::{KeyHint, SecretKey};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
+use super::attributes::store_tags;
 use super::events;
 use super::idempotency::{self, Idempotency};
 use super::limits::{check_name, check_request, check_tier};
@@ -166,8 +167,14 @@ async fn insert(
         old_hint: Set(None),
         old_ends_at: Set(None),
         old_last_used_at: Set(None),
+        disabled: Set(request.disabled),
+        external_id: Set(request.external_id),
+        metadata: Set(request.metadata.filter(|metadata| !metadata.is_empty())),
+        tags: Set(request.tags.filter(|tags| !tags.is_empty())),
+        scopes: Set(request.scopes.filter(|scopes| !scopes.is_empty())),
     };
     let row = row.insert(&transaction).await?;
+    store_tags(&transaction, None, &row).await?;
     idempotency::keep(&transaction, actor, idempotency, id, now).await?;
     let (action, changes) = (AuditAction::KeyCreated, events::of_new(&row));
     events::record(services, &transaction, scope, &by, action, &row, changes).await?;

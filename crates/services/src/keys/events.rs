@@ -39,6 +39,7 @@ pub(super) fn between(before: &key::Model, after: &key::Model) -> Changes {
 }
 
 fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model) -> Changes {
+    let metadata = |key: &key::Model| key.metadata.as_ref().map(|json| json.as_str().to_owned());
     changes
         .field("name", before.map(|key| &key.name), &after.name)
         .field("masked", before.map(|key| &key.hint), &after.hint)
@@ -56,4 +57,14 @@ fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model
         .field("allowed_cidrs", before.map(|key| &key.allowed_cidrs), &after.allowed_cidrs)
         .field("permissions", before.map(|key| &key.permissions), &after.permissions)
         .field("expires_at", before.map(|key| key.expires_at), after.expires_at)
+        // A new key that is not disabled has no such field.
+        .field(
+            "disabled",
+            before.map(|key| key.disabled),
+            (before.is_some() || after.disabled).then_some(after.disabled),
+        )
+        .field("external_id", before.map(|key| &key.external_id), &after.external_id)
+        .text("metadata", before.and_then(metadata), metadata(after))
+        .field("tags", before.map(|key| &key.tags), &after.tags)
+        .field("scopes", before.map(|key| &key.scopes), &after.scopes)
 }

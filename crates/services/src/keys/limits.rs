@@ -4,6 +4,7 @@ use latchkey_domain::api::KeyRequest;
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
+use latchkey_domain::scope::Scopes;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
@@ -70,6 +71,9 @@ pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), 
     if !service && request.permissions.is_some() {
         refuse("permissions", "Only service keys can have permissions.");
     }
+    if has_misplaced_scopes(request.kind, request.scopes.as_ref()) {
+        refuse("scopes", MISPLACED_SCOPES);
+    }
     if let Some(field) =
         half_budget(request.token_limit.is_some(), request.token_limit_period.is_some())
     {
@@ -90,5 +94,11 @@ pub(super) const fn half_budget(limit: bool, period: bool) -> Option<&'static st
     }
 }
 
+/// Whether a key of this kind cannot have these scopes.
+pub(super) fn has_misplaced_scopes(kind: KeyKind, scopes: Option<&Scopes>) -> bool {
+    kind != KeyKind::Api && scopes.is_some_and(|scopes| !scopes.is_empty())
+}
+
 pub(super) const HALF_BUDGET: &str = "Set both token_limit and token_limit_period, or neither.";
+pub(super) const MISPLACED_SCOPES: &str = "Only API keys can have scopes.";
 pub(super) const EXPIRY_PAST: &str = "Choose a time in the future.";

@@ -11,6 +11,7 @@ use sea_orm::{
     ColumnTrait, Condition, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
 };
 
+use super::attributes::with_attributes;
 use super::find;
 use super::listed::{all_listed, listed};
 use crate::actor::Actor;
@@ -18,7 +19,7 @@ use crate::error::Error;
 use crate::page::{PageRequest, time_cursor};
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
-use latchkey_store::entity::key;
+use latchkey_store::entity::{key, key_tag};
 
 /// One key.
 ///
@@ -72,7 +73,7 @@ async fn in_scope(
     page: PageRequest,
 ) -> Result<Page<ListedKey>, Error> {
     let now = services.clock.now();
-    let query = ordered(filtered(scope, filter, now), filter.sort, &page)?;
+    let query = ordered(filtered(scope, filter, now), filter, &page)?;
     let rows = query.limit(page.rows()).all(services.database.reader()).await?;
     let rows = page.page(rows, |last| match filter.sort {
         KeySort::Created => time_cursor(last.created_at, last.id),
@@ -93,19 +94,21 @@ fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<
     if !filter.archived {
         wanted = wanted.add(key::Column::ArchivedAt.is_null());
     }
-    key::Entity::find().filter(wanted)
+    let query = key::Entity::find().filter(wanted);
+    with_attributes(query, scope, filter.external_id.as_ref(), filter.tag.as_ref())
 }
 
 fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
     let living = Condition::all().add(key::Column::RevokedAt.is_null());
     let ended = key::Column::ExpiresAt.lte(now);
+    let open = Condition::any()
+        .add(key::Column::ExpiresAt.is_null())
+        .add(key::Column::ExpiresAt.gt(now));
     match status {
         KeyStatus::Revoked => Condition::all().add(key::Column::RevokedAt.is_not_null()),
         KeyStatus::Expired => living.add(ended),
-        KeyStatus::Active => {
-            let open = key::Column::ExpiresAt.is_null();
-            living.add(Condition::any().add(open).add(key::Column::ExpiresAt.gt(now)))
-        }
+        KeyStatus::Disabled => living.add(open).add(key::Column::Disabled.eq(true)),
+        KeyStatus::Active => living.add(open).add(key::Column::Disabled.eq(false)),
     }
 }
 
@@ -133,22 +136,32 @@ fn contains(q: &str) -> Option<SimpleExpr> {
 
 fn ordered(
     query: Select<key::Entity>,
-    sort: KeySort,
+    filter: &KeyFilter,
     page: &PageRequest,
 ) -> Result<Select<key::Entity>, Error> {
-    // The same expressions as in the indexes, or the indexes would not be used.
-    let time = || match sort {
-        KeySort::Created => Expr::col(key::Column::CreatedAt),
+    // The same expressions as in the indexes, or the indexes would not be used. A list by tag is in
+    // the order of the tags' index: by that of the keys it would read all keys of the project.
+    let by_tag = filter.tag.is_some() && filter.sort == KeySort::Created;
+    let time = || match filter.sort {
+        KeySort::Created if by_tag => Expr::col((key_tag::Entity, key_tag::Column::CreatedAt)),
+        KeySort::Created => Expr::col((key::Entity, key::Column::CreatedAt)),
         KeySort::LastUsed => {
             Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]))
         }
     };
-    let query = query.order_by(time(), Order::Desc).order_by_desc(key::Column::Id);
+    let id = || {
+        if by_tag {
+            Expr::col((key_tag::Entity, key_tag::Column::KeyId))
+        } else {
+            Expr::col((key::Entity, key::Column::Id))
+        }
+    };
+    let query = query.order_by(time(), Order::Desc).order_by(id(), Order::Desc);
     Ok(match page.after_time::<KeyId>()? {
         // The first condition is the range of the index; the second skips its first rows.
-        Some((after, id)) => query
+        Some((after, last)) => query
             .filter(time().lte(after))
-            .filter(Condition::any().add(time().lt(after)).add(key::Column::Id.lt(id))),
+            .filter(Condition::any().add(time().lt(after)).add(id().lt(last))),
         None => query,
     })
 }

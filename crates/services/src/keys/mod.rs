@@ -1,6 +1,7 @@
 //! Life cycle of a key: create, list, update, rotate, revoke, archive.
 
 mod archive;
+mod attributes;
 mod change;
 mod create;
 mod events;
@@ -22,6 +23,7 @@ use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
 pub use archive::{archive, unarchive};
+pub(crate) use attributes::with_attributes;
 pub use change::change;
 pub use create::{create, create_for_application};
 pub use idempotency::{Idempotency, purge as purge_idempotency_keys};
@@ -71,7 +73,7 @@ async fn find_locked(
 }
 
 /// Condition of the keys that count against the tier: API and inference keys, live or test, neither
-/// revoked nor expired.
+/// revoked nor expired. Disabled ones count.
 fn active(now: Timestamp) -> Condition {
     Condition::all()
         .add(key::Column::Kind.ne(KeyKind::Service))

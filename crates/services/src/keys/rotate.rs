@@ -63,7 +63,8 @@ async fn rotate_once(
     let now = services.clock.now();
     idempotency::check(&transaction, actor, idempotency, now).await?;
     match row::status(&key, now) {
-        KeyStatus::Active => {}
+        // A disabled key stays disabled.
+        KeyStatus::Active | KeyStatus::Disabled => {}
         KeyStatus::Revoked => {
             return Err(Error::Conflict("A revoked key can’t be rotated. Create a new one."));
         }

@@ -16,7 +16,7 @@ pub(super) fn search_text(id: KeyId, name: &str, hint: &KeyHint) -> String {
 }
 
 pub(crate) fn status(row: &key::Model, now: Timestamp) -> KeyStatus {
-    KeyStatus::at(now, row.revoked_at, row.expires_at)
+    KeyStatus::at(now, row.revoked_at, row.expires_at, row.disabled)
 }
 
 /// Digests of all secrets of a row: the current one and the old one.
@@ -36,11 +36,16 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
         status: status(&row, now),
         masked: row.hint,
         archived: row.archived_at.is_some(),
+        disabled: row.disabled,
         rpm: row.rpm,
         tpm: row.tpm,
         max_parallel: row.max_parallel,
         token_limit: row.token_limit,
         token_limit_period: row.token_limit_period,
+        external_id: row.external_id,
+        metadata: row.metadata.unwrap_or_default(),
+        tags: row.tags.unwrap_or_default(),
+        scopes: row.scopes.unwrap_or_default(),
         allowed_models: row.allowed_models,
         allowed_cidrs: row.allowed_cidrs,
         created_at: row.created_at,

@@ -265,6 +265,7 @@ async fn lock_service_key(
     match row::status(&row, now) {
         KeyStatus::Revoked => return Err(denied(Outcome::RevokedKey)),
         KeyStatus::Expired => return Err(denied(Outcome::ExpiredKey)),
+        KeyStatus::Disabled => return Err(denied(Outcome::DisabledKey)),
         KeyStatus::Active => {}
     }
     let presented = *key.seen.digest();

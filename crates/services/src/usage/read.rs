@@ -1,6 +1,6 @@
 //! Reads usage: the stored sums of a range, plus what this process has not flushed yet.
 
-use latchkey_domain::api::{LastUsed, RecentDenial, Usage};
+use latchkey_domain::api::{LastUsed, ProjectUsageFilter, RecentDenial, Usage};
 use latchkey_domain::id::{DenialId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
@@ -22,6 +22,9 @@ use crate::services::Services;
 use latchkey_checker::usage::Resolution;
 use latchkey_checker::usage::pending::{Counts, DENIALS_PER_KEY, PendingUsage};
 use latchkey_store::entity::{denial, key, key_usage, project_usage};
+
+/// How many keys are named in one query.
+const KEYS_PER_QUERY: usize = 500;
 
 /// The usage of one key.
 ///
@@ -52,8 +55,8 @@ pub async fn of_key(
     Ok(chart.finish())
 }
 
-/// The combined usage of a project's keys, in one environment or both. Service keys are left out:
-/// their requests are not those of the project's customers.
+/// The combined usage of those of a project's keys that match the filter now. Service keys are left
+/// out: their requests are not those of the project's customers.
 ///
 /// # Errors
 /// `NotFound` if the actor has no access.
@@ -61,41 +64,33 @@ pub async fn of_project(
     services: &Services,
     actor: &Actor,
     id: ProjectId,
-    environment: Option<Environment>,
+    filter: &ProjectUsageFilter,
     range: UsageRange,
 ) -> Result<Usage, Error> {
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let _whole = services.checker.usage.hold().await;
-    // The same expression as in the index of keys by last use.
-    let last_use =
-        Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
-    let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
-        .filter(key::Column::ProjectId.eq(scope.id()))
-        .filter(last_use.clone().gt(0))
-        .filter(key::Column::Kind.ne(KeyKind::Service))
-        .apply_if(environment, |query, one| query.filter(key::Column::Environment.eq(one)))
-        .order_by(last_use, Order::Desc)
-        .select_only()
-        .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
-        .into_tuple()
-        .one(services.database.reader())
-        .await?;
-    if let Some((at, ip)) = last_use {
-        chart.add_last_use(at, ip);
+    if filter.external_id.is_some() || filter.tag.is_some() {
+        chart.add_keys(services, &scope, filter).await?;
+    } else {
+        chart.add_project(services, &scope, filter.environment).await?;
     }
-    services.checker.usage.visit_project(id, |unwritten| {
-        if environment.is_none_or(|environment| environment == unwritten.environment) {
-            chart.add_unwritten(unwritten);
-        }
-    });
-    chart.add_sums(services, sums_of_project(&scope, environment)).await?;
-    let denials = denial::Entity::find()
-        .filter(denial::Column::ProjectId.eq(scope.id()))
-        .filter(denial::Column::Kind.ne(KeyKind::Service))
-        .apply_if(environment, |query, one| query.filter(denial::Column::Environment.eq(one)));
-    chart.add_denials(services, denials).await?;
     Ok(chart.finish())
+}
+
+/// The keys that a filter selects.
+fn selected(scope: &ProjectScope, filter: &ProjectUsageFilter) -> Select<key::Entity> {
+    let keys = key::Entity::find()
+        .filter(key::Column::ProjectId.eq(scope.id()))
+        .filter(key::Column::Kind.ne(KeyKind::Service))
+        .apply_if(filter.environment, |query, one| query.filter(key::Column::Environment.eq(one)));
+    keys::with_attributes(keys, scope, filter.external_id.as_ref(), filter.tag.as_ref())
+}
+
+fn sums_of_keys(scope: &ProjectScope, ids: &[KeyId]) -> Select<key_usage::Entity> {
+    key_usage::Entity::find()
+        .filter(key_usage::Column::KeyId.is_in(ids.iter().copied()))
+        .filter(key_usage::Column::ProjectId.eq(scope.id()))
 }
 
 fn sums_of_key(scope: &ProjectScope, id: KeyId) -> Select<key_usage::Entity> {
@@ -156,6 +151,73 @@ impl Chart {
     fn new(services: &Services, range: UsageRange) -> Self {
         let now = services.clock.now();
         Self { usage: Usage::none(range, now), now, start: range.start(now) }
+    }
+
+    /// Adds all keys of a project but service keys, from the sums of the project.
+    async fn add_project(
+        &mut self,
+        services: &Services,
+        scope: &ProjectScope,
+        environment: Option<Environment>,
+    ) -> Result<(), Error> {
+        // The same expression as in the index of keys by last use.
+        let last_use =
+            Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
+        let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
+            .filter(key::Column::ProjectId.eq(scope.id()))
+            .filter(last_use.clone().gt(0))
+            .filter(key::Column::Kind.ne(KeyKind::Service))
+            .apply_if(environment, |query, one| query.filter(key::Column::Environment.eq(one)))
+            .order_by(last_use, Order::Desc)
+            .select_only()
+            .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
+            .into_tuple()
+            .one(services.database.reader())
+            .await?;
+        if let Some((at, ip)) = last_use {
+            self.add_last_use(at, ip);
+        }
+        services.checker.usage.visit_project(scope.id(), |unwritten| {
+            if environment.is_none_or(|environment| environment == unwritten.environment) {
+                self.add_unwritten(unwritten);
+            }
+        });
+        self.add_sums(services, sums_of_project(scope, environment)).await?;
+        let denials = denial::Entity::find()
+            .filter(denial::Column::ProjectId.eq(scope.id()))
+            .filter(denial::Column::Kind.ne(KeyKind::Service))
+            .apply_if(environment, |query, one| query.filter(denial::Column::Environment.eq(one)));
+        self.add_denials(services, denials).await
+    }
+
+    /// Adds the keys that a filter selects, each from its own sums. On SQLite usage is in another
+    /// file than keys, so the keys are read first.
+    async fn add_keys(
+        &mut self,
+        services: &Services,
+        scope: &ProjectScope,
+        filter: &ProjectUsageFilter,
+    ) -> Result<(), Error> {
+        let rows: Vec<(KeyId, Option<Timestamp>, Option<String>)> = selected(scope, filter)
+            .select_only()
+            .columns([key::Column::Id, key::Column::LastUsedAt, key::Column::LastUsedIp])
+            .into_tuple()
+            .all(services.database.reader())
+            .await?;
+        let mut ids = Vec::with_capacity(rows.len());
+        for (id, at, ip) in rows {
+            self.add_last_use(at, ip);
+            services.checker.usage.visit_key(id, |unwritten| self.add_unwritten(unwritten));
+            ids.push(id);
+        }
+        for some in ids.chunks(KEYS_PER_QUERY) {
+            self.add_sums(services, sums_of_keys(scope, some)).await?;
+            let denials = denial::Entity::find()
+                .filter(denial::Column::KeyId.is_in(some.iter().copied()))
+                .filter(denial::Column::ProjectId.eq(scope.id()));
+            self.add_denials(services, denials).await?;
+        }
+        Ok(())
     }
 
     async fn add_sums<E: EntityTrait>(

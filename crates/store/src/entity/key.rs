@@ -1,10 +1,12 @@
 //! Keys: digest and hint, never a secret.
 
+use latchkey_domain::attribute::{ExternalId, Metadata, Tags};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::scope::Scopes;
 use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
@@ -43,6 +45,12 @@ pub struct Model {
     pub old_ends_at: Option<Timestamp>,
     pub old_last_used_at: Option<Timestamp>,
     pub search: String,
+    pub disabled: bool,
+    pub external_id: Option<ExternalId>,
+    /// Null if there is none, like the two lists below.
+    pub metadata: Option<Metadata>,
+    pub tags: Option<Tags>,
+    pub scopes: Option<Scopes>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

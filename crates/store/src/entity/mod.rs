@@ -14,6 +14,7 @@ pub mod instance;
 pub mod invitation;
 pub mod invitation_time;
 pub mod key;
+pub mod key_tag;
 pub mod key_usage;
 pub mod log;
 pub mod membership;

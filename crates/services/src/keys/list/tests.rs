@@ -64,6 +64,18 @@ async fn fill(database: &Database) {
             id(&hex(owner))
         ));
     }
+    // Every tenth key has a tag, every thousandth a second one and an external ID.
+    statements.push(
+        "INSERT INTO key_tags (key_id, tag, project_id, created_at) \
+         SELECT id, 'many', project_id, created_at FROM keys WHERE created_at % 10 = 0 UNION ALL \
+         SELECT id, 'few', project_id, created_at FROM keys WHERE created_at % 1000 = 0"
+            .to_owned(),
+    );
+    statements.push(
+        "UPDATE keys SET external_id = 'user_' || (created_at % 10000) \
+         WHERE created_at % 1000 = 0"
+            .to_owned(),
+    );
     statements.push("ANALYZE".to_owned());
     for statement in statements {
         database.writer().execute_unprepared(&statement).await.unwrap();
@@ -87,7 +99,7 @@ async fn check_page_query(database: Database) {
     ];
     for (filter, indexes) in filters {
         let page = PageRequest { limit: PageLimit::default(), cursor: None };
-        let query = ordered(filtered(&scope, &filter, now()), filter.sort, &page).unwrap();
+        let query = ordered(filtered(&scope, &filter, now()), &filter, &page).unwrap();
         let query = query.limit(page.rows());
         let before = database.statements();
         let rows = query.clone().all(database.reader()).await.unwrap();
@@ -101,6 +113,47 @@ async fn check_page_query(database: Database) {
             assert!(test_database::rows_read(&plan, "keys") <= 60, "{plan}");
         }
     }
+}
+
+/// Filters that match few keys, or many.
+async fn check_attribute_queries(database: Database) {
+    fill(&database).await;
+    let scope = ProjectScope::for_test(project(1));
+    let tagged = |tag: &str| KeyFilter { tag: tag.parse().ok(), ..KeyFilter::default() };
+    let external_id = "user_5000".parse().ok();
+    let of_user = KeyFilter { external_id, ..KeyFilter::default() };
+    for (filter, found, index) in [
+        (tagged("many"), 51, "key_tags_by_tag"),
+        (tagged("few"), 50, "key_tags_by_tag"),
+        (tagged("none at all"), 0, "key_tags_by_tag"),
+        (of_user, 5, "keys_by_external_id"),
+    ] {
+        let page = PageRequest { limit: PageLimit::default(), cursor: None };
+        let query = ordered(filtered(&scope, &filter, now()), &filter, &page).unwrap();
+        let query = query.limit(page.rows());
+        let rows = query.clone().all(database.reader()).await.unwrap();
+        assert_eq!(rows.len(), found, "{filter:?}");
+        assert!(rows.is_sorted_by_key(|row| std::cmp::Reverse(row.created_at)), "{filter:?}");
+        let plan = test_database::plan(database.reader(), query).await;
+        assert!(plan.contains(index), "{filter:?}: {plan}");
+        assert!(!plan.contains("TEMP B-TREE"), "{filter:?}: {plan}");
+        assert!(!plan.contains("SCAN keys") && !plan.contains("Seq Scan"), "{filter:?}: {plan}");
+        if database.reader().get_database_backend() == DbBackend::Postgres {
+            assert!(test_database::rows_read(&plan, "key_tags") <= 120, "{filter:?}: {plan}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn tag_and_external_id_are_looked_up_in_an_index_on_sqlite() {
+    let (url, _folder) = test_database::on_sqlite();
+    check_attribute_queries(Database::open(&url).await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn tag_and_external_id_are_looked_up_in_an_index_on_postgres() {
+    let url = test_database::on_postgres("key_attributes", "").await;
+    check_attribute_queries(Database::open(&url).await.unwrap()).await;
 }
 
 #[tokio::test]
