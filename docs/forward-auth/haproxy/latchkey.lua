@@ -8,8 +8,8 @@ local id = os.getenv("LATCHKEY_ID")
 
 -- Of Latchkey's refusal, what the client gets.
 local carried = {
-    "content-type", "cache-control", "retry-after", "www-authenticate", "x-latchkey-code",
-    "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", "x-request-id",
+    ["content-type"] = true, ["cache-control"] = true, ["retry-after"] = true, ["www-authenticate"] = true,
+    ["x-latchkey-code"] = true, ["x-request-id"] = true,
 }
 local refusals = { [401] = true, [403] = true, [429] = true, [503] = true }
 
@@ -17,10 +17,8 @@ local function refuse(txn, response)
     local reply
     if response and refusals[response.status] then
         reply = txn:reply({ status = response.status, body = response.body })
-        for _, name in ipairs(carried) do
-            for _, value in pairs(response.headers[name] or {}) do
-                reply:add_header(name, value)
-            end
+        for name, values in pairs(response.headers) do
+            if carried[name] or name:find("^x%-ratelimit%-") then reply:add_header(name, values[0]) end
         end
     else
         reply = txn:reply({
