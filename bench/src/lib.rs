@@ -6,6 +6,7 @@
 //! NAME VALUE` and `ratio NAME VALUE`.
 
 pub mod account;
+pub mod bare;
 pub mod connection;
 #[cfg(feature = "in-process")]
 pub mod in_process;
@@ -14,5 +15,7 @@ pub mod mixed;
 pub mod process;
 pub mod report;
 pub mod server;
+pub mod side;
 pub mod statistics;
 pub mod stopwatch;
+pub mod wrk;

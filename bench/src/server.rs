@@ -15,6 +15,13 @@ use crate::process;
 /// Time limit of a start.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(20);
+/// The server flushes its counters every second, so an interval of this length shows whether any
+/// are left.
+const LOOK: Duration = Duration::from_secs(2);
+/// Processor time of an idle server within a `LOOK`, including the clock's resolution.
+const AT_REST: Duration = Duration::from_millis(20);
+/// The server flushes everything within sixteen seconds. After this many looks something is wrong.
+const LOOKS: usize = 30;
 /// Code of the local developer's sign-in.
 pub(crate) const LOCAL_CODE: &str = "bench";
 
@@ -92,6 +99,22 @@ impl Server {
     /// The server has ended.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
         process::cpu_time(self.pid())
+    }
+
+    /// Waits until the server has flushed its counters. Otherwise what is measured next would share
+    /// the cores with the flush.
+    ///
+    /// # Errors
+    /// The server has ended, or does not come to rest.
+    pub async fn rest(&self) -> anyhow::Result<()> {
+        for _ in 0..LOOKS {
+            let before = self.cpu_time()?;
+            tokio::time::sleep(LOOK).await;
+            if self.cpu_time()?.saturating_sub(before) <= AT_REST {
+                return Ok(());
+            }
+        }
+        bail!("the server does not come to rest")
     }
 
     /// A folder that exists as long as the server.

@@ -9,27 +9,29 @@
 //! first. Before each of bare axum's turns, the server has flushed its counters. Every response is
 //! validated, and one that does not admit its key ends the bench.
 //!
+//! Where wrk is installed, it then sends the same requests in the same way, since a ratio depends
+//! on the load generator too. It validates only the status.
+//!
 //! Usage: `bench-http PATH-OF-LATCHKEY [SECONDS]`. With a number of seconds it only loads Latchkey
 //! for that time and measures nothing, for a profiler that would otherwise also record the waits.
 
 mod bare;
-mod side;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use latchkey_bench::account::Account;
+use latchkey_bench::bare::Bare;
 use latchkey_bench::connection::{Connection, post};
 use latchkey_bench::mixed::{self, Expected, MixedLoad};
 use latchkey_bench::server::Server;
+use latchkey_bench::side::{Side, paired_ratio, table};
+use latchkey_bench::wrk::{self, Wrk};
 use latchkey_bench::{process, report};
 use serde_json::json;
-
-use bare::Bare;
-use side::{Side, tell};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -40,13 +42,6 @@ const ROUNDS: usize = 11;
 const ROUND: Duration = Duration::from_secs(1);
 const PATH: &str = "/v1/keys/verify";
 const ADMITTED: &[u8] = br#"{"valid":true,"#;
-/// The server flushes its counters every second, so an interval of this length shows whether any
-/// are left.
-const LOOK: Duration = Duration::from_secs(2);
-/// Processor time of an idle server within a `LOOK`, including the clock's resolution.
-const AT_REST: Duration = Duration::from_millis(20);
-/// The server flushes everything within sixteen seconds. After this many looks something is wrong.
-const LOOKS: usize = 30;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
@@ -74,7 +69,7 @@ async fn compare(binary: &Path, alone: Option<Duration>) -> anyhow::Result<()> {
     };
     let to_ours = requests(server.address);
     let answer = template(server.address, &to_ours[0]).await?;
-    let bare = Bare::start(&answer)?;
+    let bare = Bare::start(&["bare", &answer])?;
     let to_theirs = requests(bare.address);
     let bares = template(bare.address, &to_theirs[0]).await?;
     ensure!(bares == answer, "bare axum answers {bares}, and not {answer}");
@@ -131,24 +126,53 @@ async fn measure(
             if ours_is_next {
                 latchkey.round(ours, || server.cpu_time()).await?;
             } else {
-                rest(server).await?;
+                server.rest().await?;
                 axum.round(theirs, || process::cpu_time(bare.pid())).await?;
             }
         }
     }
-    tell(&latchkey, &axum);
+    tell(&latchkey, &axum, "");
+    if wrk::is_installed() {
+        measure_by_wrk(server, bare, ours, theirs).await
+    } else {
+        report::say("wrk is not installed: nothing is measured by it.");
+        Ok(())
+    }
+}
+
+async fn measure_by_wrk(
+    server: &Server,
+    bare: &Bare,
+    ours: &MixedLoad,
+    theirs: &MixedLoad,
+) -> anyhow::Result<()> {
+    let (to_ours, to_theirs) = (Wrk::new(ours)?, Wrk::new(theirs)?);
+    let (mut latchkey, mut axum) = (Side::default(), Side::default());
+    for round in 0..ROUNDS {
+        for ours_is_next in [round % 2 == 0, round % 2 == 1] {
+            if ours_is_next {
+                latchkey.wrk_round(&to_ours, || server.cpu_time())?;
+            } else {
+                server.rest().await?;
+                axum.wrk_round(&to_theirs, || process::cpu_time(bare.pid()))?;
+            }
+        }
+    }
+    tell(&latchkey, &axum, "-by-wrk");
     Ok(())
 }
 
-/// Waits until the server has flushed its counters. Otherwise bare axum would share the cores with
-/// the flush.
-async fn rest(server: &Server) -> anyhow::Result<()> {
-    for _ in 0..LOOKS {
-        let before = server.cpu_time()?;
-        tokio::time::sleep(LOOK).await;
-        if server.cpu_time()?.saturating_sub(before) <= AT_REST {
-            return Ok(());
-        }
-    }
-    bail!("the server does not come to rest")
+/// Prints both sides and their ratios. `by` ends the names of the ratios.
+fn tell(latchkey: &Side, axum: &Side, by: &str) {
+    table(&[axum.row("bare axum"), latchkey.row("latchkey verify")]);
+    report::say(
+        "The load generator, one thread, has the same cores as the servers: a ratio of throughputs compares what server \
+         and generator cost together, and is nearer to 1 than that of the servers’ CPU.",
+    );
+    let ratio = |name: &str, ours: &[f64], theirs: &[f64]| {
+        report::ratio(&format!("http-verify-{name}{by}"), paired_ratio(ours, theirs));
+    };
+    ratio("throughput", &latchkey.per_second, &axum.per_second);
+    ratio("p99", &latchkey.p99, &axum.p99);
+    ratio("cpu", &latchkey.cpu, &axum.cpu);
 }
