@@ -44,6 +44,12 @@ impl Account {
         Ok(account)
     }
 
+    /// ID of the project that keys are created in.
+    #[must_use]
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
     /// Creates an inference key from an API body and returns its secret.
     ///
     /// # Errors
@@ -70,6 +76,16 @@ impl Account {
     pub async fn revoke(&self, id: &str) -> anyhow::Result<()> {
         let request = self.client.delete(format!("{}/v1/keys/{id}", self.url));
         request.bearer_auth(&self.token).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Changes a key as an API body says.
+    ///
+    /// # Errors
+    /// The server refuses the request.
+    pub async fn change(&self, id: &str, body: &Value) -> anyhow::Result<()> {
+        let request = self.client.patch(format!("{}/v1/keys/{id}", self.url));
+        request.bearer_auth(&self.token).json(body).send().await?.error_for_status()?;
         Ok(())
     }
 

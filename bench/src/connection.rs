@@ -161,6 +161,12 @@ pub fn get(address: SocketAddr, path: &str, key: &str) -> Vec<u8> {
         .into_bytes()
 }
 
+/// A GET request whose key is in `x-api-key`.
+#[must_use]
+pub fn get_with_api_key(address: SocketAddr, path: &str, key: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nx-api-key: {key}\r\n\r\n").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

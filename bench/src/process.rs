@@ -13,6 +13,23 @@ pub fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     if cfg!(target_os = "linux") { from_proc(pid) } else { from_ps(pid) }
 }
 
+/// Processor time of a process and its children; except on Linux, of the process alone.
+///
+/// # Errors
+/// The process has ended, or the system does not report it.
+pub fn cpu_time_of_family(pid: u32) -> anyhow::Result<Duration> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let stats = entries.map(|entry| entry.path().join("stat"));
+    let children = stats.filter(|stat| parent(stat) == Some(pid));
+    let of_children: Duration = children.filter_map(|stat| from_stat(&stat).ok()).sum();
+    Ok(cpu_time(pid)? + of_children)
+}
+
+fn parent(stat: &Path) -> Option<u32> {
+    let stat = std::fs::read_to_string(stat).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// Processor time of a process's threads whose names start with `name`; zero except on Linux.
 pub fn cpu_time_of_threads(pid: u32, name: &str) -> Duration {
     of_named(&format!("/proc/{pid}/task"), name)
