@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,13 +37,16 @@ test-openapi: ## Test /openapi.json with linters, generators and generated clien
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e
 
-bench: bench-check bench-http bench-gateway bench-nodes bench-scale bench-hostile ## Run all benchmarks, one after the other
+bench: bench-check bench-http bench-doors bench-gateway bench-nodes bench-scale bench-hostile ## Run all benchmarks, one after the other
 
 bench-build: ## Measure builds and tests beside those of an older commit (hours)
 	@exec scripts/bench-build.sh
 
 bench-check: ## Measure a check in the process
 	@exec scripts/bench.sh check
+
+bench-doors: ## Measure forward authentication behind nginx, compared to none, to bare axum and to others
+	@exec scripts/bench.sh doors
 
 bench-http: ## Measure a check over HTTP, compared to a bare axum handler
 	@exec scripts/bench.sh http
@@ -70,4 +73,4 @@ deny: ## Check dependencies: unused ones, licences, versions, sources, advisorie
 	@scripts/test.sh deps && . scripts/env.sh && cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove all build output (keeps the tools in ~/.cache/latchkey)
-	rm -rf target style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/test-results end2end/playwright-report end2end/screenshots
+	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

@@ -2,7 +2,7 @@
 # `make bench-…`: builds the server and the benches as they are released, and runs one bench. The page is not
 # needed for it: where there is none, the server has none inside, until `make build`.
 #
-#   scripts/bench.sh NAME       (check, gateway, hostile, http, nodes or scale)
+#   scripts/bench.sh NAME       (check, doors, gateway, hostile, http, nodes or scale)
 #
 # `hostile` measures the server that LATCHKEY_BINARY names, if it does, instead of building one: to compare with another
 # commit's.
@@ -11,7 +11,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$LATCHKEY_ROOT"
 
-NAME=${1:?"bench.sh wants the name of a bench: check, gateway, http, nodes or scale"}
+NAME=${1:?"bench.sh wants the name of a bench: check, doors, gateway, hostile, http, nodes or scale"}
 LOCKED=
 [ -z "${CI:-}" ] || LOCKED=--locked
 
@@ -36,6 +36,20 @@ case $NAME in
         step "Build the benchmarks" build_scale
         rm -f "$LATCHKEY_STEPS"
         exec scripts/with-postgres.sh target/release/bench-scale
+        ;;
+    doors)
+        tools base doors wrk
+        step "Build the server" build_server
+        step "Build the benchmarks" build_bench
+        rm -f "$LATCHKEY_STEPS"
+        exec target/release/bench-doors target/release/latchkey
+        ;;
+    http)
+        tools base wrk
+        step "Build the server" build_server
+        step "Build the benchmarks" build_bench
+        rm -f "$LATCHKEY_STEPS"
+        exec target/release/bench-http target/release/latchkey
         ;;
     nodes)
         tools base postgres

