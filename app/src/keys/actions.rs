@@ -66,7 +66,7 @@ impl KeyActions {
         let is_revoked = matches!(key.status, KeyStatus::Revoked);
         Self {
             edit: !is_revoked,
-            rotate: matches!(key.status, KeyStatus::Active),
+            rotate: matches!(key.status, KeyStatus::Active | KeyStatus::Disabled),
             archive: can_archive(key.status),
             restore: false,
             revoke: !is_revoked,

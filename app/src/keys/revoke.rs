@@ -79,7 +79,7 @@ pub fn RevokeDialog(
         target.get().map(|listed| {
             let title = format!("Revoke “{}”?", listed.key.name);
             let id = listed.key.id;
-            let is_active = listed.key.status == KeyStatus::Active;
+            let is_active = matches!(listed.key.status, KeyStatus::Active | KeyStatus::Disabled);
             let rotate = on_rotate.filter(|_| is_active).map(|on_rotate| {
                 let listed = listed.clone();
                 Callback::new(move |()| {

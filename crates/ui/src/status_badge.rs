@@ -55,6 +55,8 @@ pub enum KeyState {
     Revoked,
     /// Its time is over.
     Expired,
+    /// It was disabled and can be enabled again.
+    Disabled,
     /// Its token budget is used up.
     BudgetSpent,
     /// It has two secrets that work.
@@ -74,6 +76,7 @@ impl KeyState {
             _ if key.archived => Self::Archived,
             KeyStatus::Revoked => Self::Revoked,
             KeyStatus::Expired => Self::Expired,
+            KeyStatus::Disabled => Self::Disabled,
             _ if budget.is_some_and(|budget| budget.remaining == 0) => Self::BudgetSpent,
             KeyStatus::Active if old_secret.as_ref().is_some_and(|old| in_future(old.ends_at)) => {
                 Self::Rotating
@@ -90,6 +93,7 @@ impl KeyState {
             Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
             Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
             Self::Expired => (BadgeTone::Neutral, Some(Glyph::TimerOff), "Expired"),
+            Self::Disabled => (BadgeTone::Warn, Some(Glyph::Ban), "Disabled"),
             Self::BudgetSpent => (BadgeTone::Danger, Some(Glyph::Gauge), "Budget spent"),
             Self::Rotating => (BadgeTone::Accent, Some(Glyph::RefreshCw), "Rotating"),
             Self::ExpiresSoon => (BadgeTone::Warn, Some(Glyph::Clock), "Expires soon"),
@@ -184,6 +188,7 @@ mod tests {
             "token_limit_period": "day", "allowed_models": null, "allowed_cidrs": null,
             "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
             "expires_at": "2026-05-15T00:00:00Z", "revoked_at": null, "archived_at": null,
+            "disabled": false, "external_id": null, "metadata": {}, "tags": [], "scopes": [],
             "last_used_at": null, "permissions": null, "last_used_ip": null, "old_secret": null,
             "budget": {
                 "limit": 5, "used": 5, "remaining": 0, "period": "day",
@@ -201,6 +206,7 @@ mod tests {
         assert_eq!(state(serde_json::json!({})), KeyState::BudgetSpent);
         assert_eq!(state(serde_json::json!({ "status": "expired" })), KeyState::Expired);
         assert_eq!(state(serde_json::json!({ "status": "revoked" })), KeyState::Revoked);
+        assert_eq!(state(serde_json::json!({ "status": "disabled" })), KeyState::Disabled);
         assert_eq!(state(serde_json::json!({ "budget": null })), KeyState::ExpiresSoon);
     }
 

@@ -18,6 +18,8 @@ pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
         | AuditAction::ApplicationChanged
         | AuditAction::ProjectChanged
         | AuditAction::OrganizationChanged => (Glyph::Pencil, PLAIN),
+        AuditAction::KeyDisabled => (Glyph::Ban, "text-warn-ink"),
+        AuditAction::KeyEnabled => (Glyph::Check, PLAIN),
         AuditAction::KeyRotated => (Glyph::RotateCw, PLAIN),
         AuditAction::KeyGraceEnded => (Glyph::TimerOff, PLAIN),
         AuditAction::KeyRevoked => (Glyph::Ban, DANGER),

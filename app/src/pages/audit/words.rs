@@ -107,6 +107,7 @@ fn label(field: &str) -> &str {
         "allowed_models" => "models",
         "allowed_cidrs" => "allowed addresses",
         "expires_at" => "expiry",
+        "external_id" => "external ID",
         "key_prefix" => "key prefix",
         "application_id" => "application",
         "grace_seconds" => "grace period",

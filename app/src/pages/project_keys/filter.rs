@@ -24,8 +24,9 @@ pub struct KeysFilter {
 }
 
 /// The states to filter by: their names in the URL and their labels.
-pub const STATUSES: [(&str, &str, KeyStatus); 3] = [
+pub const STATUSES: [(&str, &str, KeyStatus); 4] = [
     ("active", "Active", KeyStatus::Active),
+    ("disabled", "Disabled", KeyStatus::Disabled),
     ("expired", "Expired", KeyStatus::Expired),
     ("revoked", "Revoked", KeyStatus::Revoked),
 ];
@@ -46,6 +47,8 @@ impl KeysFilter {
             environment: self.environment,
             status: self.status,
             application_id: None,
+            external_id: None,
+            tag: None,
             archived: self.archived,
             q: QueryText::fitting(&self.q),
             sort: self.sort,

@@ -33,9 +33,11 @@ const fn series_of(outcome: Outcome) -> usize {
         | Outcome::UnknownKey
         | Outcome::RevokedKey
         | Outcome::ExpiredKey
+        | Outcome::DisabledKey
         | Outcome::WrongScope
         | Outcome::IpNotAllowed
         | Outcome::ModelNotAllowed
+        | Outcome::InsufficientScope
         | Outcome::Unavailable => 3,
     }
 }
@@ -109,11 +111,11 @@ mod tests {
             usage.add(now(), outcome, 1, TokenUsage { prompt: 3, completion: 2, estimated: 0 });
         }
         let last = requests(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [1, 3, 2, 9]);
+        assert_eq!(last.counts, [1, 3, 2, 11]);
         assert_eq!(last.counts.iter().sum::<u64>(), usage.totals.requests);
         assert_eq!(last.label, "11:00 to 11:30");
         let last = tokens(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [45, 30]);
+        assert_eq!(last.counts, [51, 34]);
     }
 
     #[test]

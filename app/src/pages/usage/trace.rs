@@ -46,8 +46,8 @@ impl Check {
         match outcome {
             Outcome::Valid | Outcome::Unavailable => None,
             Outcome::MissingKey | Outcome::MalformedKey | Outcome::UnknownKey => Some(Self::Found),
-            Outcome::RevokedKey | Outcome::ExpiredKey => Some(Self::Alive),
-            Outcome::WrongScope => Some(Self::Scope),
+            Outcome::RevokedKey | Outcome::ExpiredKey | Outcome::DisabledKey => Some(Self::Alive),
+            Outcome::WrongScope | Outcome::InsufficientScope => Some(Self::Scope),
             Outcome::IpNotAllowed => Some(Self::Address),
             Outcome::ModelNotAllowed => Some(Self::Model),
             Outcome::RateLimited => Some(Self::Requests),
@@ -96,9 +96,11 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
         Outcome::UnknownKey => "Unknown key",
         Outcome::RevokedKey => "Revoked key",
         Outcome::ExpiredKey => "Expired key",
+        Outcome::DisabledKey => "Disabled key",
         Outcome::WrongScope => "Wrong application",
         Outcome::IpNotAllowed => "Address not allowed",
         Outcome::ModelNotAllowed => "Model not allowed",
+        Outcome::InsufficientScope => "Missing scope",
         Outcome::RateLimited => "Requests per minute",
         Outcome::TokenRateLimited => "Tokens per minute",
         Outcome::TooManyParallelRequests => "Calls at a time",
@@ -196,6 +198,7 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
             Some(at) => format!("{name} expired on {}.", date(at)),
             None => run.detail.clone(),
         },
+        Outcome::DisabledKey => format!("{name} is disabled."),
         Outcome::ModelNotAllowed => format!(
             "This key can use {}. The request asked for {}.",
             models_in_words(key.allowed_models.as_ref()),
@@ -230,6 +233,7 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
         | Outcome::UnknownKey
         | Outcome::WrongScope
         | Outcome::IpNotAllowed
+        | Outcome::InsufficientScope
         | Outcome::TooManyParallelRequests
         | Outcome::Unavailable => run.detail.clone(),
     }
