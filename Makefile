@@ -54,7 +54,7 @@ bench-http: ## Measure a check over HTTP, compared to a bare axum handler
 bench-hostile: ## Measure checks and revocations of other tenants under a flood of telemetry
 	@exec scripts/bench.sh hostile
 
-bench-nodes: ## Measure how soon a revocation takes effect on three nodes
+bench-nodes: ## Measure how soon a revocation, disabling and enabling take effect on three nodes
 	@exec scripts/bench.sh nodes
 
 bench-scale: ## Measure checks with ten million keys

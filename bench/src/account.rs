@@ -85,7 +85,8 @@ impl Account {
     /// The server refuses the request.
     pub async fn change(&self, id: &str, body: &Value) -> anyhow::Result<()> {
         let request = self.client.patch(format!("{}/v1/keys/{id}", self.url));
-        request.bearer_auth(&self.token).json(body).send().await?.error_for_status()?;
+        let answer = request.bearer_auth(&self.token).json(body).send().await?;
+        answer.error_for_status()?.bytes().await?;
         Ok(())
     }
 

@@ -1,10 +1,12 @@
-//! `make bench-nodes`: how soon a revocation on one node takes effect on all others.
+//! `make bench-nodes`: how soon a change of a key on one node takes effect on all others.
 //!
 //! Three nodes share one PostgreSQL, with their invalidation listeners up. A key is cached on all
 //! nodes and revoked on the first. All nodes are then called without a pause until the last one
 //! refuses the key with 401. The clock starts with the response to the revocation. The same is
-//! measured while the listeners' connections are stalled: they lead through a proxy of the bench,
-//! which stalls at a different phase of the nodes' heartbeat each time.
+//! measured of a key that is disabled, and of one that is enabled again, until the last node
+//! admits it. Revocations are also measured while the listeners' connections are stalled: they lead
+//! through a proxy of the bench, which stalls at a different phase of the nodes' heartbeat each
+//! time.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-nodes PATH-OF-LATCHKEY`
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
@@ -23,10 +25,12 @@ use reqwest::Client;
 
 use node::{Node, until};
 use proxy::Proxy;
-use revocation::{CachedKey, Refused};
+use revocation::{CachedKey, TakenEffect};
 
 const NODES: usize = 3;
 const REVOCATIONS: usize = 1_000;
+/// Each disables a key and enables it again.
+const SWITCHES: usize = 500;
 /// Each takes a little over a second: until no node trusts its cache, and until all do again.
 const CUT_REVOCATIONS: u32 = 100;
 /// The nodes' heartbeat interval.
@@ -53,12 +57,13 @@ async fn main() -> anyhow::Result<()> {
     }
     let account = Account::sign_in(&nodes[0].server).await?;
     let heard = heard(&account, &nodes).await?;
+    let (disabled, enabled) = switched(&account, &nodes).await?;
     let cut = cut(&account, &nodes, &proxy).await?;
-    tell(&heard, &cut);
+    tell(&heard, &disabled, &enabled, &cut);
     Ok(())
 }
 
-async fn heard(account: &Account, nodes: &[Node]) -> anyhow::Result<Vec<Refused>> {
+async fn heard(account: &Account, nodes: &[Node]) -> anyhow::Result<Vec<TakenEffect>> {
     let (client, mut refused) = (Client::new(), Vec::new());
     for number in 0..REVOCATIONS {
         until(nodes, true, &client).await?;
@@ -68,7 +73,23 @@ async fn heard(account: &Account, nodes: &[Node]) -> anyhow::Result<Vec<Refused>
     Ok(refused)
 }
 
-async fn cut(account: &Account, nodes: &[Node], proxy: &Proxy) -> anyhow::Result<Vec<Refused>> {
+/// Disables and enables keys while all nodes hear.
+async fn switched(
+    account: &Account,
+    nodes: &[Node],
+) -> anyhow::Result<(Vec<TakenEffect>, Vec<TakenEffect>)> {
+    let (client, mut disabled, mut enabled) = (Client::new(), Vec::new(), Vec::new());
+    for number in 0..SWITCHES {
+        until(nodes, true, &client).await?;
+        let mut key = CachedKey::make(account, nodes, &format!("switched {number}")).await?;
+        disabled.push(key.disable(account).await?);
+        until(nodes, true, &client).await?;
+        enabled.push(key.enable(account).await?);
+    }
+    Ok((disabled, enabled))
+}
+
+async fn cut(account: &Account, nodes: &[Node], proxy: &Proxy) -> anyhow::Result<Vec<TakenEffect>> {
     let (client, mut refused) = (Client::new(), Vec::new());
     for number in 0..CUT_REVOCATIONS {
         until(nodes, true, &client).await?;
@@ -90,17 +111,30 @@ fn phase(number: u32) -> Duration {
     BEAT.mul_f64((f64::from(number) * GOLDEN_SECTION).fract())
 }
 
-fn tell(heard: &[Refused], cut: &[Refused]) {
-    let times = |rows: &[Refused]| rows.iter().map(|row| row.after).collect::<Vec<_>>();
+fn tell(
+    heard: &[TakenEffect],
+    disabled: &[TakenEffect],
+    enabled: &[TakenEffect],
+    cut: &[TakenEffect],
+) {
+    let times = |rows: &[TakenEffect]| rows.iter().map(|row| row.after).collect::<Vec<_>>();
     let millis = |times, percent| statistics::percentile(times, percent).as_secs_f64() * 1e3;
-    let row = |name: &str, rows: &[Refused]| {
+    let row = |name: &str, rows: &[TakenEffect]| {
         let figures = [50, 99, 100].map(|percent| format!("{:.2}", millis(times(rows), percent)));
         let unavailable: usize = rows.iter().map(|row| row.unavailable).sum();
         let name = format!("{name} ({})", rows.len());
         std::iter::once(name).chain(figures).chain([unavailable.to_string()]).collect::<Vec<_>>()
     };
-    let titles = ["to the last refusal (401)", "p50 ms", "p99 ms", "max ms", "503 until then"];
-    report::table(&titles, &[row("all nodes hear", heard), row("nothing comes through", cut)]);
+    let titles = ["until the last node follows", "p50 ms", "p99 ms", "max ms", "503 until then"];
+    let rows = [
+        row("revoked, all nodes hear", heard),
+        row("disabled, all nodes hear", disabled),
+        row("enabled, all nodes hear", enabled),
+        row("revoked, nothing comes through", cut),
+    ];
+    report::table(&titles, &rows);
     report::figure("revoke-p99-ms", millis(times(heard), 99));
+    report::figure("disable-p99-ms", millis(times(disabled), 99));
+    report::figure("enable-p99-ms", millis(times(enabled), 99));
     report::figure("revoke-max-ms", millis([times(heard), times(cut)].concat(), 100));
 }

@@ -1,5 +1,5 @@
-//! A key that is cached on every node, revoked on the first, and tried on all of them until the
-//! last one refuses it.
+//! A key that is cached on every node, changed on the first, and tried on all of them until the
+//! last one follows.
 
 use std::time::Duration;
 
@@ -12,9 +12,11 @@ use serde_json::json;
 
 use crate::node::Node;
 
-/// A revocation that takes longer fails the bench.
+/// A change that takes longer fails the bench.
 const LIMIT: Duration = Duration::from_secs(10);
 const PATH: &str = "/v1/models";
+const ADMITTED: u16 = 200;
+const REFUSED: u16 = 401;
 
 /// A key that is cached on every node.
 pub(crate) struct CachedKey {
@@ -22,8 +24,8 @@ pub(crate) struct CachedKey {
     asking: Vec<(Connection, Vec<u8>)>,
 }
 
-/// Time from the response to the revocation to the last node's refusal.
-pub(crate) struct Refused {
+/// Time from the response to a change until the last node follows.
+pub(crate) struct TakenEffect {
     pub(crate) after: Duration,
     /// Responses in between that neither admitted nor refused the key: 503, while a node can't
     /// check it.
@@ -44,7 +46,7 @@ impl CachedKey {
             let request = get(address, PATH, &secret);
             for _ in 0..2 {
                 let status = connection.exchange(&request).await?.status;
-                ensure!(status == 200, "a good key is answered with {status}");
+                ensure!(status == ADMITTED, "a good key is answered with {status}");
             }
             asking.push((connection, request));
         }
@@ -56,24 +58,45 @@ impl CachedKey {
         mut self,
         account: &Account,
         may_not_know: bool,
-    ) -> anyhow::Result<Refused> {
+    ) -> anyhow::Result<TakenEffect> {
         account.revoke(&self.id).await?;
+        self.follow((ADMITTED, REFUSED), may_not_know).await
+    }
+
+    /// Disables the key. A 503 ends the bench.
+    pub(crate) async fn disable(&mut self, account: &Account) -> anyhow::Result<TakenEffect> {
+        account.change(&self.id, &json!({ "disabled": true })).await?;
+        self.follow((ADMITTED, REFUSED), false).await
+    }
+
+    /// Enables the key again. A 503 ends the bench.
+    pub(crate) async fn enable(&mut self, account: &Account) -> anyhow::Result<TakenEffect> {
+        account.change(&self.id, &json!({ "disabled": false })).await?;
+        self.follow((REFUSED, ADMITTED), false).await
+    }
+
+    /// Tries the key on all nodes until each of them answers `after`.
+    async fn follow(
+        &mut self,
+        (before, after): (u16, u16),
+        may_not_know: bool,
+    ) -> anyhow::Result<TakenEffect> {
         let watch = Stopwatch::start();
-        let refusals = self.asking.iter_mut().map(async |(connection, request)| {
+        let nodes = self.asking.iter_mut().map(async |(connection, request)| {
             let mut unavailable = 0;
             loop {
                 match connection.exchange(request).await?.status {
-                    401 => break,
-                    200 => {}
+                    status if status == after => break,
+                    status if status == before => {}
                     503 if may_not_know => unavailable += 1,
-                    status => bail!("a revoked key is answered with {status}"),
+                    status => bail!("a changed key is answered with {status}"),
                 }
-                ensure!(watch.elapsed() < LIMIT, "a revoked key is not refused after {LIMIT:?}");
+                ensure!(watch.elapsed() < LIMIT, "a change has no effect after {LIMIT:?}");
             }
             Ok((watch.elapsed(), unavailable))
         });
-        let refusals = try_join_all(refusals).await?;
-        let after = refusals.iter().map(|(after, _)| *after).max().unwrap_or_default();
-        Ok(Refused { after, unavailable: refusals.iter().map(|(_, count)| count).sum() })
+        let nodes = try_join_all(nodes).await?;
+        let after = nodes.iter().map(|(after, _)| *after).max().unwrap_or_default();
+        Ok(TakenEffect { after, unavailable: nodes.iter().map(|(_, count)| count).sum() })
     }
 }
