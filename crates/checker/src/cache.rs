@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::cache_validity::CacheValidity;
@@ -35,6 +36,9 @@ use latchkey_domain::digest::KeyDigest;
 
 /// Most cached records; the least used are evicted first.
 const CAPACITY: usize = 200_000;
+/// Bytes of texts for which a record takes another place. Most records have far fewer; one with all
+/// attributes has 16 KiB, and 200,000 of these would fill the memory.
+const BYTES_OF_PLACE: usize = 1_024;
 /// Most cached unknown digests. They have their own cache, so that a flood of guesses evicts no
 /// record.
 const UNKNOWN: usize = 50_000;
@@ -52,6 +56,18 @@ pub(crate) struct Generation(u64);
 struct CacheEntry {
     record: Arc<KeyRecord>,
     generation: Generation,
+    /// Number of places of [`CAPACITY`] that it takes.
+    places: u64,
+}
+
+/// Limits the cache by memory and not by the number of its records.
+#[derive(Clone)]
+struct PlacesOfEntry;
+
+impl Weighter<KeyDigest, CacheEntry> for PlacesOfEntry {
+    fn weight(&self, _: &KeyDigest, entry: &CacheEntry) -> u64 {
+        entry.places
+    }
 }
 
 #[derive(Clone)]
@@ -79,7 +95,7 @@ pub struct CacheSize {
 }
 
 pub(crate) struct KeyCache {
-    records: Cache<KeyDigest, CacheEntry>,
+    records: Cache<KeyDigest, CacheEntry, PlacesOfEntry>,
     unknown: Cache<KeyDigest, Unknown>,
     generations: Box<[AtomicU64]>,
     validity: CacheValidity,
@@ -88,7 +104,7 @@ pub(crate) struct KeyCache {
 impl KeyCache {
     pub(crate) fn new() -> Self {
         Self {
-            records: Cache::new(CAPACITY),
+            records: Cache::with_weighter(CAPACITY, CAPACITY as u64, PlacesOfEntry),
             unknown: Cache::new(UNKNOWN),
             generations: std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect(),
             validity: CacheValidity::default(),
@@ -127,7 +143,9 @@ impl KeyCache {
         match known {
             _ if !current => {}
             CachedLookup::Key(record) => {
-                self.records.insert(digest, CacheEntry { record: Arc::clone(record), generation });
+                let record = Arc::clone(record);
+                let places = 1 + (record.text_bytes() / BYTES_OF_PLACE) as u64;
+                self.records.insert(digest, CacheEntry { record, generation, places });
             }
             CachedLookup::Unknown => {
                 self.unknown.insert(digest, Unknown { until: now + UNKNOWN_FOR, generation });
@@ -180,6 +198,7 @@ impl KeyCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::ExtendedLimits;
 
     const NOW: Duration = Duration::from_secs(10);
 
@@ -247,6 +266,23 @@ mod tests {
         assert!(is_known(&cache, NOW));
         cache.extend_validity(NOW + UNKNOWN_FOR);
         assert!(!is_known(&cache, NOW + UNKNOWN_FOR));
+    }
+
+    #[test]
+    fn records_with_long_attributes_take_more_places() {
+        let cache = valid();
+        let metadata = format!(r#"{{"a":"{}"}}"#, "x".repeat(8_000)).parse().unwrap();
+        let extended = ExtendedLimits { metadata: Some(metadata), ..ExtendedLimits::default() };
+        let record = crate::record::tests::record();
+        let large = KeyRecord { extended: Some(Box::new(extended)), ..record };
+        let known = CachedLookup::Key(Arc::new(large));
+        for number in 0..CAPACITY / 4 {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            let digest = KeyDigest::new(bytes);
+            cache.finish_load(digest, cache.begin_load(&digest), &known, NOW);
+        }
+        assert!(cache.size().keys <= CAPACITY / 8, "{:?}", cache.size());
     }
 
     #[test]

@@ -1,5 +1,8 @@
-//! Evaluates a call by the key's record alone, before any limit: status, scope, networks, models.
-//! No I/O.
+//! Evaluates a call by the key's record alone, before any limit. No I/O.
+//!
+//! The order is that of the outcomes: first what ends the key (revoked, expired, rotated away,
+//! disabled), then where it may be used (application, networks, models), and last what it may be
+//! used for (scopes). So `insufficient_scope` is told only to callers who may use the key here.
 
 use std::net::IpAddr;
 
@@ -16,16 +19,18 @@ use crate::request::CheckRequest;
 /// `old`: the caller used the secret before the last rotation.
 pub(crate) fn ended(key: &KeyRecord, old: bool, now: Timestamp) -> Option<(Outcome, String)> {
     let plain = |outcome: Outcome| Some((outcome, outcome.detail().to_owned()));
-    match KeyStatus::at(now, key.revoked_at, key.expires_at) {
+    let status = KeyStatus::at(now, key.revoked_at, key.expires_at, key.disabled);
+    match status {
         KeyStatus::Revoked => return plain(Outcome::RevokedKey),
         KeyStatus::Expired => return plain(Outcome::ExpiredKey),
-        KeyStatus::Active => {}
+        KeyStatus::Active | KeyStatus::Disabled => {}
     }
-    let is_over = old && key.extended().old.is_some_and(|(_, ends_at)| ends_at <= now);
-    is_over.then(|| {
+    // A secret that is gone for good outranks a key that may be enabled again.
+    if old && key.extended().old.is_some_and(|(_, ends_at)| ends_at <= now) {
         let detail = "This secret was replaced by a rotation. Use the key’s new secret.";
-        (Outcome::RevokedKey, detail.to_owned())
-    })
+        return Some((Outcome::RevokedKey, detail.to_owned()));
+    }
+    if status == KeyStatus::Disabled { plain(Outcome::DisabledKey) } else { None }
 }
 
 /// Reason why the key itself refuses a call, limits aside. `None`: it does not.
@@ -63,7 +68,11 @@ pub(crate) fn evaluate(
         let models = key.extended().models.as_ref();
         models.is_none_or(|models| models.as_slice().iter().any(|one| one.as_str() == model))
     });
-    if allowed { None } else { plain(Outcome::ModelNotAllowed) }
+    if !allowed {
+        return plain(Outcome::ModelNotAllowed);
+    }
+    let lacks_scope = call.scopes.is_some_and(|asked| !key.meets(asked));
+    if lacks_scope { plain(Outcome::InsufficientScope) } else { None }
 }
 
 fn in_networks(key: &KeyRecord, ip: Option<IpAddr>) -> bool {
@@ -76,6 +85,7 @@ mod tests {
     use latchkey_domain::id::ApplicationId;
     use latchkey_domain::key::KeyKind;
     use latchkey_domain::limit::AllowList;
+    use latchkey_domain::scope::{ScopeQuery, Scopes};
 
     use super::*;
     use crate::record::ExtendedLimits;
@@ -115,6 +125,46 @@ mod tests {
         assert_eq!(outcome(&record(), other, 1_000), Outcome::ExpiredKey);
         let revoked = KeyRecord { revoked_at: Some(at(1)), ..record() };
         assert_eq!(outcome(&revoked, other, 1_000), Outcome::RevokedKey);
+    }
+
+    #[test]
+    fn disabled_key_is_refused_after_expiry_and_rotation() {
+        let digest = KeyDigest::new([7; 32]);
+        let extended = ExtendedLimits { old: Some((digest, at(500))), ..ExtendedLimits::default() };
+        let extended = Some(Box::new(extended));
+        let key = KeyRecord { disabled: true, extended, ..record() };
+        let other = call(Some(ApplicationId::new(at(0), [2; 10])));
+        assert_eq!(outcome(&key, other, 0), Outcome::DisabledKey);
+        assert_eq!(outcome(&key, other, 1_000), Outcome::ExpiredKey);
+        let of_old = |now| ended(&key, true, at(now)).map(|(outcome, _)| outcome);
+        assert_eq!(of_old(499), Some(Outcome::DisabledKey));
+        assert_eq!(of_old(500), Some(Outcome::RevokedKey));
+    }
+
+    #[test]
+    fn scopes_are_evaluated_last() {
+        let models = AllowList::new(vec!["bge-m3".parse().unwrap()]).unwrap();
+        let granted = ["orders:*", "users:read"].map(|one| one.parse().unwrap());
+        let scopes = Scopes::new(granted.into()).unwrap();
+        let extended = ExtendedLimits {
+            models: Some(models),
+            scopes: Some(scopes),
+            ..ExtendedLimits::default()
+        };
+        let key = KeyRecord { extended: Some(Box::new(extended)), ..record() };
+        let asked = |words: &str| ScopeQuery::all_of_words(words).unwrap();
+        let outcome_of = |key: &KeyRecord, words: &str| {
+            let scopes = asked(words);
+            outcome(key, CheckRequest { scopes: Some(&scopes), ..call(None) }, 0)
+        };
+        assert_eq!(outcome_of(&key, "orders:write users:read"), Outcome::Valid);
+        assert_eq!(outcome_of(&key, "orders:write users:write"), Outcome::InsufficientScope);
+        assert_eq!(outcome_of(&key, ""), Outcome::Valid);
+        assert_eq!(outcome_of(&record(), ""), Outcome::Valid);
+        assert_eq!(outcome_of(&record(), "users:read"), Outcome::InsufficientScope);
+        let lacking = asked("users:write");
+        let uses = CheckRequest { model: Some("gpt-9"), scopes: Some(&lacking), ..call(None) };
+        assert_eq!(outcome(&key, uses, 0), Outcome::ModelNotAllowed);
     }
 
     #[test]

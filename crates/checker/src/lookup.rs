@@ -140,6 +140,10 @@ fn record(row: key::Model, organization: &organization::Model) -> KeyRecord {
         networks: row.allowed_cidrs,
         permissions: row.permissions,
         overrides: plan.overrides,
+        external_id: row.external_id,
+        metadata: row.metadata,
+        tags: row.tags,
+        scopes: row.scopes,
         old,
     };
     KeyRecord {
@@ -154,6 +158,7 @@ fn record(row: key::Model, organization: &organization::Model) -> KeyRecord {
         created_by: row.created_by,
         revoked_at: row.revoked_at,
         expires_at: row.expires_at,
+        disabled: row.disabled,
         rpm: row.rpm,
         extended: (extended != NOTHING).then(|| Box::new(extended)),
     }

@@ -1,10 +1,12 @@
 //! Key record: what a check needs to know of a key.
 
+use latchkey_domain::attribute::{ExternalId, Metadata, Tags};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
+use latchkey_domain::scope::{ScopeQuery, Scopes};
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 
@@ -33,13 +35,16 @@ pub struct KeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// Time from which the key is refused.
     pub expires_at: Option<Timestamp>,
+    /// Whether the key is refused until somebody enables it again.
+    pub disabled: bool,
     /// Maximum requests per minute.
     pub rpm: Option<Rpm>,
     /// Boxed, since few keys have any: the cache holds many records.
     pub(crate) extended: Option<Box<ExtendedLimits>>,
 }
 
-/// Limits and restrictions that few keys have.
+/// Limits, restrictions and attributes that few keys have. What is absent is `None`, so that the
+/// defaults are a constant and cost nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtendedLimits {
     /// Maximum tokens per minute.
@@ -56,6 +61,14 @@ pub struct ExtendedLimits {
     pub permissions: Option<AllowList<ServicePermission>>,
     /// Limits of the organization that differ from its tier.
     pub overrides: TierOverrides,
+    /// The customer's own ID of whoever uses the key.
+    pub external_id: Option<ExternalId>,
+    /// JSON object that the customer keeps with the key.
+    pub metadata: Option<Metadata>,
+    /// Words that the customer finds the key by.
+    pub tags: Option<Tags>,
+    /// What the key may be used for. `None`: it meets no question for scopes.
+    pub scopes: Option<Scopes>,
     /// Digest of the secret before the last rotation, and when that secret expires.
     pub(crate) old: Option<(KeyDigest, Timestamp)>,
 }
@@ -68,13 +81,37 @@ pub(crate) static NOTHING: ExtendedLimits = ExtendedLimits {
     networks: None,
     permissions: None,
     overrides: TierOverrides::NONE,
+    external_id: None,
+    metadata: None,
+    tags: None,
+    scopes: None,
     old: None,
 };
 
 impl KeyRecord {
-    /// Limits and restrictions that few keys have; the defaults if this one has none.
+    /// Limits, restrictions and attributes that few keys have; the defaults if this one has none.
     pub fn extended(&self) -> &ExtendedLimits {
         self.extended.as_deref().unwrap_or(&NOTHING)
+    }
+
+    /// Whether the key has the scopes that a call asks for.
+    pub(crate) fn meets(&self, asked: &ScopeQuery) -> bool {
+        match &self.extended().scopes {
+            Some(scopes) => asked.is_met_by(scopes),
+            None => asked.is_met_by(&Scopes::default()),
+        }
+    }
+
+    /// Bytes of the record's texts, about. They differ a thousandfold between keys.
+    pub(crate) fn text_bytes(&self) -> usize {
+        let Some(extended) = &self.extended else { return self.name.len() };
+        let ExtendedLimits { models, external_id, metadata, tags, scopes, .. } = &**extended;
+        let models = models.iter().flat_map(|models| models.as_slice()).map(|one| one.as_str());
+        let tags = tags.iter().flat_map(Tags::as_slice).map(|one| one.as_str());
+        let scopes = scopes.iter().flat_map(Scopes::as_slice).map(|one| one.as_str());
+        let texts = models.chain(tags).chain(scopes).chain(metadata.iter().map(Metadata::as_str));
+        let texts = texts.chain(external_id.iter().map(ExternalId::as_str));
+        texts.map(str::len).sum::<usize>() + self.name.len()
     }
 
     /// Limits of the organization: its tier's, with its overrides.
@@ -119,6 +156,7 @@ pub(crate) mod tests {
             created_by: UserId::new(at(0), [0; 10]),
             revoked_at: None,
             expires_at: Some(at(1_000)),
+            disabled: false,
             rpm: None,
             extended: None,
         }

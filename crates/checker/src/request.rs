@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::scope::ScopeQuery;
 use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
@@ -27,6 +28,8 @@ pub struct CheckRequest<'a> {
     pub ip: Option<IpAddr>,
     /// Model that the call uses, if any.
     pub model: Option<&'a str>,
+    /// Scopes that the call asks for, if any.
+    pub scopes: Option<&'a ScopeQuery>,
     /// Tokens that the call costs.
     pub cost: u64,
 }

@@ -18,6 +18,7 @@ const CALL: CheckRequest<'static> = CheckRequest {
     elsewhere: false,
     ip: None,
     model: None,
+    scopes: None,
     cost: 0,
 };
 

@@ -23,6 +23,7 @@ pub(crate) const TEN_TOKENS: CheckRequest<'static> = CheckRequest {
     elsewhere: false,
     ip: None,
     model: None,
+    scopes: None,
     cost: 10,
 };
 
