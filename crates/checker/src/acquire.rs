@@ -83,7 +83,7 @@ impl AcquiredTokens {
 }
 
 /// States of the key's limits per minute. Acquires nothing.
-async fn current_rates(checker: &Checker, key: &KeyRecord) -> LimitStates {
+pub(crate) async fn current_rates(checker: &Checker, key: &KeyRecord) -> LimitStates {
     let rates = rate_limit::peek(checker, key, 0).await;
     LimitStates {
         requests: rates.requests.map(|rate| rate.state),

@@ -11,6 +11,7 @@ use sea_orm::DbErr;
 
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
+use crate::known_applications::KnownApplications;
 use crate::telemetry::Ingest;
 use crate::writes::Writes;
 use latchkey_store::clock::Clock;
@@ -107,6 +108,8 @@ pub struct Inner {
     pub(crate) ingest: Ingest,
     pub(crate) writes: Writes,
     pub(crate) renewals: Writes,
+    pub(crate) key_views: Writes,
+    pub(crate) known_applications: KnownApplications,
 }
 
 impl Deref for Services {
@@ -151,6 +154,8 @@ impl Services {
             ingest: Ingest::default(),
             writes,
             renewals: Writes::renewals(),
+            key_views: Writes::key_views(),
+            known_applications: KnownApplications::new(),
         })))
     }
 }

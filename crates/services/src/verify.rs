@@ -4,15 +4,14 @@ use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::Permission;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::actor::{Actor, Who};
 use crate::error::Error;
+use crate::named_application::is_of_project;
 use crate::scope;
 use crate::services::Services;
 use latchkey_checker::{CheckRequest, Denial, IdentifiedKey, KeyRecord, LookupCaller};
 use latchkey_store::clock::whole_seconds;
-use latchkey_store::entity::application;
 
 /// Checks a key on behalf of the actor, as one request of that key. A key outside the service key's
 /// project, or in a project that the person can't see, is reported as unknown.
@@ -41,9 +40,10 @@ pub async fn verify(
     let call = CheckRequest {
         kind: None,
         application: request.application_id,
-        elsewhere: is_elsewhere(services, identity.key(), request).await?,
+        elsewhere: is_elsewhere(services, actor, identity.key(), request).await?,
         ip: request.ip.map(|ip| ip.to_canonical()),
         model: request.model.as_deref(),
+        scopes: request.scopes.as_ref(),
         cost: request.cost,
     };
     Ok(match services.checker.admit(&identity, call).await {
@@ -80,20 +80,18 @@ async fn may_see(
 /// may name an application, so no other key costs this query.
 async fn is_elsewhere(
     services: &Services,
+    actor: &Actor,
     key: &KeyRecord,
     request: &VerifyRequest,
 ) -> Result<bool, Error> {
     let (None, Some(named)) = (key.application, request.application_id) else { return Ok(false) };
-    let own = application::Entity::find_by_id(named)
-        .filter(application::Column::ProjectId.eq(key.project))
-        .filter(application::Column::DeletedAt.is_null());
-    let own = Box::pin(own.one(services.database.reader())).await?;
-    Ok(own.is_none())
+    Ok(!is_of_project(services, named, key.project, caller(actor)).await?)
 }
 
 /// Converts an outcome of a check, `valid` included, to the response.
 fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
     let Denial { outcome, detail, limits, retry_after, .. } = came_to;
+    let extended = key.extended();
     VerifyAnswer {
         valid: outcome == Outcome::Valid,
         detail: Some(detail),
@@ -107,6 +105,10 @@ fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
         ratelimit: Some(limits.requests),
         tokens: Some(limits.tokens),
         budget: Some(limits.budget),
+        scopes: Some(extended.scopes.clone().unwrap_or_default()),
+        external_id: Some(extended.external_id.clone()),
+        metadata: Some(extended.metadata.clone().unwrap_or_default()),
+        tags: Some(extended.tags.clone().unwrap_or_default()),
         ..VerifyAnswer::not_found(outcome)
     }
 }

@@ -1,4 +1,5 @@
-//! Limit of management writes a minute, per person and per service key.
+//! Limits a minute of what is cheap to send and not to answer: management writes, per person and
+//! per service key; renewals, per session; views of a key by its holder, per key.
 //!
 //! Each node counts on its own, in bounded memory: with `n` nodes a caller gets up to `n` times the
 //! limit. The limit only keeps one caller from occupying the writer, so it need not be exact across
@@ -20,6 +21,8 @@ const CALLERS: usize = 16_384;
 
 /// Limit of session renewals a minute. Each of a person's tabs renews every few minutes.
 const RENEWALS: u64 = 60;
+/// Limit of the views of a key by its holder a minute.
+const KEY_VIEWS: u64 = 60;
 
 /// Writes of the last minute, per caller.
 pub(crate) struct Writes {
@@ -40,6 +43,12 @@ impl Writes {
     pub(crate) fn renewals() -> Self {
         let words = ("renewals of this session", "");
         Self { limit: RENEWALS, words, windows: Cache::new(CALLERS) }
+    }
+
+    /// Limits how often a key's holder looks at it, counted per key.
+    pub(crate) fn key_views() -> Self {
+        let words = ("requests for this key’s view", "");
+        Self { limit: KEY_VIEWS, words, windows: Cache::new(CALLERS) }
     }
 
     /// Writes a minute that each caller may make.

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod dry_run;
 mod key_requests;
+mod key_view;
 mod keys;
 mod members;
 mod page;
@@ -19,6 +20,7 @@ pub use dry_run::{DryRun, DryRunRequest, QuotaState};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };
+pub use key_view::{BudgetUnit, KeyBudget, KeyView};
 pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, RevealedSecret};
 pub use members::{
     Invitation, InvitingOrganization, ListedMember, Member, MemberPatch, MemberRequest,

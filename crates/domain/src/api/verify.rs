@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::present;
+use crate::attribute::{ExternalId, Metadata, Tags};
 use crate::id::{ApplicationId, KeyId, ProjectId};
 use crate::key::Environment;
 use crate::limit::Period;
 use crate::outcome::Outcome;
+use crate::scope::{ScopeQuery, Scopes};
 use crate::time::Timestamp;
 use crate::whole;
 
@@ -43,6 +45,9 @@ pub struct VerifyRequest {
         schema(value_type = Option<String>, format = "ip", example = "203.0.113.7")
     )]
     pub ip: Option<IpAddr>,
+    /// Scopes that the key has to have, else it is denied with `insufficient_scope`.
+    #[serde(default)]
+    pub scopes: Option<ScopeQuery>,
 }
 
 /// Any text that a caller presents as a secret. Its `Debug` output is redacted.
@@ -119,6 +124,22 @@ pub struct VerifyAnswer {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<BudgetState>))]
     pub budget: Option<Option<BudgetState>>,
+    /// Scopes of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub scopes: Option<Scopes>,
+    /// Your own ID of whoever uses the key; null if it has none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<ExternalId>))]
+    pub external_id: Option<Option<ExternalId>>,
+    /// Metadata of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub metadata: Option<Metadata>,
+    /// Tags of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub tags: Option<Tags>,
 }
 
 impl VerifyAnswer {
@@ -138,6 +159,10 @@ impl VerifyAnswer {
             ratelimit: None,
             tokens: None,
             budget: None,
+            scopes: None,
+            external_id: None,
+            metadata: None,
+            tags: None,
         }
     }
 }

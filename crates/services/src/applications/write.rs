@@ -154,6 +154,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     KeyInvalidation::keys(revoked.digests)
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
+    services.known_applications.forget(id);
     Ok(())
 }
 

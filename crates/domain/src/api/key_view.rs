@@ -1,0 +1,84 @@
+//! A key as its holder sees it.
+
+use serde::{Deserialize, Serialize};
+
+use super::RateLimitState;
+use crate::attribute::ExternalId;
+use crate::id::{ApplicationId, KeyId, ProjectId};
+use crate::key::{Environment, KeyKind, KeyStatus};
+use crate::limit::{MaxParallel, Period, Rpm, Tokens};
+use crate::scope::Scopes;
+use crate::secret::KeyHint;
+use crate::time::Timestamp;
+
+/// A key as its holder sees it, and where its limits stand now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyView {
+    /// ID of the key. A rotation does not change it.
+    pub id: KeyId,
+    /// What the key authenticates.
+    pub kind: KeyKind,
+    /// ID of the project that the key belongs to.
+    pub project_id: ProjectId,
+    /// ID of the application that the key is restricted to; null if it is valid for the whole
+    /// project.
+    pub application_id: Option<ApplicationId>,
+    /// Name of the key.
+    pub name: String,
+    /// Environment of the key: `live` or `test`.
+    pub environment: Environment,
+    /// Masked form of the secret that was sent, e.g. `lk_live_7Qm2...x9Kd`.
+    pub masked: KeyHint,
+    /// Current status of the key: `active`, since any other key is refused.
+    pub status: KeyStatus,
+    /// When the key expires; null if never.
+    pub expires_at: Option<Timestamp>,
+    /// Maximum requests per minute; null if not limited.
+    pub rpm: Option<Rpm>,
+    /// Maximum tokens per minute; null if not limited.
+    pub tpm: Option<Tokens>,
+    /// Maximum concurrent gateway calls per node; null means 64.
+    pub max_parallel: Option<MaxParallel>,
+    /// Scopes of the key.
+    pub scopes: Scopes,
+    /// The ID that the key's issuer has for whoever uses the key; null if it has none.
+    pub external_id: Option<ExternalId>,
+    /// State of the requests per minute; null if not limited.
+    pub ratelimit: Option<RateLimitState>,
+    /// State of the tokens per minute; null if not limited.
+    pub tokens: Option<RateLimitState>,
+    /// States of the key's budgets.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub budgets: Vec<KeyBudget>,
+}
+
+/// Current state of one budget.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeyBudget {
+    /// What the budget counts.
+    pub unit: BudgetUnit,
+    /// Maximum per period.
+    pub limit: u64,
+    /// Length of a period.
+    pub period: Period,
+    /// Used in the current period.
+    pub used: u64,
+    /// Reserved by calls in progress on this node. What calls on other nodes reserve counts as
+    /// used.
+    pub reserved: u64,
+    /// Left in the current period: neither used nor reserved.
+    pub remaining: u64,
+    /// When the next period starts.
+    pub resets_at: Timestamp,
+}
+
+/// What a budget counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetUnit {
+    /// Tokens of prompts and completions.
+    Tokens,
+}

@@ -1,0 +1,186 @@
+//! Forward authentication: a proxy asks about each request before it lets the request through.
+//!
+//! Whoever holds a key may learn that it works, so the proxy presents no key of its own. What the
+//! proxy says beside the key only restricts: the project or application that it protects, and the
+//! scopes that it wants.
+//!
+//! Failed keys count for nobody: the address is often that of the proxy, and its good callers must
+//! not be held up because others guess through it. Lookups of unknown keys take turns by address.
+
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use latchkey_checker::failures::Address;
+use latchkey_checker::{CheckRequest, Denial, KeyRecord, LimitStates, LookupCaller};
+use latchkey_domain::id::{ApplicationId, InvalidId, ProjectId};
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::scope::ScopeQuery;
+
+use crate::named_application::is_of_project;
+use crate::services::Services;
+
+/// What a proxy protects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProtectedResource {
+    /// A whole project: any of its keys.
+    Project(ProjectId),
+    /// An application: its keys, and keys for all of its project.
+    Application(ApplicationId),
+}
+
+impl FromStr for ProtectedResource {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        text.parse().map(Self::Project).or_else(|_| text.parse().map(Self::Application))
+    }
+}
+
+/// Scopes that a proxy asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum AskedScopes {
+    /// None are asked for.
+    #[default]
+    Nothing,
+    /// The key must have these.
+    These(ScopeQuery),
+    /// They can't be read, so no key has them.
+    Unreadable,
+}
+
+impl AskedScopes {
+    /// All scopes of all lines, separated by spaces. `None` is a line that is no text.
+    pub fn of_lines<'a>(mut lines: impl Iterator<Item = Option<&'a str>>) -> Self {
+        let Some(first) = lines.next() else { return Self::Nothing };
+        let read = |line: Option<&str>| ScopeQuery::all_of_words(line?).ok();
+        let Some(first) = read(first) else { return Self::Unreadable };
+        let mut all = vec![first];
+        for line in lines {
+            let Some(more) = read(line) else { return Self::Unreadable };
+            all.push(more);
+        }
+        Self::These(ScopeQuery::All(all))
+    }
+}
+
+/// A request that a proxy asks about.
+pub struct ForwardedRequest<'a> {
+    /// What the proxy protects.
+    pub resource: ProtectedResource,
+    /// The secret that the request carries, if any.
+    pub secret: Option<&'a str>,
+    /// Scopes that the proxy asks for.
+    pub scopes: AskedScopes,
+    /// Address that the request comes from.
+    pub ip: Option<IpAddr>,
+}
+
+/// Who may be let through, and what the proxy tells the protected server of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllowedRequest {
+    /// The key that the request carries.
+    pub key: Arc<KeyRecord>,
+    /// The application that was asked about, else that of the key.
+    pub application: Option<ApplicationId>,
+    /// States of the key's limits, this request included.
+    pub limits: LimitStates,
+}
+
+/// Checks the key of a request that a proxy asks about, as one request of that key. A key of
+/// another project is reported as unknown, and so is every key if the application does not exist in
+/// the key's project.
+///
+/// # Errors
+/// The [`Denial`] with the outcome. It never depends on how many keys have failed.
+pub async fn check(
+    services: &Services,
+    request: ForwardedRequest<'_>,
+) -> Result<AllowedRequest, Denial> {
+    let ForwardedRequest { resource, secret, scopes, ip } = request;
+    let caller = LookupCaller::Address(Address::of(ip));
+    let identity = services.checker.authenticate_for(secret, caller).await?;
+    let key = identity.key();
+    if !is_in_reach(services, key, resource).await? {
+        return Err(Denial::of(Outcome::UnknownKey));
+    }
+    let application = match resource {
+        ProtectedResource::Project(_) => None,
+        ProtectedResource::Application(id) => Some(id),
+    };
+    let nobody = ScopeQuery::Any(Vec::new());
+    let asked = match &scopes {
+        AskedScopes::Nothing => None,
+        AskedScopes::These(scopes) => Some(scopes),
+        AskedScopes::Unreadable => Some(&nobody),
+    };
+    let call = CheckRequest { application, ip, scopes: asked, ..CheckRequest::default() };
+    match services.checker.admit(&identity, call).await {
+        Ok(limits) => {
+            let application = application.or(key.application);
+            Ok(AllowedRequest { key: Arc::clone(key), application, limits })
+        }
+        Err(denial) => Err(explained(denial, &scopes)),
+    }
+}
+
+/// Whether a key has anything to do with a resource. A key of another application of the project
+/// has: that is `wrong_scope`.
+async fn is_in_reach(
+    services: &Services,
+    key: &KeyRecord,
+    resource: ProtectedResource,
+) -> Result<bool, Denial> {
+    match resource {
+        ProtectedResource::Project(id) => Ok(id == key.project),
+        // Its application exists, or the key would be revoked.
+        ProtectedResource::Application(id) if key.application == Some(id) => Ok(true),
+        ProtectedResource::Application(id) => {
+            let caller = LookupCaller::Organization(key.organization);
+            is_of_project(services, id, key.project, caller).await.map_err(|error| {
+                tracing::error!(%error, "Failed to look up an application");
+                Denial::of(Outcome::Unavailable)
+            })
+        }
+    }
+}
+
+/// Tells the operator of the proxy what no key can mend.
+fn explained(denial: Denial, asked: &AskedScopes) -> Denial {
+    if denial.outcome != Outcome::InsufficientScope || *asked != AskedScopes::Unreadable {
+        return denial;
+    }
+    let detail = "The proxy’s x-latchkey-scopes header can’t be read. Use scopes of 1 to 100 of the \
+                  characters A–Z, a–z, 0–9, _ . : / and -, separated by spaces.";
+    Denial { detail: detail.to_owned(), ..denial }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resource_is_a_project_or_an_application() {
+        let suffix = "01h455vb4pex5vsknk084sn02q";
+        let parse = |text: &str| text.parse::<ProtectedResource>();
+        let project = parse(&format!("prj_{suffix}")).unwrap();
+        assert!(matches!(project, ProtectedResource::Project(_)));
+        let application = parse(&format!("app_{suffix}")).unwrap();
+        assert!(matches!(application, ProtectedResource::Application(_)));
+        for text in ["", "prj_", "prj_x", &format!("org_{suffix}"), &format!("PRJ_{suffix}")] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn scopes_of_all_lines_are_asked_for() {
+        let of = |lines: &[Option<&'static str>]| AskedScopes::of_lines(lines.iter().copied());
+        assert_eq!(of(&[]), AskedScopes::Nothing);
+        let words = |text| ScopeQuery::all_of_words(text).unwrap();
+        let both = ScopeQuery::All(vec![words("a b"), words("c")]);
+        assert_eq!(of(&[Some("a  b"), Some("c")]), AskedScopes::These(both));
+        for unreadable in [&[None][..], &[Some("a"), None], &[Some("a*")], &[Some("a,b")]] {
+            assert_eq!(of(unreadable), AskedScopes::Unreadable, "{unreadable:?}");
+        }
+    }
+}

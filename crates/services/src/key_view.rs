@@ -1,0 +1,73 @@
+//! A key as its holder sees it.
+
+use std::net::IpAddr;
+
+use latchkey_checker::{CheckRequest, Denial, PeekedLimits};
+use latchkey_domain::api::{BudgetUnit, KeyBudget, KeyView};
+use latchkey_domain::key::KeyStatus;
+use latchkey_domain::outcome::Outcome;
+use latchkey_domain::secret::{KeyHint, PresentedKey};
+
+use crate::error::Error;
+use crate::services::Services;
+
+/// The key that has this secret, and where its limits stand. Counts as no request and acquires
+/// nothing. Each key has 60 views a minute on each node.
+///
+/// # Errors
+/// `Denied` if the key is not valid, or not for the address. `TooManyFailures` instead, if it is
+/// malformed or unknown and the address has had too many of these. `TooMany` after the views of a
+/// minute.
+pub async fn key_view(
+    services: &Services,
+    secret: Option<&str>,
+    ip: Option<IpAddr>,
+) -> Result<KeyView, Error> {
+    let identity = services.checker.authenticate(secret, ip).await?;
+    let call = CheckRequest { ip, ..CheckRequest::default() };
+    services.checker.evaluate(&identity, call)?;
+    let key = identity.key();
+    services.key_views.count(key.id, services.clock.monotonic())?;
+    let PeekedLimits { limits, reserved_tokens } = services.checker.peek(key).await?;
+    let budget = limits.budget.map(|state| {
+        // What calls in progress hold is charged already.
+        let reserved = reserved_tokens.min(state.used);
+        KeyBudget {
+            unit: BudgetUnit::Tokens,
+            limit: state.limit,
+            period: state.period,
+            used: state.used - reserved,
+            reserved,
+            remaining: state.remaining,
+            resets_at: state.resets_at,
+        }
+    });
+    let extended = key.extended();
+    Ok(KeyView {
+        id: key.id,
+        kind: key.kind,
+        project_id: key.project,
+        application_id: key.application,
+        name: key.name.to_string(),
+        environment: key.environment,
+        masked: hint(secret)?,
+        // No other is shown: the key would have been refused.
+        status: KeyStatus::Active,
+        expires_at: key.expires_at,
+        rpm: key.rpm,
+        tpm: extended.tpm,
+        max_parallel: extended.max_parallel,
+        scopes: extended.scopes.clone().unwrap_or_default(),
+        external_id: extended.external_id.clone(),
+        ratelimit: limits.requests,
+        tokens: limits.tokens,
+        budgets: budget.into_iter().collect(),
+    })
+}
+
+/// Masked form of the secret that was sent, which may be the one before a rotation.
+fn hint(secret: Option<&str>) -> Result<KeyHint, Error> {
+    let parsed = secret.and_then(|text| PresentedKey::parse(text).ok());
+    let hint = parsed.map(|key| key.hint());
+    hint.ok_or_else(|| Error::from(Box::new(Denial::of(Outcome::MalformedKey))))
+}

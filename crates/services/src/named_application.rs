@@ -1,0 +1,46 @@
+//! The application that the caller of a check names.
+
+use latchkey_checker::LookupCaller;
+use latchkey_domain::id::{ApplicationId, ProjectId};
+use latchkey_store::database::primary;
+use latchkey_store::entity::application;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use crate::error::Error;
+use crate::services::Services;
+
+/// Whether an application exists and belongs to a project.
+///
+/// # Errors
+/// The database fails, or `caller` has too many lookups waiting.
+pub(crate) async fn is_of_project(
+    services: &Services,
+    application: ApplicationId,
+    project: ProjectId,
+    caller: LookupCaller,
+) -> Result<bool, Error> {
+    let now = services.clock.monotonic();
+    if let Some(known) = services.known_applications.project(application, now) {
+        return Ok(known == project);
+    }
+    // Boxed: few calls need the future of a query.
+    let exists = Box::pin(exists(services, application, project));
+    let exists = services.checker.lookup_limiter.of(caller, exists).await?;
+    if exists {
+        services.known_applications.remember(application, project, now);
+    }
+    Ok(exists)
+}
+
+async fn exists(
+    services: &Services,
+    application: ApplicationId,
+    project: ProjectId,
+) -> Result<bool, latchkey_store::Error> {
+    let query = application::Entity::find_by_id(application)
+        .select_only()
+        .column(application::Column::Id)
+        .filter(application::Column::ProjectId.eq(project))
+        .filter(application::Column::DeletedAt.is_null());
+    Ok(primary::one(services.database.reader(), &query).await?.is_some())
+}
