@@ -15,8 +15,9 @@ use crate::http::described::DescribedRouter;
 use crate::http::request_limits::{ANYBODYS_BODY, MANAGEMENT_BODY, REQUEST_TIMEOUT};
 use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
-    api_keys, applications, audit, docs, health, inference_keys, invitations, keys, me, members,
-    organizations, projects, server_functions, sessions, telemetry, usage, verify, well_known,
+    api_keys, applications, audit, check, docs, health, inference_keys, invitations, key_view, keys,
+    me, members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
+    well_known,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -74,6 +75,11 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .layer(DefaultBodyLimit::max(ANYBODYS_BODY));
+    // Described here and answered by `service`, without these layers and for every method.
+    let proxies = DescribedRouter::default().routes(routes!(check::get, check::post));
+    let holders = DescribedRouter::default()
+        .routes(routes!(key_view::get))
+        .layer(DefaultBodyLimit::max(ANYBODYS_BODY));
     let sdks = DescribedRouter::default()
         .routes(routes!(ingest::traces))
         .routes(routes!(ingest::logs))
@@ -90,7 +96,8 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .fold(DescribedRouter::default(), DescribedRouter::routes);
     management
         .merge(anybody)
-        .merge(across_origins(ingest))
+        .merge(proxies)
+        .merge(across_origins(ingest.merge(holders)))
         .layer(brief())
         .merge(across_origins(gateway))
         .layer(from_fn(limits::announce))

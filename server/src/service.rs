@@ -2,7 +2,7 @@
 //! It is one function instead of nested layers, because each layer clones everything below it per
 //! request.
 //!
-//! The busiest endpoint, `verify`, bypasses the router.
+//! The busiest endpoints, `verify` and `check`, bypass the router.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -15,15 +15,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, Method, Request, StatusCode};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use hyper::body::Body as _;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_gateway::UnmatchedRequest;
 use latchkey_listener::{AcceptedRequest, BodyPermit, DrainedBody};
 use latchkey_services::clock::Clock;
+use latchkey_services::forward_auth::AllowedRequest;
 use tower::{Service, ServiceExt};
 use tracing::Instrument;
 
@@ -36,7 +39,7 @@ use crate::http::{masked, security_headers};
 use crate::ingest;
 use crate::metrics::{Metrics, RouteClass};
 use crate::router::router;
-use crate::routes::verify;
+use crate::routes::{check, verify};
 use crate::state::AppState;
 use crate::system::SystemClock;
 
@@ -52,15 +55,19 @@ struct Endpoints {
     router: Router,
     /// The headers of an answer to the busiest call.
     of_verified: HeaderMap,
+    /// The headers of an answer to a proxy that may let a request through.
+    of_allowed: HeaderMap,
 }
 
 impl HttpService {
     /// Builds the routes and their layers.
     pub fn new(state: AppState) -> Self {
-        let mut of_verified = security_headers::of_json(state.config.public_url.is_https());
+        let over_https = state.config.public_url.is_https();
+        let mut of_verified = security_headers::of_json(over_https);
         // Each answer has its own. With it, a copy has room for it.
         RequestId::new().write(&mut of_verified);
-        Self(Arc::new(Endpoints { router: router(state.clone()), state, of_verified }))
+        let of_allowed = check::headers_of_allowed(over_https);
+        Self(Arc::new(Endpoints { router: router(state.clone()), state, of_verified, of_allowed }))
     }
 
     /// Counter of open connections.
@@ -97,16 +104,9 @@ impl Endpoints {
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
     /// a line each would cost more than the check.
     async fn verify(&self, context: &RequestContext, request: Request<DrainedBody>) -> Response {
-        let mut handled = pin!(catch_panic(verify::answer(&self.state, context.ip, request)));
-        let handled = match futures::poll!(handled.as_mut()) {
-            Poll::Ready(handled) => handled,
-            // Most answers wait for nothing, and need no timer.
-            Poll::Pending => match tokio::time::timeout(REQUEST_TIMEOUT, handled).await {
-                Ok(handled) => handled,
-                Err(_) => Err(StatusCode::REQUEST_TIMEOUT.into_response()),
-            },
-        };
-        let response = match handled.flatten() {
+        let answer = verify::answer(&self.state, context.ip, request);
+        let late = || StatusCode::REQUEST_TIMEOUT.into_response();
+        let response = match handled(answer, late).await {
             Ok(json) => self.verified(context, json),
             Err(refused) => self.finish(context, refused).await,
         };
@@ -118,6 +118,42 @@ impl Endpoints {
             let span = tracing::info_span!("request", request_id = %context.id);
             span.in_scope(|| log_response(&Method::POST, "/v1/keys/verify", &response, elapsed));
         }
+        response
+    }
+
+    /// Asked by a proxy about each of its requests, so a good answer is logged as that of `verify`.
+    async fn check(&self, context: &RequestContext, request: Request<DrainedBody>) -> Response {
+        // The body is kept until there is an answer. Whatever drains it would ask a client for it
+        // that waits for `100 Continue`.
+        let (parts, body) = request.into_parts();
+        let answer = check::answer(&self.state, context.ip, &parts);
+        let mut response = match handled(answer, check::unavailable).await {
+            Ok(allowed) => self.allowed(context, &allowed),
+            Err(refused) => self.finish(context, refused).await,
+        };
+        // A proxy may announce a body that it does not send. Its next request on this connection
+        // would be taken for that body.
+        if parts.version < Version::HTTP_2 && !body.is_end_stream() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let elapsed = self.time(context);
+        if response.status().is_success() {
+            let span = tracing::debug_span!("request", request_id = %context.id);
+            span.in_scope(|| tracing::debug!(?elapsed, status = 200, "Allowed a request"));
+        } else {
+            let span = tracing::info_span!("request", request_id = %context.id);
+            let path = shown(parts.uri.path());
+            span.in_scope(|| log_response(&parts.method, &path, &response, elapsed));
+        }
+        response
+    }
+
+    fn allowed(&self, context: &RequestContext, allowed: &AllowedRequest) -> Response {
+        let mut response = Response::new(Body::empty());
+        let headers = response.headers_mut();
+        *headers = self.of_allowed.clone();
+        check::write_allowed(headers, allowed);
+        context.id.write(headers);
         response
     }
 
@@ -138,11 +174,13 @@ impl Endpoints {
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let auth = Credentials::of(request.uri().path());
         let context = RequestContext { id, route, auth, ip, permit, clock: SystemClock::start() };
-        if route == RouteClass::Verify && request.method() == Method::POST {
-            self.verify(&context, request).await
-        } else {
-            // Boxed: a verification need not carry the router's states.
-            Box::pin(self.routed(&context, request)).await
+        match route {
+            RouteClass::Check => self.check(&context, request).await,
+            RouteClass::Verify if request.method() == Method::POST => {
+                self.verify(&context, request).await
+            }
+            // Boxed: a check need not carry the router's states.
+            _ => Box::pin(self.routed(&context, request)).await,
         }
     }
 
@@ -226,6 +264,22 @@ fn log_response(method: &Method, path: &str, response: &Response, elapsed: Durat
     let status = response.status().as_u16();
     let milliseconds = elapsed.as_secs_f64() * 1000.0;
     tracing::info!(%method, path, status, milliseconds, "Request completed");
+}
+
+/// What a handler beside the router comes to. Most wait for nothing, and need no timer. `late` is
+/// the response of one that takes too long.
+async fn handled<T>(
+    answer: impl Future<Output = Result<T, Response>>,
+    late: impl FnOnce() -> Response,
+) -> Result<T, Response> {
+    let mut handled = pin!(catch_panic(answer));
+    let handled = match futures::poll!(handled.as_mut()) {
+        Poll::Ready(handled) => handled,
+        Poll::Pending => {
+            tokio::time::timeout(REQUEST_TIMEOUT, handled).await.unwrap_or_else(|_| Err(late()))
+        }
+    };
+    handled.flatten()
 }
 
 /// A panic is a bug in the server: it is logged, and the caller gets a plain 500.

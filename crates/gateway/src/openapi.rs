@@ -31,7 +31,7 @@ pub(super) enum CallResponses {
     /// `invalid`
     #[response(status = 400)]
     BadRequest(ErrorBody),
-    /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`
+    /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`, `disabled_key`
     #[response(status = 401)]
     Unauthorized(ErrorBody),
     /// `wrong_scope`, `ip_not_allowed`, `model_not_allowed`

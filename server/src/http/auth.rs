@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use latchkey_domain::credentials;
+use latchkey_domain::problem::ErrorCode;
 use latchkey_services::{Actor, Error, accounts};
 
 use super::client::ClientIp;
@@ -14,6 +15,9 @@ use super::limits;
 use super::presented::AuthenticatedCaller;
 use super::problem::Refusal;
 use crate::state::AppState;
+
+/// Where SDKs and proxies send a key.
+pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The person or service key that the bearer token belongs to. Place it before every other
 /// extractor, so that anonymous callers learn nothing else. It is authenticated again when the body
@@ -49,6 +53,20 @@ pub(crate) async fn caller(
     state: &AppState,
 ) -> Result<Actor, Error> {
     accounts::authenticate(&state.services, bearer(headers), ip).await
+}
+
+/// The key that a request carries in `x-api-key` or as its bearer token.
+///
+/// # Errors
+/// 400: there are two different keys.
+pub(crate) fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
+    credentials::counting(api_key(headers), bearer(headers))
+        .map_err(|two| Refusal::new(ErrorCode::Malformed, two.to_string()))
+}
+
+/// The text of `x-api-key`; empty if it is not ASCII.
+pub(crate) fn api_key(headers: &HeaderMap) -> Option<&str> {
+    headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default())
 }
 
 /// The token of the `Authorization` header.

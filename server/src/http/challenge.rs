@@ -26,6 +26,8 @@ impl Credentials {
         }
         match path {
             "v1/traces" | "v1/logs" | "v1/metrics" => Self::ApiKeyOrBearer,
+            "v1/key" => Self::ApiKeyOrBearer,
+            path if path.starts_with("v1/check/") => Self::ApiKeyOrBearer,
             path if path.starts_with("api/public/otel/") => Self::Password,
             _ => Self::Bearer,
         }
@@ -87,6 +89,9 @@ mod tests {
             ("//ingest/logs", Credentials::ApiKey),
             ("/v1/traces", Credentials::ApiKeyOrBearer),
             ("/v1/logs", Credentials::ApiKeyOrBearer),
+            ("/v1/key", Credentials::ApiKeyOrBearer),
+            ("/v1/check/prj_x", Credentials::ApiKeyOrBearer),
+            ("/v1/check/app_x/v1/keys", Credentials::ApiKeyOrBearer),
             ("/api/public/otel/v1/traces", Credentials::Password),
             ("/v1/applications/app_x/traces", Credentials::Bearer),
             ("/v1/keys/verify", Credentials::Bearer),

@@ -31,7 +31,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             complete_operation(path, operation);
-            add_headers(operation, method);
+            add_headers(path, operation, method);
             describe_gateway(path, operation);
         }
     }
@@ -271,13 +271,15 @@ fn example(schema: &str) -> Option<serde_json::Value> {
 }
 
 /// The headers that answers have.
-fn add_headers(operation: &mut Operation, method: &str) {
+fn add_headers(path: &str, operation: &mut Operation, method: &str) {
     let accepted = operation.security.as_deref().unwrap_or_default();
     let takes = |scheme: &str| {
         let requirement = SecurityRequirement::new::<_, [&str; 0], &str>(scheme, []);
         accepted.contains(&requirement)
     };
     let is_of_key = takes("key") || takes("bearer_key");
+    // A view of the key acquires nothing and has the limits in its body.
+    let is_counted = is_of_key && path != "/v1/key";
     let is_of_service_key = takes("service_key");
     for (status, response) in &mut operation.responses.responses {
         let RefOr::T(response) = response else { continue };
@@ -317,7 +319,7 @@ fn add_headers(operation: &mut Operation, method: &str) {
             }
             _ => {}
         }
-        if is_of_key && matches!(status.as_str(), "200" | "429") {
+        if is_counted && matches!(status.as_str(), "200" | "429") {
             for of in ["requests", "tokens"] {
                 let limit = "Maximum in any 60 seconds. Absent if the key has no such limit";
                 add(&format!("x-ratelimit-limit-{of}"), Type::Integer, limit);

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -13,6 +14,13 @@ use axum::response::Response;
 use latchkey_checker::LimitStates;
 use latchkey_domain::api::RateLimitState;
 use latchkey_services::Error;
+
+const LIMIT_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-limit-requests");
+const REMAINING_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+const RESET_REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-reset-requests");
+const LIMIT_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-limit-tokens");
+const REMAINING_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
+const RESET_TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-reset-tokens");
 
 /// Where a check stores the state of the key's limits.
 #[derive(Debug, Clone, Default)]
@@ -70,40 +78,22 @@ fn note(parts: &Parts, limits: LimitStates) {
     }
 }
 
-fn write(headers: &mut HeaderMap, limits: LimitStates) {
+/// Writes the state of a key's limits.
+pub(crate) fn write(headers: &mut HeaderMap, limits: LimitStates) {
     if let Some(requests) = limits.requests {
-        write_rate(
-            headers,
-            &requests,
-            [
-                "x-ratelimit-limit-requests",
-                "x-ratelimit-remaining-requests",
-                "x-ratelimit-reset-requests",
-            ],
-        );
+        write_rate(headers, &requests, [LIMIT_REQUESTS, REMAINING_REQUESTS, RESET_REQUESTS]);
     }
     if let Some(tokens) = limits.tokens {
-        write_rate(
-            headers,
-            &tokens,
-            [
-                "x-ratelimit-limit-tokens",
-                "x-ratelimit-remaining-tokens",
-                "x-ratelimit-reset-tokens",
-            ],
-        );
+        write_rate(headers, &tokens, [LIMIT_TOKENS, REMAINING_TOKENS, RESET_TOKENS]);
     }
 }
 
-fn write_rate(headers: &mut HeaderMap, rate: &RateLimitState, names: [&'static str; 3]) {
-    let [limit, remaining, reset] = names.map(HeaderName::from_static);
-    insert(headers, limit, &rate.limit.to_string());
-    insert(headers, remaining, &rate.remaining.to_string());
-    insert(headers, reset, &format!("{:.3}s", rate.reset_seconds));
-}
-
-fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+fn write_rate(headers: &mut HeaderMap, rate: &RateLimitState, names: [HeaderName; 3]) {
+    let [limit, remaining, reset] = names;
+    headers.insert(limit, rate.limit.into());
+    headers.insert(remaining, rate.remaining.into());
+    let seconds = Bytes::from(format!("{:.3}s", rate.reset_seconds));
+    if let Ok(seconds) = HeaderValue::from_maybe_shared(seconds) {
+        headers.insert(reset, seconds);
     }
 }

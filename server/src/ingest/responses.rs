@@ -6,7 +6,7 @@ refusals! {
     /// Nothing of the request is stored.
     SdkRefusals {
         400: "`malformed`",
-        401: "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`",
+        401: "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`, `disabled_key`",
         403: "`wrong_scope`",
         409: "`limit_reached`: the project’s telemetry has reached the maximum size of its plan",
         413: "`too_large`: the body exceeds 4 MiB, compressed or decompressed",

@@ -9,12 +9,10 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use data_encoding::BASE64;
 use latchkey_checker::CheckRequest;
-use latchkey_domain::credentials;
 use latchkey_domain::key::KeyKind;
-use latchkey_domain::problem::ErrorCode;
 use latchkey_services::telemetry::Source;
 
-use crate::http::auth::bearer;
+use crate::http::auth::{api_key, presented_key};
 use crate::http::client::ClientIp;
 use crate::http::extract::no_such_id;
 use crate::http::limits;
@@ -22,7 +20,6 @@ use crate::http::presented::AuthenticatedCaller;
 use crate::http::problem::Refusal;
 use crate::state::AppState;
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const APPLICATION: HeaderName = HeaderName::from_static("x-application-id");
 
 /// The application that the call's key writes to. Place it before the body: without a valid key, no
@@ -33,8 +30,12 @@ impl FromRequestParts<AppState> for KeySource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        source(parts, state, |parts| Ok(header(parts, API_KEY).map(Cow::Borrowed))).await.map(Self)
+        source(parts, state, |parts| Ok(sdk_key(parts))).await.map(Self)
     }
+}
+
+fn sdk_key(parts: &Parts) -> Option<Cow<'_, str>> {
+    api_key(&parts.headers).map(Cow::Borrowed)
 }
 
 /// The same for OpenTelemetry exporters, which may also send the key as a bearer token.
@@ -49,9 +50,7 @@ impl FromRequestParts<AppState> for ExporterSource {
 }
 
 fn exporter_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
-    let counting = credentials::counting(header(parts, API_KEY), bearer(&parts.headers));
-    let counting = counting.map_err(|two| Refusal::new(ErrorCode::Malformed, two.to_string()))?;
-    Ok(counting.map(Cow::Borrowed))
+    Ok(presented_key(&parts.headers)?.map(Cow::Borrowed))
 }
 
 /// The same for Langfuse's SDKs, which send their two keys as username and password. The password

@@ -18,6 +18,7 @@ const ENDS: [u64; 16] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RouteClass {
     Verify,
+    Check,
     Ingest,
     Gateway,
     Api,
@@ -25,8 +26,8 @@ pub(crate) enum RouteClass {
 }
 
 impl RouteClass {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Verify, Self::Ingest, Self::Gateway, Self::Api, Self::Pages];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Verify, Self::Check, Self::Ingest, Self::Gateway, Self::Api, Self::Pages];
 
     /// What a request for this address is for.
     pub(crate) fn of(uri: &Uri) -> Self {
@@ -35,6 +36,7 @@ impl RouteClass {
             "/ingest/traces" | "/ingest/logs" | "/v1/traces" | "/v1/logs" | "/v1/metrics"
             | LANGFUSE_TRACES => Self::Ingest,
             "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => Self::Gateway,
+            path if path.starts_with("/v1/check/") => Self::Check,
             path if path.starts_with("/v1/models") => Self::Gateway,
             path if path.starts_with("/v1/") || path.starts_with("/apikey") => Self::Api,
             _ => Self::Pages,
@@ -44,6 +46,7 @@ impl RouteClass {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Verify => "verify",
+            Self::Check => "check",
             Self::Ingest => "ingest",
             Self::Gateway => "gateway",
             Self::Api => "api",
@@ -124,6 +127,9 @@ mod tests {
         for (path, route) in [
             ("/v1/keys/verify", RouteClass::Verify),
             ("/v1/keys/key_x", RouteClass::Api),
+            ("/v1/check/prj_x", RouteClass::Check),
+            ("/v1/check/prj_x/ingest/logs?a=b", RouteClass::Check),
+            ("/v1/check", RouteClass::Api),
             ("/apikey?ApplicationId=x", RouteClass::Api),
             ("/v1/logs", RouteClass::Ingest),
             ("/v1/models/sandbox", RouteClass::Gateway),

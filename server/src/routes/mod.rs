@@ -4,11 +4,13 @@
 pub(crate) mod api_keys;
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod check;
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod inference_keys;
 pub(crate) mod invitations;
 pub(crate) mod key_actions;
+pub(crate) mod key_view;
 pub(crate) mod keys;
 pub(crate) mod me;
 pub(crate) mod members;

@@ -28,12 +28,16 @@ refusals! {
 }
 
 /// Bytes that an answer usually fits into: its buffer need not grow.
-const ANSWER: usize = 640;
+const ANSWER: usize = 704;
 
 /// Verify a key
 ///
-/// Counts as one request of the key. A denied key is a successful response: `valid` is false, and
-/// `code` is the reason. Keys of other projects are reported as `unknown_key`.
+/// **The status is 200 for bad keys too**: `valid` is false then, and `code` is the reason. A proxy
+/// that only looks at the status, such as nginx with `auth_request`, would let everybody through
+/// and must ask `/v1/check/{id}` instead.
+///
+/// Counts as one request of the key. Keys of other projects are reported as `unknown_key`. With
+/// `scopes`, a key that lacks one of them is denied.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",
@@ -41,7 +45,11 @@ const ANSWER: usize = 640;
     tag = "Keys",
     request_body(content = VerifyRequest),
     responses(
-        (status = 200, description = "Outcome of the check", body = VerifyAnswer),
+        (
+            status = 200,
+            description = "Outcome of the check, whether the key is valid or not",
+            body = VerifyAnswer,
+        ),
         NoCaller,
         MayNotVerify,
         Invalid,

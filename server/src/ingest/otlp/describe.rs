@@ -78,7 +78,7 @@ refusals! {
     /// Nothing of the request is stored.
     OtlpRefusals {
         400: "`malformed`: the body is not valid OTLP or cannot be decompressed",
-        401: "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`",
+        401: "`missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`, `disabled_key`",
         403: "`wrong_scope`: the key is for another application",
         409: "`limit_reached`: the project’s telemetry has reached the maximum size of its plan",
         413: "`too_large`: the body exceeds 20 MiB, compressed or decompressed",
