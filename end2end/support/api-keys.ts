@@ -47,6 +47,23 @@ export class ApiKeys {
     return rows.locator("td:first-child > span:first-child").allInnerTexts();
   }
 
+  get moreFilters(): Locator {
+    return this.page.getByRole("button", { name: "More filters" });
+  }
+
+  /** Types a tag or an external ID to filter by, and applies it. */
+  async filterBy(field: "Tag" | "External ID", text: string): Promise<void> {
+    const box = this.page.getByRole("main").getByRole("textbox", { name: field });
+    if (!(await box.isVisible())) await this.moreFilters.click();
+    await box.fill(text);
+    await box.press("Enter");
+  }
+
+  /** “Attributes of …”: for whoever may see the key. */
+  detailsDialog(name: string): Locator {
+    return this.page.getByRole("dialog", { name: `Attributes of “${name}”` });
+  }
+
   get createDialog(): CreateDialog {
     return this.dashboard.createDialog;
   }

@@ -11,6 +11,9 @@ export const FIRST_APPLICATION = "My application";
 
 export type Environment = "Live" | "Test";
 
+/** What is done with a key in a list. */
+export type KeyVerb = "Edit" | "Rotate" | "Disable" | "Enable" | "Archive" | "Restore" | "Revoke";
+
 /** The pages of one browser tab. */
 export class Dashboard {
   constructor(
@@ -132,7 +135,7 @@ export class Dashboard {
   }
 
   /** Opens what is done with a key: a button in its row, on phones an item of its menu. */
-  async openAction(name: string, verb: "Edit" | "Rotate" | "Archive" | "Restore" | "Revoke"): Promise<void> {
+  async openAction(name: string, verb: KeyVerb): Promise<void> {
     if (this.isPhone) {
       await this.page.getByRole("button", { name: `Actions for ${name}`, exact: true }).click();
       await this.page.getByRole("menuitem", { name: verb }).click();
@@ -143,6 +146,10 @@ export class Dashboard {
 
   get isPhone(): boolean {
     return (this.page.viewportSize()?.width ?? 0) < 768;
+  }
+
+  disableDialog(name: string): Locator {
+    return this.page.getByRole("alertdialog", { name: `Disable “${name}”?` });
   }
 
   revokeDialog(name: string): Locator {
@@ -172,6 +179,12 @@ export class Dashboard {
     await this.createdDialog.finish();
     await expect(this.keyRow(name)).toContainText("Active");
     return secret;
+  }
+
+  async disable(name: string): Promise<void> {
+    await this.openAction(name, "Disable");
+    await this.disableDialog(name).getByRole("button", { name: "Disable key" }).click();
+    await expect(this.disableDialog(name)).toBeHidden();
   }
 
   async revoke(name: string): Promise<void> {
@@ -238,6 +251,31 @@ export class CreateDialog {
 
   get advanced(): Locator {
     return this.root.getByRole("button", { name: /^Advanced/ });
+  }
+
+  get attributes(): Locator {
+    return this.root.getByRole("button", { name: /^Attributes/ });
+  }
+
+  get externalId(): Locator {
+    return this.root.getByRole("textbox", { name: "External ID" });
+  }
+
+  /** Where a tag or a scope is typed. */
+  words(list: "Tags" | "Scopes"): Locator {
+    return this.root.getByRole("textbox", { name: list });
+  }
+
+  chips(list: "Tags" | "Scopes"): Locator {
+    return this.root.getByRole("list", { name: list }).getByRole("listitem");
+  }
+
+  get metadata(): Locator {
+    return this.root.getByRole("textbox", { name: "Metadata" });
+  }
+
+  get createDisabled(): Locator {
+    return this.root.getByRole("checkbox", { name: /^Create disabled/ });
   }
 
   get rateLimit(): Locator {

@@ -3,6 +3,7 @@
 #[cfg(feature = "ssr")]
 use latchkey_domain::api::ProjectUsageFilter;
 use latchkey_domain::api::{DryRun, DryRunRequest, KeyActivity, QuotaState, Usage};
+use latchkey_domain::attribute::{ExternalId, Tag};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
@@ -31,11 +32,15 @@ server_function! {
         project_id: ProjectId,
         /// Keys of this environment only; none: of both.
         environment: Option<Environment>,
+        /// Keys that have this tag now only.
+        tag: Option<Tag>,
+        /// Keys that have this external ID now only.
+        external_id: Option<ExternalId>,
         /// Time range of the report.
         range: UsageRange,
     ) -> Usage {
         let (services, actor) = caller().await?;
-        let filter = ProjectUsageFilter { environment, ..ProjectUsageFilter::default() };
+        let filter = ProjectUsageFilter { environment, external_id, tag };
         Ok(latchkey_services::usage::of_project(&services, &actor, project_id, &filter, range)
             .await?)
     }

@@ -1,6 +1,7 @@
 //! Components that know of lists and of calls to the server. The others are in the crate
 //! `latchkey-ui`.
 
+pub mod attribute_filter;
 pub mod count;
 pub mod error_state;
 pub mod form;

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::KeysPageState;
 use super::archive::{can_archive, set_archived};
+use super::disable::enable;
 use latchkey_ui::button::{Button, IconButton, Variant};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
@@ -50,14 +51,23 @@ pub fn Actions(
 struct KeyActions {
     edit: bool,
     rotate: bool,
+    disable: bool,
+    enable: bool,
     archive: bool,
     restore: bool,
     revoke: bool,
 }
 
 impl KeyActions {
-    const NONE: Self =
-        Self { edit: false, rotate: false, archive: false, restore: false, revoke: false };
+    const NONE: Self = Self {
+        edit: false,
+        rotate: false,
+        disable: false,
+        enable: false,
+        archive: false,
+        restore: false,
+        revoke: false,
+    };
 
     const fn of(key: &ApiKey) -> Self {
         if key.archived {
@@ -67,6 +77,8 @@ impl KeyActions {
         Self {
             edit: !is_revoked,
             rotate: matches!(key.status, KeyStatus::Active | KeyStatus::Disabled),
+            disable: matches!(key.status, KeyStatus::Active),
+            enable: matches!(key.status, KeyStatus::Disabled),
             archive: can_archive(key.status),
             restore: false,
             revoke: !is_revoked,
@@ -79,6 +91,8 @@ impl KeyActions {
 struct Handlers {
     edit: Callback<()>,
     rotate: Callback<()>,
+    disable: Callback<()>,
+    enable: Callback<()>,
     archive: Callback<()>,
     restore: Callback<()>,
     revoke: Callback<()>,
@@ -94,6 +108,8 @@ impl Handlers {
         Self {
             edit: Callback::new(move |()| page.editing.set(Some(now.get_untracked()))),
             rotate: Callback::new(move |()| page.rotating.set(Some(now.get_untracked()))),
+            disable: Callback::new(move |()| page.disabling.set(Some(now.get_untracked()))),
+            enable: Callback::new(move |()| enable(page, now.with_untracked(|now| now.key.id))),
             archive: Callback::new(move |()| set(true)),
             restore: Callback::new(move |()| set(false)),
             revoke: Callback::new(move |()| page.revocation.target.set(Some(now.get_untracked()))),
@@ -103,7 +119,7 @@ impl Handlers {
 
 #[component]
 fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&page, now);
+    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } = Handlers::new(&page, now);
     let named = move |verb: &'static str| {
         Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
     };
@@ -113,6 +129,12 @@ fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> 
         </Show>
         <Show when=move || can.get().rotate>
             <IconButton glyph=Glyph::RotateCw label=named("Rotate") tooltip="Rotate" on_press=rotate/>
+        </Show>
+        <Show when=move || can.get().disable>
+            <IconButton glyph=Glyph::CirclePause label=named("Disable") tooltip="Disable" on_press=disable/>
+        </Show>
+        <Show when=move || can.get().enable>
+            <IconButton glyph=Glyph::CirclePlay label=named("Enable") tooltip="Enable" on_press=enable/>
         </Show>
         <Show when=move || can.get().archive>
             <IconButton glyph=Glyph::Archive label=named("Archive") tooltip="Archive" on_press=archive/>
@@ -129,11 +151,17 @@ fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> 
 /// The same buttons with labels. Edit is missing: it is beside what it changes.
 #[component]
 fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { rotate, archive, restore, revoke, .. } = Handlers::new(&page, now);
+    let Handlers { rotate, disable, enable, archive, restore, revoke, .. } = Handlers::new(&page, now);
     let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
     view! {
         <Show when=move || can.get().rotate>
             <Button glyph=Glyph::RotateCw on_press=rotate>"Rotate" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().disable>
+            <Button glyph=Glyph::CirclePause on_press=disable>"Disable" {name()}</Button>
+        </Show>
+        <Show when=move || can.get().enable>
+            <Button glyph=Glyph::CirclePlay on_press=enable>"Enable" {name()}</Button>
         </Show>
         <Show when=move || can.get().archive>
             <Button glyph=Glyph::Archive on_press=archive>"Archive" {name()}</Button>
@@ -149,13 +177,19 @@ fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>)
 
 #[component]
 fn Items(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { edit, rotate, archive, restore, revoke } = Handlers::new(&page, now);
+    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } = Handlers::new(&page, now);
     view! {
         <Show when=move || can.get().edit>
             <MenuItem glyph=Glyph::Pencil on_press=edit>"Edit…"</MenuItem>
         </Show>
         <Show when=move || can.get().rotate>
             <MenuItem glyph=Glyph::RotateCw on_press=rotate>"Rotate…"</MenuItem>
+        </Show>
+        <Show when=move || can.get().disable>
+            <MenuItem glyph=Glyph::CirclePause on_press=disable>"Disable…"</MenuItem>
+        </Show>
+        <Show when=move || can.get().enable>
+            <MenuItem glyph=Glyph::CirclePlay on_press=enable>"Enable"</MenuItem>
         </Show>
         <Show when=move || can.get().archive>
             <MenuItem glyph=Glyph::Archive on_press=archive>"Archive"</MenuItem>

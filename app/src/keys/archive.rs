@@ -9,9 +9,9 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::toast::ToastAction;
 
-/// Whether a key in this state has an archive action: one that could work again is revoked first.
+/// Whether a key in this state has an archive action: any other is revoked first.
 pub const fn can_archive(status: KeyStatus) -> bool {
-    matches!(status, KeyStatus::Expired | KeyStatus::Revoked)
+    matches!(status, KeyStatus::Revoked | KeyStatus::Expired)
 }
 
 /// Archives or restores a key and shows the result, even if the user has left the page.

@@ -42,7 +42,9 @@ impl KeyRowState {
             time,
             state: Memo::new(move |_| now.with(|now| KeyState::of(now, time.get()))),
             name: Memo::new(move |_| now.with(|now| now.key.name.clone())),
-            is_dead: Memo::new(move |_| now.with(|now| now.key.status != KeyStatus::Active)),
+            is_dead: Memo::new(move |_| {
+                now.with(|now| matches!(now.key.status, KeyStatus::Revoked | KeyStatus::Expired))
+            }),
         }
     }
 }

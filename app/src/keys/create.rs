@@ -5,6 +5,7 @@ use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
+use super::attribute_fields::AttributeFields;
 use super::fields::{AdvancedFields, ApplicationField, EnvironmentField, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::labels::KeyLabels;
@@ -42,14 +43,16 @@ impl Draft {
     fn request(self) -> Option<KeyRequest> {
         let filled = self.form.read(browser_time()?)?;
         let environment = Environment::from_name(self.environment.get_untracked());
-        Some(filled.limits.on(KeyRequest {
+        let request = filled.limits.on(KeyRequest {
+            disabled: self.form.attributes.disabled.get_untracked(),
             environment: environment.unwrap_or_default(),
             application_id: self.application.with_untracked(|id| id.parse().ok()),
             rpm: filled.rpm,
             allowed_cidrs: filled.allowed_cidrs,
             expires_at: filled.expires_at,
             ..KeyRequest::new(filled.name, self.kind)
-        }))
+        });
+        Some(filled.attributes.on(request))
     }
 }
 
@@ -145,6 +148,7 @@ fn CreateForm(
                 {(!is_inference).then(|| view! { <ApplicationField scope value=application/> })}
                 {is_inference.then(|| view! { <LimitFields form/> })}
                 <ExpiryField form/>
+                <AttributeFields form=form.attributes kind creating=true/>
                 <AdvancedFields form kind/>
             </div>
         </Dialog>

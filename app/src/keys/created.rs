@@ -138,12 +138,13 @@ fn Heading(key: ApiKey, scope: Signal<KeyScope>) -> impl IntoView {
         Some(end) => format!("expires {}", date(end)),
         None => "never expires".to_owned(),
     };
+    let state = if key.disabled { ", disabled until you enable it" } else { "" };
     view! {
         <p class="flex min-w-0 flex-wrap items-center gap-2">
             <span class="min-w-0 font-medium break-words">{key.name}</span>
             <EnvironmentTag environment=key.environment/>
             <span class="min-w-0 text-caption break-words text-ink-3 max-md:hidden">
-                {format!("for {application}, {expiry}")}
+                {format!("for {application}, {expiry}{state}")}
             </span>
         </p>
     }

@@ -6,6 +6,8 @@ use leptos::prelude::*;
 use super::create::CreateKey;
 use super::create_service::CreateServiceKey;
 use super::created::KeyCreated;
+use super::details::KeyDetails;
+use super::disable::DisableDialog;
 use super::edit::EditKey;
 use super::page_state::{KeysPageState, NewSecret};
 use super::revoke::RevokeDialog;
@@ -17,7 +19,7 @@ pub fn KeyDialogs(
     /// State of the page's dialogs.
     page: KeysPageState,
 ) -> impl IntoView {
-    let KeysPageState { creating, revealed, rotating, editing, .. } = page;
+    let KeysPageState { creating, revealed, rotating, editing, viewing, .. } = page;
     let reveal = move |secret| {
         creating.set(false);
         rotating.set(None);
@@ -48,9 +50,11 @@ pub fn KeyDialogs(
             rotating.get().map(|listed| view! { <RotateKey page listed on_close=close on_rotated/> })
         }}
         {move || editing.get().map(|listed| view! { <EditKey page listed/> })}
+        {move || viewing.get().map(|listed| view! { <KeyDetails page listed/> })}
         <Show when=move || revealed.with(Option::is_some)>
             <KeyCreated revealed scope=page.scope on_closed=refresh/>
         </Show>
+        <DisableDialog page/>
         <RevokeDialog
             revocation=page.revocation
             scope=page.scope

@@ -6,6 +6,7 @@ use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
 use super::KeysPageState;
+use super::attribute_fields::AttributeFields;
 use super::fields::{AdvancedFields, ExpiryField, NameField};
 use super::form::KeyForm;
 use super::limit_fields::LimitFields;
@@ -71,6 +72,7 @@ pub fn EditKey(
             <NameField form/>
             <ExpiryField form/>
             {is_inference.then(|| view! { <LimitFields form/> })}
+            {(kind != KeyKind::Service).then(|| view! { <AttributeFields form=form.attributes kind/> })}
             <AdvancedFields form kind/>
         </FormDialog>
     }

@@ -174,23 +174,10 @@ pub fn AdvancedFields(
     kind: KeyKind,
 ) -> impl IntoView {
     let KeyForm { advanced, rpm, networks, .. } = form;
+    let summary = Signal::derive(move || form.advanced_in_words(kind));
     view! {
         <div>
-            <button
-                type="button"
-                class="group flex min-h-6 w-full cursor-pointer items-start gap-2 rounded-xs text-left text-table max-md:min-h-11 max-md:items-center"
-                aria-expanded=move || advanced.get().to_string()
-                aria-controls="advanced"
-                on:click=move |_| advanced.update(|open| *open = !*open)
-            >
-                <span class="mt-px inline-flex text-ink-2 group-aria-expanded:rotate-90">
-                    <Icon glyph=Glyph::ChevronRight size=14/>
-                </span>
-                <span class="font-medium">"Advanced"</span>
-                <span class="min-w-0 text-ink-3">
-                    {move || (!advanced.get()).then(|| form.advanced_in_words(kind))}
-                </span>
-            </button>
+            <Disclosure label="Advanced" controls="advanced" open=advanced summary/>
             <div id="advanced" class="mt-4 flex flex-col gap-5" class:hidden=move || !advanced.get()>
                 {(kind != KeyKind::Inference)
                     .then(|| {
@@ -217,5 +204,34 @@ pub fn AdvancedFields(
                 />
             </div>
         </div>
+    }
+}
+
+/// The button that shows or hides a part of a form.
+#[component]
+pub fn Disclosure(
+    /// What the part is called.
+    label: &'static str,
+    /// The id of its element.
+    controls: &'static str,
+    /// Whether the part is in sight.
+    open: RwSignal<bool>,
+    /// What is filled in, while it is out of sight.
+    summary: Signal<String>,
+) -> impl IntoView {
+    view! {
+        <button
+            type="button"
+            class="group flex min-h-6 w-full cursor-pointer items-start gap-2 rounded-xs text-left text-table max-md:min-h-11 max-md:items-center"
+            aria-expanded=move || open.get().to_string()
+            aria-controls=controls
+            on:click=move |_| open.update(|open| *open = !*open)
+        >
+            <span class="mt-px inline-flex text-ink-2 group-aria-expanded:rotate-90">
+                <Icon glyph=Glyph::ChevronRight size=14/>
+            </span>
+            <span class="font-medium">{label}</span>
+            <span class="min-w-0 break-words text-ink-3">{move || (!open.get()).then(|| summary.get())}</span>
+        </button>
     }
 }

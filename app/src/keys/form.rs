@@ -11,6 +11,7 @@ use latchkey_domain::problem::{ErrorCode, FieldError};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
+use super::attribute_form::{AttributeForm, Attributes};
 use super::limit_form::{LimitForm, TokenLimits};
 use crate::api::ApiError;
 use crate::components::form::{FormField, Submission, refusal};
@@ -47,6 +48,8 @@ pub struct KeyForm {
     pub networks: FormField,
     /// What limits tokens and models, on forms that have it.
     pub limits: LimitForm,
+    /// Whose key it is and what it may do.
+    pub attributes: AttributeForm,
     /// Whether the advanced fields are in sight.
     pub advanced: RwSignal<bool>,
     /// State of the form's request.
@@ -68,6 +71,8 @@ pub struct Filled {
     pub allowed_cidrs: Option<AllowList<Cidr>>,
     /// What limits tokens and models.
     pub limits: TokenLimits,
+    /// Whose key it is and what it may do.
+    pub attributes: Attributes,
 }
 
 impl Filled {
@@ -81,6 +86,7 @@ impl Filled {
             ..KeyPatch::default()
         };
         let patch = self.limits.changes(key, patch);
+        let patch = self.attributes.changes(key, patch);
         (patch != KeyPatch::default()).then_some(patch)
     }
 }
@@ -95,6 +101,7 @@ impl KeyForm {
             rpm: FormField::new(String::new()),
             networks: FormField::new(String::new()),
             limits: LimitForm::of(&TokenLimits::default()),
+            attributes: AttributeForm::of(&Attributes::default()),
             advanced: RwSignal::new(false),
             submission: Submission::new(),
             before: StoredValue::new(None),
@@ -113,6 +120,7 @@ impl KeyForm {
             rpm: FormField::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
             networks: FormField::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
             limits: LimitForm::of(&TokenLimits::of(key)),
+            attributes: AttributeForm::of(&Attributes::of(key)),
             advanced: RwSignal::new(
                 key.rpm.is_some() && key.kind != KeyKind::Inference || key.allowed_cidrs.is_some(),
             ),
@@ -129,6 +137,7 @@ impl KeyForm {
         let rpm = self.rpm.read(read_rpm);
         let networks = self.networks.read(read_networks);
         let limits = self.limits.read();
+        let attributes = self.attributes.read();
         let expires_at = self.last_day.value.with_untracked(|day| {
             end_of(self.expiry.get_untracked(), day, self.before.get_value(), now)
         });
@@ -146,6 +155,7 @@ impl KeyForm {
             rpm: rpm?,
             allowed_cidrs: networks?,
             limits: limits?,
+            attributes: attributes?,
         })
     }
 
@@ -161,7 +171,7 @@ impl KeyForm {
     pub fn is_dirty(self) -> Signal<bool> {
         let entries = [self.name, self.last_day, self.rpm, self.networks];
         let all = move || entries.into_iter().chain(self.limits.entries());
-        Signal::derive(move || all().any(FormField::is_changed))
+        Signal::derive(move || all().any(FormField::is_changed) || self.attributes.is_changed())
     }
 
     /// The advanced fields of a form for keys of that kind in a line, tracked.
@@ -208,6 +218,10 @@ impl KeyForm {
             "allowed_models" => self.limits.models,
             "allowed_cidrs" => self.networks,
             "expires_at" => self.last_day,
+            _ if self.attributes.refuse_field(error) => {
+                focus_first_bad();
+                return true;
+            }
             _ => return false,
         };
         if root == "expires_at" && self.expiry.get_untracked() != CUSTOM {
@@ -331,6 +345,7 @@ mod tests {
             rpm: key.rpm,
             allowed_cidrs: None,
             limits: TokenLimits::default(),
+            attributes: Attributes::default(),
         };
         assert_eq!(same.clone().changes(&key), None);
         let patch = Filled { rpm: None, ..same }.changes(&key).unwrap();

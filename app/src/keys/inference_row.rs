@@ -6,6 +6,7 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::KeysPageState;
+use super::attribute_view::RowAttributes;
 use super::cells::{ActionsCell, Expiry, KeyRowState, SecretHint, ShortId, StatusCell};
 use super::model_chips::FewModels;
 use crate::layout::{Workspace, inference_key_path};
@@ -44,6 +45,7 @@ pub fn InferenceKeyRow(
                     {name}
                 </a>
                 <ShortId id class="block leading-4 text-ink-3 max-md:hidden"/>
+                <RowAttributes page now/>
             </td>
             <td role="cell" class=format!("{CELL} max-md:order-3 max-md:col-span-4")>
                 <span class="flex flex-wrap items-center gap-2">

@@ -74,20 +74,22 @@ pub fn LimitReached(
 
 /// The keys that take a slot, the one that was unused for longest first.
 async fn keys_by_last_use(project: ProjectId) -> Result<Vec<ListedKey>, ApiError> {
-    let filter = KeyFilter {
-        status: Some(KeyStatus::Active),
-        archived: true,
-        sort: KeySort::LastUsed,
-        ..KeyFilter::default()
-    };
     let mut keys = Vec::new();
-    let mut cursor = None;
-    loop {
-        let page = list_project_keys(project, filter.clone(), cursor).await?;
-        keys.extend(page.data.into_iter().filter(|listed| listed.key.kind != KeyKind::Service));
-        cursor = page.next_cursor;
-        if cursor.is_none() {
-            break;
+    for status in [KeyStatus::Active, KeyStatus::Disabled] {
+        let filter = KeyFilter {
+            status: Some(status),
+            archived: true,
+            sort: KeySort::LastUsed,
+            ..KeyFilter::default()
+        };
+        let mut cursor = None;
+        loop {
+            let page = list_project_keys(project, filter.clone(), cursor).await?;
+            keys.extend(page.data.into_iter().filter(|listed| listed.key.kind != KeyKind::Service));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
         }
     }
     keys.sort_by_key(unused_since);

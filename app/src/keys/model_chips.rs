@@ -6,7 +6,8 @@ use leptos::prelude::*;
 /// Number of chips in a table cell. If there are more, one is shown and the others are counted.
 const IN_A_CELL: usize = 2;
 
-const CHIP: &str = "inline-block max-w-full truncate rounded-xs border border-line bg-subtle px-1.5 \
+/// The classes of a chip.
+pub const CHIP: &str = "inline-block max-w-full truncate rounded-xs border border-line bg-subtle px-1.5 \
     align-top font-mono text-[11.5px] leading-4 text-ink-2";
 
 /// The chips of a table's cell.
@@ -46,7 +47,8 @@ pub fn AllModels(
     view! { <ul class="flex min-w-0 flex-wrap gap-1">{chips(&all)}</ul> }.into_any()
 }
 
-fn chips(names: &[String]) -> impl IntoView + use<> {
+/// A list item with a chip for each name.
+pub fn chips(names: &[String]) -> impl IntoView + use<> {
     let chip = |name: &String| {
         view! { <li class="flex max-w-full min-w-0"><span class=CHIP title=name.clone()>{name.clone()}</span></li> }
     };

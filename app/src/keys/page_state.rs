@@ -32,6 +32,12 @@ pub struct KeysPageState {
     pub rotating: RwSignal<Option<ListedKey>>,
     /// The key that is being changed.
     pub editing: RwSignal<Option<ListedKey>>,
+    /// The key whose attributes are shown.
+    pub viewing: RwSignal<Option<ListedKey>>,
+    /// The key that is about to be disabled.
+    pub disabling: RwSignal<Option<ListedKey>>,
+    /// Whether a key is being disabled or enabled.
+    pub disabling_busy: RwSignal<bool>,
     /// The key that is being revoked.
     pub revocation: Revocation,
     /// Shows the results of actions.
@@ -54,6 +60,9 @@ impl KeysPageState {
             revealed: RwSignal::new(None),
             rotating: RwSignal::new(None),
             editing: RwSignal::new(None),
+            viewing: RwSignal::new(None),
+            disabling: RwSignal::new(None),
+            disabling_busy: RwSignal::new(false),
             revocation: Revocation::new(keys, on_count_change),
             toasts: expect_context::<Toasts>(),
             on_count_change,

@@ -56,6 +56,7 @@ pub fn RotateKey(
     let submission = Submission::new();
     let busy = submission.busy;
     let (id, expires_at) = (listed.key.id, listed.key.expires_at);
+    let is_disabled = listed.key.disabled;
     let clock = use_context::<Clock>();
     let end = Memo::new(move |_| {
         let now = clock.and_then(Clock::get).or_else(browser_time)?;
@@ -93,6 +94,14 @@ pub fn RotateKey(
                 <Refusal submission/>
                 <StillRotating page id/>
                 <KeySummary listed=listed.clone() scope=page.scope/>
+                {is_disabled
+                    .then(|| {
+                        view! {
+                            <p class="text-ink-2">
+                                "The key is disabled and stays so: both secrets are refused until you enable it."
+                            </p>
+                        }
+                    })}
                 <div class="flex flex-col gap-1.5">
                     <span class="text-table font-medium" aria-hidden="true">
                         "Keep the current secret working for"

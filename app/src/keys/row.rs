@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::KeysPageState;
 use super::activity::Activity;
+use super::attribute_view::RowAttributes;
 use super::cells::{ActionsCell, Expiry, KeyRowState, LastUse, SecretHint, ShortId, StatusCell};
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{distance, is_soon};
@@ -48,6 +49,7 @@ pub fn KeyRow(
                     {names_application
                         .then(|| view! { <span class="ml-1.5 min-w-0 truncate xl:hidden max-lg:hidden">"· " {application}</span> })}
                 </span>
+                <RowAttributes page now/>
             </td>
             <td role="cell" class=format!("{CELL} max-md:order-4 max-md:col-span-3")>
                 <SecretHint now/>
@@ -100,8 +102,8 @@ fn limits_of(key: &ApiKey) -> Option<String> {
 #[component]
 fn ExpiresAhead(now: Memo<ListedKey>, time: Signal<Option<Timestamp>>) -> impl IntoView {
     move || {
-        let end =
-            now.with(|now| now.key.expires_at.filter(|_| now.key.status == KeyStatus::Active));
+        let is_alive = |status| matches!(status, KeyStatus::Active | KeyStatus::Disabled);
+        let end = now.with(|now| now.key.expires_at.filter(|_| is_alive(now.key.status)));
         let (end, time) = end.zip(time.get())?;
         let soon = is_soon(end, time);
         Some(view! {

@@ -35,6 +35,15 @@ pub fn KeySummary(
                 <MaskedKey hint=key.masked/>
                 <span class="min-w-0 truncate text-caption text-ink-3">{place}</span>
             </div>
+            {key
+                .external_id
+                .map(|id| {
+                    view! {
+                        <p class="mt-1 truncate text-caption text-ink-3">
+                            "External ID " <span class="font-mono text-[11.5px]">{id.to_string()}</span>
+                        </p>
+                    }
+                })}
             {children.map(|children| view! { <div class="mt-3 border-t border-line pt-3">{children()}</div> })}
         </div>
     }

@@ -11,6 +11,7 @@ pub mod button;
 pub mod callout;
 pub mod chart;
 pub mod checkbox;
+pub mod chip_field;
 pub mod clipboard;
 pub mod code_tabs;
 pub mod confirm_dialog;

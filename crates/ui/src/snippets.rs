@@ -19,11 +19,23 @@ pub enum Language {
     Go,
     /// A Python program, standard library only.
     Python,
+    /// Part of nginx's configuration.
+    Nginx,
+    /// A Caddyfile.
+    Caddy,
 }
 
 impl Language {
     /// All of them, in the order of the tabs.
-    pub const ALL: [Self; 5] = [Self::Curl, Self::Express, Self::Node, Self::Go, Self::Python];
+    pub const ALL: [Self; 7] = [
+        Self::Curl,
+        Self::Express,
+        Self::Node,
+        Self::Go,
+        Self::Python,
+        Self::Nginx,
+        Self::Caddy,
+    ];
 
     /// As the tab names it.
     pub const fn label(self) -> &'static str {
@@ -33,6 +45,8 @@ impl Language {
             Self::Node => "Node",
             Self::Go => "Go",
             Self::Python => "Python",
+            Self::Nginx => "nginx",
+            Self::Caddy => "Caddy",
         }
     }
 
@@ -49,12 +63,14 @@ impl Language {
                 &["package", "import", "func", "if", "map", "string", "any", "nil", "defer"]
             }
             Self::Python => &["import", "from", "with", "as", "None"],
+            Self::Nginx => &["location", "auth_request", "proxy_pass", "internal"],
+            Self::Caddy => &["forward_auth", "reverse_proxy", "uri", "header_up"],
         }
     }
 
     const fn comment(self) -> &'static str {
         match self {
-            Self::Curl | Self::Python => "#",
+            Self::Curl | Self::Python | Self::Nginx | Self::Caddy => "#",
             Self::Express | Self::Node | Self::Go => "//",
         }
     }

@@ -55,7 +55,7 @@ pub enum KeyState {
     Revoked,
     /// Its time is over.
     Expired,
-    /// It was disabled and can be enabled again.
+    /// Its calls are refused until it is enabled.
     Disabled,
     /// Its token budget is used up.
     BudgetSpent,
@@ -93,7 +93,7 @@ impl KeyState {
             Self::Archived => (BadgeTone::Neutral, Some(Glyph::Archive), "Archived"),
             Self::Revoked => (BadgeTone::Danger, Some(Glyph::Ban), "Revoked"),
             Self::Expired => (BadgeTone::Neutral, Some(Glyph::TimerOff), "Expired"),
-            Self::Disabled => (BadgeTone::Warn, Some(Glyph::Ban), "Disabled"),
+            Self::Disabled => (BadgeTone::Neutral, Some(Glyph::CirclePause), "Disabled"),
             Self::BudgetSpent => (BadgeTone::Danger, Some(Glyph::Gauge), "Budget spent"),
             Self::Rotating => (BadgeTone::Accent, Some(Glyph::RefreshCw), "Rotating"),
             Self::ExpiresSoon => (BadgeTone::Warn, Some(Glyph::Clock), "Expires soon"),
@@ -184,11 +184,11 @@ mod tests {
             "id": "key_01h455vb4pex5vsknk084sn02q", "kind": "inference",
             "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
             "name": "Support", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
-            "status": "active", "archived": false, "rpm": null, "tpm": null, "token_limit": 5,
+            "status": "active", "archived": false, "disabled": false, "external_id": null,
+            "metadata": {}, "tags": [], "scopes": [], "rpm": null, "tpm": null, "token_limit": 5,
             "token_limit_period": "day", "allowed_models": null, "allowed_cidrs": null,
             "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
             "expires_at": "2026-05-15T00:00:00Z", "revoked_at": null, "archived_at": null,
-            "disabled": false, "external_id": null, "metadata": {}, "tags": [], "scopes": [],
             "last_used_at": null, "permissions": null, "last_used_ip": null, "old_secret": null,
             "budget": {
                 "limit": 5, "used": 5, "remaining": 0, "period": "day",

@@ -18,10 +18,10 @@ pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
         | AuditAction::ApplicationChanged
         | AuditAction::ProjectChanged
         | AuditAction::OrganizationChanged => (Glyph::Pencil, PLAIN),
-        AuditAction::KeyDisabled => (Glyph::Ban, "text-warn-ink"),
-        AuditAction::KeyEnabled => (Glyph::Check, PLAIN),
         AuditAction::KeyRotated => (Glyph::RotateCw, PLAIN),
         AuditAction::KeyGraceEnded => (Glyph::TimerOff, PLAIN),
+        AuditAction::KeyDisabled => (Glyph::CirclePause, PLAIN),
+        AuditAction::KeyEnabled => (Glyph::CirclePlay, PLAIN),
         AuditAction::KeyRevoked => (Glyph::Ban, DANGER),
         AuditAction::KeyArchived => (Glyph::Archive, PLAIN),
         AuditAction::KeyUnarchived => (Glyph::ArchiveRestore, PLAIN),

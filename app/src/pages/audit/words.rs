@@ -29,6 +29,11 @@ pub fn detail(event: &AuditEvent) -> Option<Detail> {
         return Some(Detail::Masked(masked.replace("...", "…")));
     }
     let made = |change: &AuditChange| change.before.is_null();
+    let mut event = event.clone();
+    if matches!(event.action, AuditAction::KeyDisabled | AuditAction::KeyEnabled) {
+        // The action is the word for this change.
+        event.changes.remove("disabled");
+    }
     let mut changes = event.changes.iter();
     match (changes.next(), event.changes.len()) {
         (None, _) => None,
@@ -48,7 +53,7 @@ fn one(field: &str, change: &AuditChange) -> String {
         return count;
     }
     match field {
-        "description" => "description".to_owned(),
+        "description" | "metadata" => field.to_owned(),
         "name" => format!("was “{}”", value(field, before)),
         _ if before.is_null() && is_own_word(field) => value(field, after),
         _ if after.is_null() && field == "role" => format!("was {}", value(field, before)),
@@ -147,6 +152,7 @@ fn value(field: &str, value: &Value) -> String {
         .to_owned(),
         Value::String(text) => text_value(field, text),
         Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), thousands),
+        Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(|item| self::value("", item)).collect();
             items.join(", ")
@@ -221,6 +227,9 @@ mod tests {
                 "10.0.0.0/8, ::1/128 to any",
             ),
             ("description", json!(""), json!("Long"), "description"),
+            ("metadata", json!({}), json!({ "plan": "pro" }), "metadata"),
+            ("tags", json!([]), json!(["beta", "eu"]), "none to beta, eu"),
+            ("external_id", json!("cust_1"), json!(null), "cust_1 to none"),
             ("keys_revoked", json!(null), json!(1), "1 key revoked"),
         ] {
             let mut changes = json!({});
@@ -243,6 +252,21 @@ mod tests {
             words(json!({ "keys_revoked": set(3), "projects_deleted": set(1_000) })),
             "3 keys revoked, 1,000 projects deleted"
         );
+    }
+
+    #[test]
+    fn disabling_a_key_needs_no_further_word() {
+        let mut event = json!({
+            "id": "evt_01h455vb4pex5vsknk084sn02q", "at": "2026-05-14T14:28:03Z",
+            "actor": { "kind": "person", "id": "usr_01h455vb4pex5vsknk084sn02q", "name": "priya-raman" },
+            "action": "key.disabled",
+            "target": { "kind": "key", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Web checkout" },
+            "ip": null, "changes": { "disabled": { "before": false, "after": true } },
+        });
+        assert_eq!(detail(&serde_json::from_value(event.clone()).unwrap()), None);
+        event["changes"]["rpm"] = json!({ "before": null, "after": 5 });
+        let said = detail(&serde_json::from_value(event).unwrap());
+        assert_eq!(said, Some(Detail::Words("none to 5 rpm".to_owned())));
     }
 
     #[test]

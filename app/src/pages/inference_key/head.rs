@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use crate::data::polled_query::PolledQuery;
 use crate::keys::KeysPageState;
 use crate::keys::actions::Actions;
+use crate::keys::disable::DisabledNote;
 use crate::keys::model_chips::AllModels;
 use crate::keys::scope::ViewerNote;
 use crate::layout::{PageHead, Section, Workspace, inference_keys_path};
@@ -60,6 +61,7 @@ pub fn Head(
             <div class="max-md:ml-auto"><Actions page now wide=true/></div>
         </PageHead>
         <Facts now usage/>
+        <DisabledNote page now/>
         <ViewerNote scope=page.scope/>
     }
 }

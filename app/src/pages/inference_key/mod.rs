@@ -1,5 +1,6 @@
 //! One inference key: its usage, the state of its budget, and why requests were denied.
 
+pub mod attributes;
 pub mod budget;
 pub mod head;
 pub mod limits;
@@ -11,6 +12,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use leptos::prelude::*;
 
+use self::attributes::AttributesCard;
 use self::budget::BudgetCard;
 use self::head::Head;
 use self::limits::LimitsCard;
@@ -164,6 +166,7 @@ fn Sections(
                 <div class="flex min-w-0 flex-col gap-4">
                     <BudgetCard page now/>
                     <LimitsCard page now/>
+                    <AttributesCard page now/>
                 </div>
                 <div class="flex min-w-0 flex-col gap-4">
                     <RecentDenials now usage filter/>
@@ -192,7 +195,7 @@ fn RecentDenials(
     let href = move || {
         let (project, key) = now.with(|now| (now.key.project_id, now.key.id));
         let range = filter.now.with(|filter| filter.range);
-        let query = UsageFilter { range, key: Some(key), environment: None }.to_query();
+        let query = UsageFilter { range, key: Some(key), ..UsageFilter::default() }.to_query();
         format!("{}{query}", workspace.address(&usage_path(project)))
     };
     let key = Signal::derive(move || Some(now.get().key));

@@ -5,6 +5,7 @@ use latchkey_domain::key::{Environment, KeyKind, KeyStatus};
 use latchkey_domain::query::QueryText;
 use leptos_router::params::ParamsMap;
 
+use crate::components::attribute_filter::AttributeFilter;
 use crate::data::list_rows::Order;
 use crate::data::url_filter::{FilterState, UrlFilter};
 
@@ -17,6 +18,8 @@ pub struct KeysFilter {
     pub environment: Option<Environment>,
     /// Only keys in this state.
     pub status: Option<KeyStatus>,
+    /// Only keys with a tag or an external ID.
+    pub attributes: AttributeFilter,
     /// Whether archived keys are shown.
     pub archived: bool,
     /// Sort order of the list.
@@ -47,8 +50,8 @@ impl KeysFilter {
             environment: self.environment,
             status: self.status,
             application_id: None,
-            external_id: None,
-            tag: None,
+            external_id: self.attributes.external_id.clone(),
+            tag: self.attributes.tag.clone(),
             archived: self.archived,
             q: QueryText::fitting(&self.q),
             sort: self.sort,
@@ -57,7 +60,10 @@ impl KeysFilter {
 
     /// Whether it leaves keys out that could be listed.
     pub fn is_narrow(&self) -> bool {
-        !self.q.is_empty() || self.environment.is_some() || self.status.is_some()
+        !self.q.is_empty()
+            || self.environment.is_some()
+            || self.status.is_some()
+            || !self.attributes.is_empty()
     }
 
     /// The order that the rows come in.
@@ -76,6 +82,7 @@ impl UrlFilter for KeysFilter {
             q: query.get("q").map(|q| q.trim().to_owned()).unwrap_or_default(),
             environment: query.get_str("environment").and_then(Environment::from_name),
             status: query.get_str("status").and_then(named).map(|(.., status)| *status),
+            attributes: AttributeFilter::from_query(query),
             archived: query.get_str("archived") == Some("true"),
             sort: match query.get_str("sort") {
                 Some(LAST_USED) => KeySort::LastUsed,
@@ -95,6 +102,7 @@ impl UrlFilter for KeysFilter {
         if let Some(status) = self.status_name() {
             query.insert("status", status.to_owned());
         }
+        self.attributes.add_to(&mut query);
         if self.archived {
             query.insert("archived", "true".to_owned());
         }
@@ -123,18 +131,25 @@ mod tests {
             q: "Web & co".to_owned(),
             environment: Some(Environment::Test),
             status: Some(KeyStatus::Expired),
+            attributes: AttributeFilter {
+                tag: "beta".parse().ok(),
+                external_id: "cust42".parse().ok(),
+            },
             archived: true,
             sort: KeySort::LastUsed,
         };
         // The server escapes the underscore too, the browser does not; both read either.
         assert_eq!(
             filter.to_query().replace("%5F", "_"),
-            "?q=Web%20%26%20co&environment=test&status=expired&archived=true&sort=last_used"
+            "?q=Web%20%26%20co&environment=test&status=expired&tag=beta&external_id=cust42\
+             &archived=true&sort=last_used"
         );
         let read = query(&[
             ("q", "Web & co"),
             ("environment", "test"),
             ("status", "expired"),
+            ("tag", "beta"),
+            ("external_id", "cust42"),
             ("archived", "true"),
             ("sort", "last_used"),
         ]);
@@ -147,6 +162,8 @@ mod tests {
         let read = query(&[
             ("environment", "prod"),
             ("status", "gone"),
+            ("tag", ""),
+            ("external_id", "a b"),
             ("archived", "1"),
             ("sort", "name"),
             ("other", "x"),

@@ -18,6 +18,7 @@ use super::not_found::NotFound;
 use crate::api::{list_applications, list_project_keys};
 use crate::components::error_state::ErrorState;
 use crate::data::paged_list::{ListState, PagedList};
+use crate::keys::forward_auth::ForwardAuth;
 use crate::keys::labels::KeyLabels;
 use crate::keys::scope::ViewerNote;
 use crate::keys::table::KeyList;
@@ -225,6 +226,7 @@ fn List(
                 empty=move || view! { <NoKeys project filter page presence/> }
             />
         </section>
+        {names_application.then(|| view! { <ForwardAuth scope/> })}
         <KeyDialogs page/>
         <Show when=move || checking.get()>
             <IsMine project on_close=move |()| checking.set(false)/>

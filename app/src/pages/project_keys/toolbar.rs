@@ -5,6 +5,9 @@ use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
 use super::filter::{KeysFilterState, LAST_USED, STATUSES};
+use crate::components::attribute_filter::{
+    AttributeFilterRows, AttributeFilterState, MoreFilters,
+};
 use crate::components::count::Count;
 use crate::keys::KeysPageState;
 use latchkey_ui::button::{Button, Variant};
@@ -35,6 +38,10 @@ pub fn Toolbar(
     let environment = Signal::derive(move || {
         filter.now.with(|filter| filter.environment.map_or(ALL, Environment::as_str))
     });
+    let attributes = AttributeFilterState::new(
+        Signal::derive(move || filter.now.with(|filter| filter.attributes.clone())),
+        Callback::new(move |attributes| filter.change(|filter| filter.attributes = attributes)),
+    );
     let archived = Signal::derive(move || filter.now.with(|filter| filter.archived));
     view! {
         <div role="search" aria-label="Keys" class="mb-3 flex flex-wrap items-center gap-3 max-md:gap-2">
@@ -63,8 +70,10 @@ pub fn Toolbar(
             </div>
             <div class="ml-auto flex items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between">
                 <Count list=page.keys one="key" several="keys"/>
+                <MoreFilters filter=attributes/>
                 <Button variant=Variant::Ghost on_press=on_check>"Is this my key?"</Button>
             </div>
+            <AttributeFilterRows filter=attributes/>
         </div>
     }
 }

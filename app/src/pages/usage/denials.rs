@@ -4,7 +4,7 @@ use latchkey_domain::api::{ApiKey, RecentDenial};
 use latchkey_domain::outcome::Outcome;
 use leptos::prelude::*;
 
-use super::trace::{label_of, steps_of_denial};
+use super::trace::{advice_for, label_of, steps_of_denial};
 use latchkey_ui::decision_trace::DecisionTrace;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
@@ -99,11 +99,13 @@ fn opened(
     ip: Option<&str>,
 ) -> impl IntoView + use<> {
     let steps = key.map(|key| steps_of_denial(key, code, detail)).unwrap_or_default();
-    let from = ip.map(|ip| format!("From {ip}.")).unwrap_or_default();
+    let from = ip.map(|ip| format!("From {ip}."));
+    let advice = Some(advice_for(code)).filter(|advice| !advice.is_empty());
+    let sentence = std::iter::once(detail).chain(advice).chain(from.as_deref());
     view! {
         <DecisionTrace
             question=QUESTION
-            sentence=format!("{detail} {from}").trim_end().to_owned()
+            sentence=sentence.collect::<Vec<_>>().join(" ")
             retry_after=None
             steps
         />

@@ -7,6 +7,9 @@ use leptos::prelude::*;
 
 use super::range::UsageFilterState;
 use crate::api::{ApiError, list_project_keys};
+use crate::components::attribute_filter::{
+    AttributeFilterRows, AttributeFilterState, MoreFilters,
+};
 use latchkey_ui::segmented::{Segment, Segmented, Track};
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 
@@ -68,6 +71,10 @@ pub fn Filters(
     let key = Signal::derive(move || {
         filter.now.with(|filter| filter.key.map(|key| key.to_string()).unwrap_or_default())
     });
+    let attributes = AttributeFilterState::new(
+        Signal::derive(move || filter.now.with(|filter| filter.attributes.clone())),
+        Callback::new(move |attributes| filter.change(|filter| filter.attributes = attributes)),
+    );
     let is_one = Memo::new(move |_| filter.now.with(|filter| filter.key.is_some()));
     view! {
         <div class="mb-3 flex flex-wrap items-center gap-3 max-md:gap-2">
@@ -81,7 +88,7 @@ pub fn Filters(
                     place=SelectPlace::Toolbar
                 />
             </div>
-            // One key has one environment.
+            // One key has one environment, and its own attributes.
             <Show when=move || !is_one.get()>
                 <Segmented
                     label="Environment"
@@ -92,6 +99,8 @@ pub fn Filters(
                     }
                     track=Track::Toolbar
                 />
+                <MoreFilters filter=attributes/>
+                <AttributeFilterRows filter=attributes/>
             </Show>
         </div>
     }

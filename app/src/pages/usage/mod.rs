@@ -19,6 +19,7 @@ use self::month::MonthCard;
 use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
 use crate::api::{get_key_usage, get_project_month, get_project_usage};
+use crate::components::attribute_filter::AttributeFilter;
 use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::layout::PageHead;
 use crate::layout::use_project_id;
@@ -38,11 +39,12 @@ pub fn UsagePage() -> impl IntoView {
 /// The usage that is wanted, read again when something else is.
 fn usage_of(project: ProjectId, filter: Memo<UsageFilter>) -> PolledQuery<Usage> {
     let usage = PolledQuery::new(move || {
-        let UsageFilter { range, key, environment } = filter.get_untracked();
+        let UsageFilter { range, key, environment, attributes } = filter.get_untracked();
+        let AttributeFilter { tag, external_id } = attributes;
         async move {
             match key {
                 Some(key) => get_key_usage(key, range).await,
-                None => get_project_usage(project, environment, range).await,
+                None => get_project_usage(project, environment, tag, external_id, range).await,
             }
         }
     });

@@ -6,6 +6,7 @@ use latchkey_domain::usage::UsageRange;
 use leptos::prelude::*;
 use leptos_router::params::ParamsMap;
 
+use crate::components::attribute_filter::AttributeFilter;
 use crate::data::url_filter::{FilterState, UrlFilter};
 use latchkey_ui::segmented::{Segment, Segmented, Track};
 
@@ -17,7 +18,7 @@ const RANGES: &[Segment] = &[
 ];
 
 /// Filters of the usage report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UsageFilter {
     /// Time range of the report.
     pub range: UsageRange,
@@ -25,6 +26,8 @@ pub struct UsageFilter {
     pub key: Option<KeyId>,
     /// Keys of one environment alone.
     pub environment: Option<Environment>,
+    /// Only keys with a tag or an external ID.
+    pub attributes: AttributeFilter,
 }
 
 impl UrlFilter for UsageFilter {
@@ -33,6 +36,7 @@ impl UrlFilter for UsageFilter {
             range: query.get_str("range").and_then(UsageRange::from_name).unwrap_or_default(),
             key: query.get_str("key").and_then(|key| key.parse().ok()),
             environment: query.get_str("environment").and_then(Environment::from_name),
+            attributes: AttributeFilter::from_query(query),
         }
     }
 
@@ -47,6 +51,7 @@ impl UrlFilter for UsageFilter {
         if let Some(environment) = self.environment {
             query.insert("environment", environment.as_str().to_owned());
         }
+        self.attributes.add_to(&mut query);
         query.to_query_string()
     }
 
@@ -91,14 +96,17 @@ mod tests {
             range: UsageRange::Week,
             key: Some(key),
             environment: Some(Environment::Test),
+            attributes: AttributeFilter { tag: "beta".parse().ok(), external_id: None },
         };
-        let pairs = [("range", "7d"), ("key", &key.to_string()), ("environment", "test")];
+        let key_text = key.to_string();
+        let pairs =
+            [("range", "7d"), ("key", &key_text), ("environment", "test"), ("tag", "beta")];
         let read: ParamsMap =
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         assert_eq!(UsageFilter::from_query(&read), filter);
         // The server escapes the underscore too, the browser does not; both read either.
         let query = filter.to_query().replace("%5F", "_");
-        assert_eq!(query, format!("?range=7d&key={key}&environment=test"));
+        assert_eq!(query, format!("?range=7d&key={key}&environment=test&tag=beta"));
         assert_eq!(UsageFilter::default().to_query(), "");
     }
 

@@ -17,7 +17,9 @@ use latchkey_ui::thousands;
 enum Check {
     Found,
     Alive,
+    Enabled,
     Scope,
+    GrantedScopes,
     Address,
     Requests,
     Parallel,
@@ -28,10 +30,12 @@ enum Check {
 }
 
 impl Check {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Found,
         Self::Alive,
+        Self::Enabled,
         Self::Scope,
+        Self::GrantedScopes,
         Self::Address,
         Self::Requests,
         Self::Parallel,
@@ -46,8 +50,10 @@ impl Check {
         match outcome {
             Outcome::Valid | Outcome::Unavailable => None,
             Outcome::MissingKey | Outcome::MalformedKey | Outcome::UnknownKey => Some(Self::Found),
-            Outcome::RevokedKey | Outcome::ExpiredKey | Outcome::DisabledKey => Some(Self::Alive),
-            Outcome::WrongScope | Outcome::InsufficientScope => Some(Self::Scope),
+            Outcome::RevokedKey | Outcome::ExpiredKey => Some(Self::Alive),
+            Outcome::DisabledKey => Some(Self::Enabled),
+            Outcome::WrongScope => Some(Self::Scope),
+            Outcome::InsufficientScope => Some(Self::GrantedScopes),
             Outcome::IpNotAllowed => Some(Self::Address),
             Outcome::ModelNotAllowed => Some(Self::Model),
             Outcome::RateLimited => Some(Self::Requests),
@@ -62,7 +68,9 @@ impl Check {
         match self {
             Self::Found => "Key found",
             Self::Alive => "Not revoked, not expired",
+            Self::Enabled => "Not disabled",
             Self::Scope => "Application and call allowed",
+            Self::GrantedScopes => "Scopes granted",
             Self::Address => "Address allowed",
             Self::Model => "Model allowed",
             Self::Requests => "Requests per minute",
@@ -78,6 +86,8 @@ impl Check {
         match self {
             _ if failed == Some(self) => true,
             Self::Scope => key.kind == KeyKind::Api,
+            // Most keys are never asked for scopes, and few were ever disabled.
+            Self::Enabled | Self::GrantedScopes => false,
             Self::Address => key.allowed_cidrs.is_some(),
             Self::Parallel => key.max_parallel.is_some(),
             Self::Model | Self::Tokens | Self::Budget => key.kind == KeyKind::Inference,
@@ -110,6 +120,17 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
     }
 }
 
+/// What to do about an outcome that no wait mends; empty where the outcome says it already.
+pub const fn advice_for(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::DisabledKey => "Enable the key to let its calls through again.",
+        Outcome::InsufficientScope => {
+            "Grant the key the scope under Attributes, or ask for one that it has."
+        }
+        _ => "",
+    }
+}
+
 /// The checks of a request that was denied some time ago. Only `detail` has the limits of that
 /// time.
 pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<TraceStep> {
@@ -130,7 +151,7 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
             (None, Some(at)) => format!("expires {}", date(at)),
             (None, None) => "never expires".to_owned(),
         },
-        Check::Scope => String::new(),
+        Check::Enabled | Check::Scope | Check::GrantedScopes => String::new(),
         Check::Address => call.ip.map_or_else(|| "none given".to_owned(), |ip| ip.to_string()),
         Check::Model => call.model.clone().unwrap_or_else(|| "none named".to_owned()),
         Check::Requests => run.ratelimit.map_or_else(no_limit, |state| {
@@ -198,7 +219,12 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
             Some(at) => format!("{name} expired on {}.", date(at)),
             None => run.detail.clone(),
         },
-        Outcome::DisabledKey => format!("{name} is disabled."),
+        Outcome::DisabledKey => {
+            format!("{name} is disabled. {}", advice_for(Outcome::DisabledKey))
+        }
+        Outcome::InsufficientScope => {
+            format!("{} {}", run.detail, advice_for(Outcome::InsufficientScope))
+        }
         Outcome::ModelNotAllowed => format!(
             "This key can use {}. The request asked for {}.",
             models_in_words(key.allowed_models.as_ref()),
@@ -233,7 +259,6 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
         | Outcome::UnknownKey
         | Outcome::WrongScope
         | Outcome::IpNotAllowed
-        | Outcome::InsufficientScope
         | Outcome::TooManyParallelRequests
         | Outcome::Unavailable => run.detail.clone(),
     }
