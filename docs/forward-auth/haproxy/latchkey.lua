@@ -55,7 +55,8 @@ core.register_action("latchkey", { "http-req" }, function(txn)
         headers = headers,
         timeout = 6000,
     })
-    if not response or response.status ~= 200 then return refuse(txn, response) end
+    local code = response and response.headers["x-latchkey-code"]
+    if not code or response.status ~= 200 or code[0] ~= "valid" then return refuse(txn, response) end
     for name, values in pairs(response.headers) do
         if name:find("^x%-latchkey%-") then txn.http:req_set_header(name, values[0]) end
     end

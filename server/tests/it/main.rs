@@ -6,6 +6,7 @@
 mod abuse;
 mod consistency;
 mod faults;
+mod forward_auth;
 mod process;
 mod routes;
 mod test_app;

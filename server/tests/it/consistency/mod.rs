@@ -8,4 +8,4 @@ mod late_writes;
 mod leases;
 pub(crate) mod nodes;
 pub(crate) mod shared_limits;
-mod stores;
+pub(crate) mod stores;

@@ -6,7 +6,7 @@
 
 mod defaults;
 mod poolers;
-mod programs;
+pub(crate) mod programs;
 mod redis;
 mod replicas;
 mod sqlite;
