@@ -72,6 +72,26 @@ on_both_databases! {
         }
     }
 
+    async fn disabling_and_enabling_reach_other_nodes_within_a_second(app: TestApp) {
+        let other = app.second_node().await;
+        let ada = app.sign_in("ada").await;
+        let created = app.create(&ada, &json!({"name": "A"})).await;
+        let (secret, id) = (text(&created["key"]), text(&created["api_key"]["id"]));
+        hears(&other).await;
+        for _ in 0..5 {
+            assert_eq!(outcome(&other, &secret).await, Outcome::Valid);
+            assert_eq!(change(&app, &ada, &id, json!({"disabled": true})).await, 200);
+            assert!(until_refused(&other, &secret).await < Duration::from_secs(1));
+            assert_eq!(outcome(&other, &secret).await, Outcome::DisabledKey);
+            assert_eq!(change(&app, &ada, &id, json!({"disabled": false})).await, 200);
+            let began = Instant::now();
+            while outcome(&other, &secret).await != Outcome::Valid {
+                assert!(began.elapsed() < Duration::from_secs(1), "still refused");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+
     async fn key_and_tier_changes_are_observed_by_other_nodes(app: TestApp) {
         let other = app.second_node().await;
         let ada = app.sign_in("ada").await;

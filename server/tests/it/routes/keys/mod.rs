@@ -1,6 +1,8 @@
 //! `/v1/keys`, `/v1/inference/keys` and the keys of a project.
 
 mod activity;
+mod attributes;
+mod disabled;
 mod lifecycle;
 mod limits;
 pub(crate) mod quota;
