@@ -92,8 +92,8 @@ pub struct ListedKey {
     pub budget: Option<BudgetState>,
 }
 
-/// serde buffers what it flattens, and the buffer has no raw text of [`Metadata`]. So the row is read
-/// twice instead.
+/// serde buffers what it flattens, and the buffer has no raw text of [`Metadata`]. So the row is
+/// read twice instead.
 impl<'de> Deserialize<'de> for ListedKey {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]

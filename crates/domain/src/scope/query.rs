@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{InvalidScope, Scope, Scopes};
 
-/// Scopes that a request asks for: `{"all": […]}`, `{"any": […]}`, or a plain list, which means all.
-/// Members of a list are scopes or further operators.
+/// Scopes that a request asks for: `{"all": […]}`, `{"any": […]}`, or a plain list, which means
+/// all. Members of a list are scopes or further operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScopeQuery {
     /// This scope. Only as a member of a list.

@@ -29,8 +29,8 @@ use latchkey_store::entity::key;
 ///
 /// # Errors
 /// `NotFound` if the actor has no access, `Forbidden` for a viewer, `Conflict` for a revoked key,
-/// `Invalid`, `NameTaken`, and `TierLimitReached` if an expired key would come back beyond the tier's
-/// limit.
+/// `Invalid`, `NameTaken`, and `TierLimitReached` if an expired key would come back beyond the
+/// tier's limit.
 pub async fn change(
     services: &Services,
     actor: &Actor,
