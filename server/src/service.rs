@@ -64,8 +64,7 @@ impl HttpService {
     pub fn new(state: AppState) -> Self {
         let over_https = state.config.public_url.is_https();
         let mut of_verified = security_headers::of_json(over_https);
-        // Each answer has its own. With it, a copy has room for it.
-        RequestId::new().write(&mut of_verified);
+        RequestId::reserve(&mut of_verified);
         let of_allowed = check::headers_of_allowed(over_https);
         Self(Arc::new(Endpoints { router: router(state.clone()), state, of_verified, of_allowed }))
     }
