@@ -8,7 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use uuid::Uuid;
 
 use crate::time::Timestamp;
@@ -36,11 +36,11 @@ fn with_sequence(index: u16, mut random: [u8; 10]) -> [u8; 10] {
 }
 
 fn encode(uuid: Uuid) -> [u8; SUFFIX_LENGTH] {
-    let value = uuid.as_u128();
+    let mut value = uuid.as_u128();
     let mut text = [0; SUFFIX_LENGTH];
-    for (place, slot) in text.iter_mut().rev().enumerate() {
-        let digit = (value >> (5 * place)) & 0x1f;
-        *slot = ALPHABET[usize::try_from(digit).unwrap_or_default()];
+    for slot in text.iter_mut().rev() {
+        *slot = ALPHABET[usize::try_from(value & 0x1f).unwrap_or_default()];
+        value >>= 5;
     }
     text
 }
@@ -99,10 +99,22 @@ macro_rules! ids {
             }
         }
 
+        impl $name {
+            const TEXT_LENGTH: usize = $prefix.len() + 1 + SUFFIX_LENGTH;
+
+            /// The whole id as ASCII. Answers have several, and formatting costs more than this.
+            fn to_ascii(self) -> [u8; Self::TEXT_LENGTH] {
+                let mut text = [0; Self::TEXT_LENGTH];
+                let (prefix, suffix) = text.split_at_mut($prefix.len() + 1);
+                prefix.copy_from_slice(concat!($prefix, "_").as_bytes());
+                suffix.copy_from_slice(&encode(self.0));
+                text
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(concat!($prefix, "_"))?;
-                f.write_str(std::str::from_utf8(&encode(self.0)).map_err(|_| fmt::Error)?)
+                f.write_str(std::str::from_utf8(&self.to_ascii()).map_err(|_| fmt::Error)?)
             }
         }
 
@@ -125,7 +137,9 @@ macro_rules! ids {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                let text = self.to_ascii();
+                let text = std::str::from_utf8(&text).map_err(<S::Error as ser::Error>::custom)?;
+                serializer.serialize_str(text)
             }
         }
 
