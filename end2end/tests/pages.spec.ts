@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
+import { attributeScreenshots } from "../support/attribute-screenshots.ts";
 import { expect, test } from "../support/fixtures.ts";
 import { settingsScreenshots, type Stop, pageScreenshots } from "../support/screenshots.ts";
 import { usageScreenshots } from "../support/usage-screenshots.ts";
@@ -29,6 +30,7 @@ const LOOKS: Look[] = [
 const SETTINGS_LOOKS = ["1440-light", "900-light", "390-dark", "320-light"];
 const WORKSPACE_LOOKS = ["1440-dark", "900-light", "390-light", "320-light"];
 const USAGE_LOOKS = ["1440-light", "390-dark", "320-light"];
+const ATTRIBUTE_LOOKS = ["1440-light", "1440-dark", "390-light", "390-dark"];
 
 for (const { width, height, colorScheme } of LOOKS) {
   const look = `${width}-${colorScheme}`;
@@ -73,6 +75,13 @@ for (const { width, height, colorScheme } of LOOKS) {
       }) => {
         test.setTimeout(180_000);
         await workspaceScreenshots(application, { person, colleague, elsewhere }, inspect(page));
+      });
+    }
+
+    if (ATTRIBUTE_LOOKS.includes(look)) {
+      test(`attributes and disabled keys fit and are accessible at ${look}`, async ({ application, page }) => {
+        test.setTimeout(180_000);
+        await attributeScreenshots(application, inspect(page));
       });
     }
 

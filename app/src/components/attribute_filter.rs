@@ -83,7 +83,8 @@ impl AttributeFilterState {
     }
 
     fn apply(self) {
-        let (tag, external_id) = (self.tag.read(given::<Tag>), self.external_id.read(given::<ExternalId>));
+        let (tag, external_id) =
+            (self.tag.read(given::<Tag>), self.external_id.read(given::<ExternalId>));
         focus_first_bad();
         if let (Some(tag), Some(external_id)) = (tag, external_id) {
             self.on_change.run(AttributeFilter { tag, external_id });
@@ -209,10 +210,8 @@ mod tests {
 
     #[test]
     fn an_attribute_filter_survives_its_address() {
-        let filter = AttributeFilter {
-            tag: "a & b".parse().ok(),
-            external_id: "cust42".parse().ok(),
-        };
+        let filter =
+            AttributeFilter { tag: "a & b".parse().ok(), external_id: "cust42".parse().ok() };
         let written = filter.to_query().replace("%5F", "_");
         assert_eq!(written, "?tag=a%20%26%20b&external_id=cust42");
         let read = query(&[("tag", "a & b"), ("external_id", "cust42")]);

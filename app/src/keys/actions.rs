@@ -119,7 +119,8 @@ impl Handlers {
 
 #[component]
 fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } = Handlers::new(&page, now);
+    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } =
+        Handlers::new(&page, now);
     let named = move |verb: &'static str| {
         Signal::derive(move || now.with(|now| format!("{verb} {}", now.key.name)))
     };
@@ -151,7 +152,8 @@ fn Buttons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> 
 /// The same buttons with labels. Edit is missing: it is beside what it changes.
 #[component]
 fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { rotate, disable, enable, archive, restore, revoke, .. } = Handlers::new(&page, now);
+    let Handlers { rotate, disable, enable, archive, restore, revoke, .. } =
+        Handlers::new(&page, now);
     let name = move || view! { <span class="sr-only">{move || now.with(|now| format!(" {}", now.key.name))}</span> };
     view! {
         <Show when=move || can.get().rotate>
@@ -177,7 +179,8 @@ fn WideButtons(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>)
 
 #[component]
 fn Items(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> impl IntoView {
-    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } = Handlers::new(&page, now);
+    let Handlers { edit, rotate, disable, enable, archive, restore, revoke } =
+        Handlers::new(&page, now);
     view! {
         <Show when=move || can.get().edit>
             <MenuItem glyph=Glyph::Pencil on_press=edit>"Edit…"</MenuItem>

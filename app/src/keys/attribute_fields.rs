@@ -9,6 +9,9 @@ use latchkey_ui::checkbox::Checkbox;
 use latchkey_ui::chip_field::ChipField;
 use latchkey_ui::field::{TextArea, TextField};
 
+/// No scope contains these.
+const BETWEEN_SCOPES: &[&str] = &[",", " "];
+
 const EXAMPLE: &str = r#"{ "plan": "pro" }"#;
 
 /// External ID, tags, scopes and metadata, and whether a new key starts disabled.
@@ -87,7 +90,7 @@ fn ScopesField(form: AttributeForm) -> impl IntoView {
             error=scopes.error
             placeholder="None"
             maxlength=100
-            separators=&[",", " "]
+            separators=BETWEEN_SCOPES
         />
     }
 }

@@ -61,7 +61,7 @@ fn break_line(lines: &mut String, depth: usize) {
 /// A sentence that says what is wrong and where.
 pub fn read_metadata(text: Option<String>) -> Result<Metadata, String> {
     let Some(text) = text else { return Ok(Metadata::default()) };
-    text.parse().map_err(|error| match error {
+    text.parse::<Metadata>().map_err(|error| match error {
         InvalidMetadata::NotObject => r#"Enter an object, such as { "plan": "pro" }."#.to_owned(),
         InvalidMetadata::Syntax => match serde_json::from_str::<IgnoredAny>(&text) {
             Ok(_) => error.to_string(),

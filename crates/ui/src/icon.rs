@@ -108,12 +108,8 @@ impl Glyph {
                 r#"M20.279 17.609a10 10 0 0 1-2.7 2.69M21.818 10.1a10 10 0 0 1 0 3.8"#,
                 r#"M3.721 6.391a10 10 0 0 1 2.7-2.69M6.391 20.279a10 10 0 0 1-2.69-2.7"/>"#,
             ),
-            Self::CirclePause => {
-                r#"<circle cx="12" cy="12" r="10"/><path d="M10 15V9M14 15V9"/>"#
-            }
-            Self::CirclePlay => {
-                r#"<circle cx="12" cy="12" r="10"/><path d="m10 8 6 4-6 4z"/>"#
-            }
+            Self::CirclePause => r#"<circle cx="12" cy="12" r="10"/><path d="M10 15V9M14 15V9"/>"#,
+            Self::CirclePlay => r#"<circle cx="12" cy="12" r="10"/><path d="m10 8 6 4-6 4z"/>"#,
             Self::CircleX => r#"<circle cx="12" cy="12" r="10"/><path d="m15 9-6 6M9 9l6 6"/>"#,
             Self::Clock => r#"<circle cx="12" cy="12" r="10"/><path d="M12 6v6l4 2"/>"#,
             Self::Copy => concat!(

@@ -27,15 +27,8 @@ pub enum Language {
 
 impl Language {
     /// All of them, in the order of the tabs.
-    pub const ALL: [Self; 7] = [
-        Self::Curl,
-        Self::Express,
-        Self::Node,
-        Self::Go,
-        Self::Python,
-        Self::Nginx,
-        Self::Caddy,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Curl, Self::Express, Self::Node, Self::Go, Self::Python, Self::Nginx, Self::Caddy];
 
     /// As the tab names it.
     pub const fn label(self) -> &'static str {

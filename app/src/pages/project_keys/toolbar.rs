@@ -5,9 +5,7 @@ use latchkey_domain::key::Environment;
 use leptos::prelude::*;
 
 use super::filter::{KeysFilterState, LAST_USED, STATUSES};
-use crate::components::attribute_filter::{
-    AttributeFilterRows, AttributeFilterState, MoreFilters,
-};
+use crate::components::attribute_filter::{AttributeFilterRows, AttributeFilterState, MoreFilters};
 use crate::components::count::Count;
 use crate::keys::KeysPageState;
 use latchkey_ui::button::{Button, Variant};

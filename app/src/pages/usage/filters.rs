@@ -7,9 +7,7 @@ use leptos::prelude::*;
 
 use super::range::UsageFilterState;
 use crate::api::{ApiError, list_project_keys};
-use crate::components::attribute_filter::{
-    AttributeFilterRows, AttributeFilterState, MoreFilters,
-};
+use crate::components::attribute_filter::{AttributeFilterRows, AttributeFilterState, MoreFilters};
 use latchkey_ui::segmented::{Segment, Segmented, Track};
 use latchkey_ui::select::{Choice, Select, SelectPlace};
 

@@ -99,8 +99,7 @@ mod tests {
             attributes: AttributeFilter { tag: "beta".parse().ok(), external_id: None },
         };
         let key_text = key.to_string();
-        let pairs =
-            [("range", "7d"), ("key", &key_text), ("environment", "test"), ("tag", "beta")];
+        let pairs = [("range", "7d"), ("key", &key_text), ("environment", "test"), ("tag", "beta")];
         let read: ParamsMap =
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         assert_eq!(UsageFilter::from_query(&read), filter);
