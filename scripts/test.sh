@@ -116,7 +116,7 @@ case $WHAT in
         beside_join
         ;;
     unit)
-        tools base postgres poolers redis
+        tools base postgres poolers proxies redis
         step "Tests: compile" build_tests
         step "Tests: unit and integration, on SQLite and PostgreSQL" unit_tests
         ;;
@@ -142,7 +142,7 @@ case $WHAT in
         fi
         ;;
     all)
-        tools base e2e postgres poolers redis deny machete
+        tools base e2e postgres poolers proxies redis deny machete
         step "Format (rustfmt)" format
         step "Lint: comments and names of types" check_source
         step "Lint: circles of files" check_circles

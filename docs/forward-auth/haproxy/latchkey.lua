@@ -15,7 +15,8 @@ local refusals = { [401] = true, [403] = true, [429] = true, [503] = true }
 
 local function refuse(txn, response)
     local reply
-    if response and refusals[response.status] then
+    -- Without Latchkey's code it is HAProxy's own 503 or 504.
+    if response and response.headers["x-latchkey-code"] and refusals[response.status] then
         reply = txn:reply({ status = response.status, body = response.body })
         for name, values in pairs(response.headers) do
             if carried[name] or name:find("^x%-ratelimit%-") then reply:add_header(name, values[0]) end
@@ -28,6 +29,7 @@ local function refuse(txn, response)
         reply:add_header("content-type", "application/problem+json")
         reply:add_header("cache-control", "no-store")
         reply:add_header("retry-after", "1")
+        reply:add_header("x-latchkey-code", "unavailable")
     end
     txn:done(reply)
 end
