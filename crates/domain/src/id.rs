@@ -15,6 +15,19 @@ use crate::time::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const SUFFIX_LENGTH: usize = 26;
+/// Value of each byte as a digit, or [`NO_DIGIT`].
+const DIGITS: [u8; 256] = digits();
+const NO_DIGIT: u8 = 0xff;
+
+const fn digits() -> [u8; 256] {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0_u8;
+    while value < 32 {
+        digits[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+}
 
 /// Why a text is not an id of the expected type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,13 +63,15 @@ fn decode(text: &str) -> Option<Uuid> {
     if bytes.len() != SUFFIX_LENGTH || bytes[0] > b'7' {
         return None;
     }
-    bytes
-        .iter()
-        .try_fold(0_u128, |value, byte| {
-            let digit = ALPHABET.iter().position(|letter| letter == byte)?;
-            Some((value << 5) | u128::try_from(digit).ok()?)
-        })
-        .map(Uuid::from_u128)
+    let mut value = 0_u128;
+    for byte in bytes {
+        let digit = DIGITS[usize::from(*byte)];
+        if digit == NO_DIGIT {
+            return None;
+        }
+        value = (value << 5) | u128::from(digit);
+    }
+    Some(Uuid::from_u128(value))
 }
 
 macro_rules! ids {
