@@ -119,8 +119,7 @@ pub(crate) fn headers_of_allowed(over_https: bool) -> HeaderMap {
     // An answer to HEAD would have none.
     headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     security_headers::set(&mut headers, over_https);
-    // Each answer has its own. With it, a copy has room for it.
-    RequestId::new().write(&mut headers);
+    RequestId::reserve(&mut headers);
     headers
 }
 
