@@ -5,7 +5,7 @@ use reqwest::{Method, Response};
 use crate::test_app::{Backend, TestApp, traces};
 
 const PAGE: &str = "https://shop.example";
-const PATHS: [&str; 8] = [
+const PATHS: [&str; 9] = [
     "/ingest/traces",
     "/ingest/logs",
     "/v1/traces",
@@ -14,6 +14,7 @@ const PATHS: [&str; 8] = [
     "/api/public/otel/v1/traces",
     "/v1/chat/completions",
     "/v1/models",
+    "/v1/key",
 ];
 
 async fn preflight(app: &TestApp, path: &str, origin: &str) -> Response {
@@ -56,7 +57,8 @@ async fn pages_of_named_origins_may_call() {
     let models = app.get("/v1/models").header("origin", PAGE).send().await.unwrap();
     assert_eq!((models.status().as_u16(), allowed(&models)), (401, Some(PAGE)));
     // What people are signed in to is not for other pages.
-    for path in ["/v1/organizations", "/v1/keys/verify", "/refresh", "/apikey"] {
+    // Nor is what proxies ask.
+    for path in ["/v1/organizations", "/v1/keys/verify", "/refresh", "/apikey", "/v1/check/prj_x"] {
         assert_eq!(allowed(&preflight(&app, path, PAGE).await), None, "{path}");
     }
 }

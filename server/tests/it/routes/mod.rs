@@ -3,11 +3,13 @@
 mod api_keys;
 mod audit;
 mod authorization;
+mod check;
 mod clients;
 mod cors;
 mod gateway;
 pub(crate) mod ingest;
 mod invitations;
+mod key_view;
 pub(crate) mod keys;
 pub(crate) mod members;
 mod oauth;

@@ -6,7 +6,7 @@ use latchkey_domain::role::Role::{self, Admin, Member, Owner, Viewer};
 pub(super) enum Access {
     /// Anybody; who they are says something else, or nothing.
     Anybody,
-    /// Whoever has a key of the application.
+    /// Whoever has a key, of the application where one is named.
     ApplicationKey,
     /// Whoever has an inference key of the project.
     InferenceKey,
@@ -44,6 +44,9 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /v1/logs", &[], ApplicationKey, ""),
     ("POST /v1/metrics", &[], ApplicationKey, ""),
     ("POST /api/public/otel/v1/traces", &[], ApplicationKey, ""),
+    ("GET /v1/check/{id}", &["$project"], ApplicationKey, ""),
+    ("POST /v1/check/{id}", &["$app"], ApplicationKey, ""),
+    ("GET /v1/key", &[], ApplicationKey, ""),
     ("POST /v1/chat/completions", &[], InferenceKey, ""),
     ("POST /v1/completions", &[], InferenceKey, ""),
     ("POST /v1/embeddings", &[], InferenceKey, ""),

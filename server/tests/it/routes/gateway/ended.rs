@@ -84,6 +84,36 @@ on_both_databases! {
         assert!(used["totals"]["completion_tokens"].as_u64().unwrap() > 0, "what had come: {used}");
     }
 
+    async fn open_streams_end_on_every_node_when_key_is_disabled(app: TestApp) {
+        let gateway = gateway_like(&app).await;
+        let (hearing, deaf) = (gateway.app.second_node().await, Database::open(&gateway.app.config.database_url));
+        let deaf = gateway.app.node(deaf.await.unwrap()).await;
+        hears(&hearing).await;
+        let bases = [
+            gateway.app.base.clone(),
+            gateway.app.serve(hearing).await,
+            gateway.app.serve(deaf).await,
+        ];
+        let (key, id) = gateway.key(json!({ "name": "k" })).await;
+        let mut open = Vec::new();
+        for base in &bases {
+            open.push(stream(&gateway, base, &key).await);
+        }
+        let path = format!("/v1/inference/keys/{id}");
+        let change = async |disabled: bool| {
+            let body = json!({ "disabled": disabled });
+            let changed = gateway.app.send(reqwest::Method::PATCH, &path, &gateway.ada, &body).await;
+            assert_eq!(changed.status(), 200);
+        };
+        change(true).await;
+        for (event, took) in futures::future::join_all(open.into_iter().map(last_event)).await {
+            assert_eq!(event["error"]["code"], "disabled_key");
+            assert!(took < WITHIN, "{took:?}");
+        }
+        change(false).await;
+        stream(&gateway, &gateway.app.base, &key).await;
+    }
+
     async fn open_streams_end_when_the_key_expires(app: TestApp) {
         let gateway = gateway_like(&app).await;
         let expires = latchkey_domain::time::Timestamp::from_millis(crate::test_app::START + 3_600_000);

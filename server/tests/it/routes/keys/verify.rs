@@ -95,6 +95,40 @@ on_both_databases! {
         }
     }
 
+    async fn attributes_are_answered_and_scopes_asked_for(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let body = json!({
+            "name": "A", "external_id": "user_8", "tags": ["beta"], "scopes": ["orders:*", "users:read"],
+            "metadata": {"plan": "gold", "n": 5, "deep": [{"a": null}]},
+        });
+        let key = app.create(&ada, &body).await["key"].clone();
+        let answer = app.verify(&ada, json!({"key": key})).await;
+        for attribute in ["external_id", "tags", "scopes", "metadata"] {
+            assert_eq!(answer[attribute], body[attribute], "{attribute}");
+        }
+        for (scopes, code) in [
+            (json!(["orders:read", "users:read"]), "valid"),
+            (json!({"any": ["users:write", {"all": ["orders:read"]}]}), "valid"),
+            (json!([]), "valid"),
+            (json!(null), "valid"),
+            (json!(["orders:read", "users:write"]), "insufficient_scope"),
+            (json!({"any": ["users:write"]}), "insufficient_scope"),
+        ] {
+            let answer = app.verify(&ada, json!({"key": key, "scopes": scopes})).await;
+            assert_eq!(answer["code"], code, "{scopes}");
+            assert_eq!(answer["external_id"], "user_8", "also of a key that is denied");
+        }
+        for scopes in [json!({"any": []}), json!(["orders:*"]), json!("orders:read"), json!([1])] {
+            let request = json!({"key": key, "scopes": scopes});
+            problem(ask(&app, &ada.jwt, &request).await, 422, "invalid").await;
+        }
+        let plain = app.create(&ada, &json!({"name": "plain"})).await["key"].clone();
+        let answer = app.verify(&ada, json!({"key": plain, "scopes": ["a"]})).await;
+        assert_eq!(answer["code"], "insufficient_scope");
+        let attributes = ["external_id", "tags", "scopes", "metadata"].map(|name| &answer[name]);
+        assert_eq!(attributes, [&json!(null), &json!([]), &json!([]), &json!({})]);
+    }
+
     async fn a_refused_call_takes_nothing(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({"name": "A", "rpm": 10, "tpm": 1_000, "token_limit": 50, "token_limit_period": "day"});
