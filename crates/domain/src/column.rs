@@ -370,7 +370,9 @@ mod tests {
         assert!(refuses::<AllowList<ModelName>>("[]") && refuses::<TierOverrides>("3"));
         assert!(refuses::<KeyHint>("lk_live_7Qm2") && refuses::<KeyPrefix>("LK"));
         assert!(refuses::<KeyDigest>(vec![7_u8; 31]) && refuses::<ExternalId>("none"));
-        assert!(refuses::<Tags>("{}") && refuses::<Scopes>("[\"a b\"]") && refuses::<Metadata>("3"));
+        assert!(
+            refuses::<Tags>("{}") && refuses::<Scopes>("[\"a b\"]") && refuses::<Metadata>("3")
+        );
         let error = ImpossibleValue(<Role as Column>::NAME).to_error().to_string();
         assert!(error.ends_with("the database holds an impossible role"), "{error}");
     }

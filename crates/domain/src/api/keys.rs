@@ -105,8 +105,7 @@ impl<'de> Deserialize<'de> for ListedKey {
 
         let row = Box::<RawValue>::deserialize(deserializer)?;
         let key = serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
-        let details: Details =
-            serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
+        let details: Details = serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
         let Details { last_used_ip, old_secret, budget } = details;
         Ok(Self { key, last_used_ip, old_secret, budget })
     }
@@ -199,7 +198,8 @@ mod tests {
             "revoked_at": null, "archived_at": null, "last_used_at": null, "permissions": null,
             "last_used_ip": "203.0.113.7", "old_secret": null, "budget": null,
         });
-        let text = row.to_string().replace(r#""metadata":{}"#, &format!(r#""metadata":{metadata}"#));
+        let text =
+            row.to_string().replace(r#""metadata":{}"#, &format!(r#""metadata":{metadata}"#));
         let listed: ListedKey = serde_json::from_str(&text).unwrap();
         assert_eq!(listed.key.metadata.as_str(), metadata);
         assert_eq!(listed.last_used_ip.as_deref(), Some("203.0.113.7"));

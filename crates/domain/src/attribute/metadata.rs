@@ -152,11 +152,11 @@ impl<'de> Deserialize<'de> for Metadata {
 #[cfg(feature = "openapi")]
 impl utoipa::PartialSchema for Metadata {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-        use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
+        use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 
         ObjectBuilder::new()
             .schema_type(Type::Object)
-            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .additional_properties(Some(AdditionalProperties::<Schema>::FreeForm(true)))
             .description(Some(
                 "A JSON object of at most 8 KiB as compact JSON and at most 8 levels, itself the \
                  first",

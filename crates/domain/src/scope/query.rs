@@ -283,9 +283,10 @@ mod tests {
     #[test]
     fn operators_are_nested_at_most_four_deep() {
         let nested = |depth: usize| {
-            (0..depth).fold(json!("a"), |inner, level| {
-                json!({ (if level % 2 == 0 { "any" } else { "all" }): [inner] })
-            })
+            (0..depth).fold(
+                json!("a"),
+                |inner, level| json!({ (if level % 2 == 0 { "any" } else { "all" }): [inner] }),
+            )
         };
         assert!(read(&nested(4).to_string()).is_ok());
         assert!(read(&nested(5).to_string()).unwrap_err().contains("at most four"));

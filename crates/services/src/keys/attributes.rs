@@ -3,7 +3,7 @@
 use latchkey_domain::attribute::{ExternalId, Tag, Tags};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, JoinType, QueryFilter, QuerySelect, QueryTrait,
-    Select, Set,
+    RelationTrait, Select, Set,
 };
 
 use crate::error::Error;

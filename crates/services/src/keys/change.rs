@@ -62,8 +62,7 @@ async fn change_once(
     }
     let digests = row::digests(&row);
     let mut after = apply(row.clone(), patch, now)?;
-    let comes_back =
-        before == KeyStatus::Expired && row::status(&after, now) != KeyStatus::Expired;
+    let comes_back = before == KeyStatus::Expired && row::status(&after, now) != KeyStatus::Expired;
     if comes_back {
         // A key that takes a slot must not be hidden from lists.
         after.archived_at = None;

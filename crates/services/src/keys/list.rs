@@ -101,9 +101,8 @@ fn filtered(scope: &ProjectScope, filter: &KeyFilter, now: Timestamp) -> Select<
 fn has_status(status: KeyStatus, now: Timestamp) -> Condition {
     let living = Condition::all().add(key::Column::RevokedAt.is_null());
     let ended = key::Column::ExpiresAt.lte(now);
-    let open = Condition::any()
-        .add(key::Column::ExpiresAt.is_null())
-        .add(key::Column::ExpiresAt.gt(now));
+    let open =
+        Condition::any().add(key::Column::ExpiresAt.is_null()).add(key::Column::ExpiresAt.gt(now));
     match status {
         KeyStatus::Revoked => Condition::all().add(key::Column::RevokedAt.is_not_null()),
         KeyStatus::Expired => living.add(ended),
