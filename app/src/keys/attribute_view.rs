@@ -39,8 +39,8 @@ pub fn RowAttributes(
         (!all.is_empty()).then(|| {
             view! {
                 <div class="flex flex-wrap items-center gap-x-1.5 text-caption text-ink-3">
-                    <FewTags key=key.clone()/>
-                    {all.external_id.map(|id| view! { <ExternalIdLink key=key.clone() id/> })}
+                    {few_tags(&key)}
+                    {all.external_id.map(|id| external_id_link(&key, id))}
                     <IconButton glyph=Glyph::Info label tooltip="Attributes" class="-ml-1" on_press=open/>
                 </div>
             }
@@ -48,9 +48,10 @@ pub fn RowAttributes(
     }
 }
 
-#[component]
-fn FewTags(key: ApiKey) -> impl IntoView {
-    let (first, rest) = key.tags.as_slice().split_at(key.tags.as_slice().len().min(IN_A_ROW));
+/// The first tags of a key, and how many there are beside them.
+fn few_tags(key: &ApiKey) -> impl IntoView + use<> {
+    let tags = key.tags.as_slice();
+    let (first, rest) = tags.split_at(tags.len().min(IN_A_ROW));
     let more = (!rest.is_empty()).then(|| {
         let names = rest.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
         view! {
@@ -59,18 +60,17 @@ fn FewTags(key: ApiKey) -> impl IntoView {
             </span>
         }
     });
-    let links = first.iter().map(|tag| view! { <TagLink key=key.clone() tag=tag.clone()/> });
+    let links = first.iter().map(|tag| tag_link(key, tag)).collect_view();
     view! {
-        {links.collect_view()}
+        {links}
         {more}
     }
 }
 
-#[component]
-fn TagLink(key: ApiKey, tag: Tag) -> impl IntoView {
+fn tag_link(key: &ApiKey, tag: &Tag) -> impl IntoView + use<> {
     let text = tag.to_string();
     let title = text.clone();
-    let href = keys_like(&key, AttributeFilter { tag: Some(tag), external_id: None });
+    let href = keys_like(key, AttributeFilter { tag: Some(tag.clone()), external_id: None });
     view! {
         <a href=href class=LINK title=title>
             <span class="sr-only">"Keys tagged "</span>
@@ -79,11 +79,10 @@ fn TagLink(key: ApiKey, tag: Tag) -> impl IntoView {
     }
 }
 
-#[component]
-fn ExternalIdLink(key: ApiKey, id: ExternalId) -> impl IntoView {
+fn external_id_link(key: &ApiKey, id: ExternalId) -> impl IntoView + use<> {
     let text = id.to_string();
     let title = text.clone();
-    let href = keys_like(&key, AttributeFilter { tag: None, external_id: Some(id) });
+    let href = keys_like(key, AttributeFilter { tag: None, external_id: Some(id) });
     view! {
         <a href=href class=LINK title=title>
             <span class="sr-only">"Keys with external ID "</span>

@@ -22,12 +22,11 @@ fn indented(json: &str) -> String {
         match c {
             '{' | '[' => {
                 lines.push(c);
-                match rest.next_if(|next| matches!(next, '}' | ']')) {
-                    Some(end) => lines.push(end),
-                    None => {
-                        depth += 1;
-                        break_line(&mut lines, depth);
-                    }
+                if let Some(end) = rest.next_if(|next| matches!(next, '}' | ']')) {
+                    lines.push(end);
+                } else {
+                    depth += 1;
+                    break_line(&mut lines, depth);
                 }
             }
             '}' | ']' => {
