@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 use crate::test_app::{Backend, Session, TestApp, key_path, text, unknown_key};
 use programs::{ProxyProgram, RunningProxy};
-use wire::{RecordingServer, UPGRADE, WireMessage, ask, request, response, upgrade};
+use wire::{
+    RecordingServer, UPGRADE, WireMessage, ask, first_of_stream, request, response, upgrade,
+};
 
 /// Runs each test with every program.
 macro_rules! with_every_proxy {
@@ -65,12 +67,18 @@ const IDENTITY: [&str; 8] = [
     "x-latchkey-scopes",
 ];
 
-/// What the protected server answers: `/own/429` with that status and headers of its own.
+/// What the protected server answers: `/own/429` with that status and headers of its own, `/stream`
+/// with a stream that begins and does not end.
 fn upstream_answer(asked: &WireMessage) -> Vec<u8> {
     if asked.header("upgrade").is_some() {
         let head = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\
                     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
         return head.as_bytes().to_vec();
+    }
+    if asked.target() == "/stream" {
+        let begun = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
+                     transfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n";
+        return begun.as_bytes().to_vec();
     }
     let own = [("x-upstream", "yes"), ("retry-after", "99"), ("www-authenticate", "Own")];
     let body: &[u8] = if asked.method() == "HEAD" { b"" } else { b"hello" };
@@ -210,6 +218,14 @@ with_every_proxy! {
         let (answer, echo) = upgrade(server.proxy.port, &[("x-api-key", &key)]).await;
         assert_eq!((answer.status(), echo.as_slice()), (101, &b"ping"[..]), "{answer:?}");
         assert_eq!(server.reached().header("x-latchkey-code"), Some("valid"));
+    }
+
+    async fn stream_reaches_the_client_as_it_comes(program: ProxyProgram) {
+        let server = ProtectedServer::start(program).await;
+        let key = server.key(&json!({"name": "Good"})).await;
+        let asked = request("GET", "/stream", &[("x-api-key", &key)], b"");
+        let first = first_of_stream(server.proxy.port, asked).await.expect("nothing comes");
+        assert!(String::from_utf8_lossy(&first).contains("data: 1"), "{first:?}");
     }
 
     async fn refusal_of_the_server_itself_is_left_alone(program: ProxyProgram) {

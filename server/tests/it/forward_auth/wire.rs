@@ -174,6 +174,23 @@ pub(super) async fn ask(port: u16, request: Vec<u8>) -> WireMessage {
     try_ask(port, request, ANSWER_TIMEOUT).await.expect("an answer")
 }
 
+/// The beginning of the body of an answer that goes on; none if nothing of it comes.
+pub(super) async fn first_of_stream(port: u16, request: Vec<u8>) -> Option<Vec<u8>> {
+    let beginning = move || -> Option<Vec<u8>> {
+        let mut stream = connect(port, Duration::from_secs(5));
+        stream.write_all(&request).ok()?;
+        let mut rest = Vec::new();
+        read_head(&mut stream, &mut rest)?;
+        while rest.is_empty() {
+            if !fill(&mut stream, &mut rest) {
+                return None;
+            }
+        }
+        Some(rest)
+    };
+    tokio::task::spawn_blocking(beginning).await.unwrap()
+}
+
 /// What makes a request one to upgrade to WebSocket.
 pub(super) const UPGRADE: [(&str, &str); 4] = [
     ("connection", "Upgrade"),
