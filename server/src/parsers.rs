@@ -8,7 +8,7 @@ use axum::extract::Query;
 use axum::http::header::{AUTHORIZATION, COOKIE, FORWARDED};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum_extra::extract::CookieJar;
-use latchkey_domain::api::VerifyRequest;
+use latchkey_domain::api::{KeyRequest, VerifyRequest};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::limit::Cidr;
 use latchkey_domain::login::GithubLogin;
@@ -118,6 +118,14 @@ pub const ALL: &[Parser] = &[
         read: body::<VerifyRequest>,
         examples: &[
             r#"{"key":"lk_live_000000000000000000000000000000004cjNQE","cost":1,"ip":"::1"}"#,
+            r#"{"key":"a","scopes":{"all":["a:b",{"any":["c/d",{"all":["e"]}]}]}}"#,
+        ],
+    },
+    Parser {
+        name: "keys",
+        read: body::<KeyRequest>,
+        examples: &[
+            r#"{"name":"a","metadata":{"a":[1.10,{"b":"\u00e9"}],"c":1e400},"tags":["a"],"scopes":["a:*"],"external_id":"u1"}"#,
         ],
     },
     Parser {

@@ -62,19 +62,19 @@ pub struct KeyRequest {
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
     /// Whether to create the key disabled. It still takes a slot of the plan.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
     /// Your own ID of whoever uses the key. Several keys may have the same.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
     /// A JSON object of your own, which is returned as it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     /// Words to find keys by.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Tags>,
     /// What the key may be used for, in your own words. Only for API keys.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Scopes>,
 }
 
@@ -143,16 +143,16 @@ pub struct InferenceKeyRequest {
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
     /// Whether to create the key disabled. It still takes a slot of the plan.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub disabled: bool,
     /// Your own ID of whoever uses the key. Several keys may have the same.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<ExternalId>,
     /// A JSON object of your own, which is returned as it is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     /// Words to find keys by.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tags: Option<Tags>,
 }
 
