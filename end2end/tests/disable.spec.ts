@@ -127,10 +127,10 @@ test("an inference key’s page says that it is disabled, and why calls are deni
   await expect(page.getByText("Disabled", { exact: true }).first()).toBeVisible();
   expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(401);
   await keys.denials.getByRole("button", { name: /Disabled key/ }).click();
-  await expect(keys.denials.first()).toContainText("Enable the key to let its calls through again.");
+  await expect(keys.denials.first()).toContainText("This key is disabled. Enable it or use another key.");
   await expect(keys.denials.getByText("Not disabled")).toBeVisible();
   await keys.tryOut("sandbox", 1, "disabled_key");
-  await expect(keys.why).toContainText("Support assistant is disabled. Enable the key to let its calls through again.");
+  await expect(keys.why).toContainText("Support assistant is disabled. Enable it to let its calls through again.");
   await page.getByRole("button", { name: "Enable key" }).click();
   await expect(note).toBeHidden();
   expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(200);

@@ -100,8 +100,7 @@ fn opened(
 ) -> impl IntoView + use<> {
     let steps = key.map(|key| steps_of_denial(key, code, detail)).unwrap_or_default();
     let from = ip.map(|ip| format!("From {ip}."));
-    let advice = Some(advice_for(code)).filter(|advice| !advice.is_empty());
-    let sentence = std::iter::once(detail).chain(advice).chain(from.as_deref());
+    let sentence = std::iter::once(detail).chain(advice_for(code)).chain(from.as_deref());
     view! {
         <DecisionTrace
             question=QUESTION

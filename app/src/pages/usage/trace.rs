@@ -120,15 +120,10 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
     }
 }
 
-/// What to do about an outcome that no wait mends; empty where the outcome says it already.
-pub const fn advice_for(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::DisabledKey => "Enable the key to let its calls through again.",
-        Outcome::InsufficientScope => {
-            "Grant the key the scope under Attributes, or ask for one that it has."
-        }
-        _ => "",
-    }
+/// What somebody who sees the key can do about an outcome; nothing where its own text says that.
+pub fn advice_for(outcome: Outcome) -> Option<&'static str> {
+    (outcome == Outcome::InsufficientScope)
+        .then_some("Grant the key the scope under Attributes, or ask for one that it has.")
 }
 
 /// The checks of a request that was denied some time ago. Only `detail` has the limits of that
@@ -220,10 +215,7 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
             None => run.detail.clone(),
         },
         Outcome::DisabledKey => {
-            format!("{name} is disabled. {}", advice_for(Outcome::DisabledKey))
-        }
-        Outcome::InsufficientScope => {
-            format!("{} {}", run.detail, advice_for(Outcome::InsufficientScope))
+            format!("{name} is disabled. Enable it to let its calls through again.")
         }
         Outcome::ModelNotAllowed => format!(
             "This key can use {}. The request asked for {}.",
@@ -258,6 +250,7 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
         | Outcome::MalformedKey
         | Outcome::UnknownKey
         | Outcome::WrongScope
+        | Outcome::InsufficientScope
         | Outcome::IpNotAllowed
         | Outcome::TooManyParallelRequests
         | Outcome::Unavailable => run.detail.clone(),
