@@ -24,5 +24,6 @@ pub async fn serve(listener: TcpListener, service: HttpService, stop: impl Futur
     }
     let open = Arc::clone(service.open_connections());
     let connections = Connections { max: clients.min(CONNECTIONS), open };
+    let service = move || service.of_connection();
     latchkey_listener::accept(listener, service, connections, Timeouts::DEFAULT, stop).await;
 }

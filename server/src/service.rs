@@ -48,7 +48,11 @@ const LONGEST_SHOWN: usize = 1_024;
 
 /// Everything that this server answers. A clone is another reference to it.
 #[derive(Clone)]
-pub struct HttpService(Arc<Endpoints>);
+pub struct HttpService(Arc<SharedEndpoints>);
+
+/// The endpoints as one connection refers to them. Its requests count their references here, and
+/// not where those of all connections would be counted.
+struct SharedEndpoints(Arc<Endpoints>);
 
 struct Endpoints {
     state: AppState,
@@ -66,12 +70,19 @@ impl HttpService {
         let mut of_verified = security_headers::of_json(over_https);
         RequestId::reserve(&mut of_verified);
         let of_allowed = check::headers_of_allowed(over_https);
-        Self(Arc::new(Endpoints { router: router(state.clone()), state, of_verified, of_allowed }))
+        let router = router(state.clone());
+        let endpoints = Endpoints { state, router, of_verified, of_allowed };
+        Self(Arc::new(SharedEndpoints(Arc::new(endpoints))))
+    }
+
+    /// The same for another connection.
+    pub(crate) fn of_connection(&self) -> Self {
+        Self(Arc::new(SharedEndpoints(Arc::clone(&self.0.0))))
     }
 
     /// Counter of open connections.
     pub(crate) fn open_connections(&self) -> &Arc<AtomicU64> {
-        &self.0.metrics().connections
+        &self.0.0.metrics().connections
     }
 }
 
@@ -221,7 +232,7 @@ impl Service<AcceptedRequest> for HttpService {
 
     fn call(&mut self, accepted: AcceptedRequest) -> Self::Future {
         let endpoints = Arc::clone(&self.0);
-        Box::pin(async move { Ok(endpoints.respond(accepted).await) })
+        Box::pin(async move { Ok(endpoints.0.respond(accepted).await) })
     }
 }
 

@@ -89,19 +89,22 @@ impl Connections {
 /// Accepts connections and serves their requests until `stop`, then finishes the requests in
 /// progress.
 ///
-/// The service is cloned for each connection and each request, so a clone has to be cheap.
-pub async fn accept<S>(
+/// `make_service` makes the service of a connection, which is cloned for each of its requests: a
+/// clone has to be cheap. What clones count should be the connection's own. Processors that count
+/// references to the same value for every request wait for each other.
+pub async fn accept<M, S>(
     listener: TcpListener,
-    service: S,
+    make_service: M,
     connections: Connections,
     timeouts: Timeouts,
     stop: impl Future<Output = ()>,
 ) where
+    M: Fn() -> S + Send + Sync + 'static,
     S: Service<AcceptedRequest, Response = Response, Error = Infallible>,
     S: Clone + Send + Sync + 'static,
     S::Future: Send,
 {
-    let server = Arc::new(Server { service, builder: builder(timeouts), timeouts });
+    let server = Arc::new(Server { make_service, builder: builder(timeouts), timeouts });
     let (stopping, _) = watch::channel(());
     let (pressure, _) = watch::channel(());
     let places = Arc::new(Semaphore::new(connections.max));
@@ -156,28 +159,29 @@ async fn next(
 type ConnectionPermit = Option<OwnedSemaphorePermit>;
 
 /// State shared by all connections of a listener.
-struct Server<S> {
-    service: S,
+struct Server<M> {
+    make_service: M,
     builder: auto::Builder<TokioExecutor>,
     timeouts: Timeouts,
 }
 
 /// Serves one connection until it closes, its client times out, or `stopping` was sent and no
 /// request is in progress.
-async fn serve_connection<S>(
-    server: &Server<S>,
+async fn serve_connection<M, S>(
+    server: &Server<M>,
     stream: TcpStream,
     peer: SocketAddr,
     mut stopping: watch::Receiver<()>,
     pressure: watch::Receiver<()>,
 ) where
+    M: Fn() -> S,
     S: Service<AcceptedRequest, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
 {
     let progress = Arc::new(Progress::default());
     let stream = prepared(stream, &progress, server.timeouts);
     let context = ConnectionContext {
-        service: server.service.clone(),
+        service: (server.make_service)(),
         peer,
         progress: Arc::clone(&progress),
         allowance: Arc::default(),

@@ -46,7 +46,7 @@ async fn start_with(places: usize, timeouts: Timeouts) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let connections = Connections::up_to(places);
-    let service = tower::service_fn(sized_response);
+    let service = || tower::service_fn(sized_response);
     tokio::spawn(accept(listener, service, connections, timeouts, std::future::pending()));
     address
 }
@@ -240,7 +240,7 @@ async fn stop_finishes_requests_in_progress() {
     let stopped = async move { stopping.await.unwrap() };
     let server = tokio::spawn(accept(
         listener,
-        tower::service_fn(sized_response),
+        || tower::service_fn(sized_response),
         Connections::up_to(3),
         TIMEOUTS,
         stopped,

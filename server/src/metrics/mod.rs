@@ -73,6 +73,7 @@ pub async fn serve(listener: TcpListener, state: AppState) {
     });
     let connections = Connections::up_to(CONNECTIONS);
     let forever = std::future::pending();
+    let service = move || service.clone();
     latchkey_listener::accept(listener, service, connections, Timeouts::DEFAULT, forever).await;
 }
 
