@@ -1,5 +1,6 @@
 //! Keys as the API and the dashboard represent them.
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -104,8 +105,8 @@ impl<'de> Deserialize<'de> for ListedKey {
         }
 
         let row = Box::<RawValue>::deserialize(deserializer)?;
-        let key = serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
-        let details: Details = serde_json::from_str(row.get()).map_err(serde::de::Error::custom)?;
+        let key = serde_json::from_str(row.get()).map_err(D::Error::custom)?;
+        let details: Details = serde_json::from_str(row.get()).map_err(D::Error::custom)?;
         let Details { last_used_ip, old_secret, budget } = details;
         Ok(Self { key, last_used_ip, old_secret, budget })
     }
@@ -173,7 +174,7 @@ impl Serialize for RevealedSecret {
 impl<'de> Deserialize<'de> for RevealedSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map(Self).map_err(serde::de::Error::custom)
+        text.parse().map(Self).map_err(D::Error::custom)
     }
 }
 
