@@ -287,6 +287,16 @@ with_every_proxy! {
         assert_eq!(server.upstream.take().len(), 0);
     }
 
+    async fn path_written_otherwise_asks_the_same_scopes(program: ProxyProgram) {
+        let server = ProtectedServer::start(program).await;
+        let key = server.key(&json!({"name": "None"})).await;
+        for path in ["/x/../orders/1", "//orders/1", "/%6frders/1", "/x/%2e%2e/orders/1"] {
+            let answer = server.ask("GET", path, &[("x-api-key", &key)]).await;
+            assert!([400, 403].contains(&answer.status()), "{path}: {answer:?}");
+        }
+        assert_eq!(server.upstream.take().len(), 0);
+    }
+
     async fn sixty_four_long_scopes_fit(program: ProxyProgram) {
         let server = ProtectedServer::start(program).await;
         let scopes: Vec<String> = (10..74).map(|one| format!("{one}{}", "x".repeat(98))).collect();
