@@ -197,7 +197,7 @@ mod tests {
         }
         assert_eq!(kept(" {\n\t\"a b\" : [ 1 , \" \" ] }\r\n"), r#"{"a b":[1," "]}"#);
         assert_eq!(kept("{ }"), "{}");
-        assert_eq!("{ }".parse(), Ok(Metadata::default()));
+        assert_eq!("{ }".parse::<Metadata>(), Ok(Metadata::default()));
         assert!(Metadata::default().is_empty());
     }
 
