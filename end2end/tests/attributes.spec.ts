@@ -200,6 +200,22 @@ test("an inference key has attributes on its page, and no scopes", async ({ appl
   await expect(card.getByRole("group", { name: "Metadata as JSON" })).toHaveText('{\n  "plan": "pro"\n}');
 });
 
+test("who may only look sees attributes and changes nothing", async ({ members, colleague, elsewhere }) => {
+  const { dashboard, projectId } = members;
+  const headers = { authorization: `Bearer ${await dashboard.token()}` };
+  const body = { name: "Web checkout", ...ATTRIBUTES };
+  expect((await call(`${dashboard.url}/v1/projects/${projectId}/keys`, "POST", headers, body)).status).toBe(201);
+  await members.join(colleague, elsewhere, "Viewer");
+  await elsewhere.page.goto(`/projects/${projectId}/keys`);
+  await elsewhere.page.getByRole("button", { name: "Attributes of Web checkout" }).click();
+  const dialog = elsewhere.page.getByRole("dialog", { name: "Attributes of “Web checkout”" });
+  await expect(dialog).toContainText("billing:*");
+  await expect(dialog.getByRole("button", { name: "Close" }).first()).toBeVisible();
+  await expect(dialog.getByRole("button", { name: "Edit" })).toHaveCount(0);
+  await elsewhere.page.keyboard.press("Escape");
+  await expect(elsewhere.page.getByRole("button", { name: "Disable Web checkout" })).toHaveCount(0);
+});
+
 test("usage is narrowed to a tag and to an external ID", async ({ apiKeys, page, latchkey }) => {
   const { applicationId } = apiKeys;
   const checkout = await apiKeys.createElsewhere({ name: "Web checkout", external_id: "cust_42", tags: ["eu"] });

@@ -206,3 +206,19 @@ fn Items(page: KeysPageState, now: Memo<ListedKey>, can: Memo<KeyActions>) -> im
         </Show>
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::sample;
+
+    #[test]
+    fn a_disabled_key_can_be_enabled_edited_rotated_and_revoked() {
+        let actions =
+            |status: &str| KeyActions::of(&sample::key(&serde_json::json!({ "status": status })));
+        let alive = KeyActions { edit: true, rotate: true, revoke: true, ..KeyActions::NONE };
+        assert_eq!(actions("disabled"), KeyActions { enable: true, ..alive });
+        assert_eq!(actions("active"), KeyActions { disable: true, ..alive });
+        assert_eq!(actions("revoked"), KeyActions { archive: true, ..KeyActions::NONE });
+    }
+}
