@@ -85,7 +85,7 @@ mod tests {
     use latchkey_domain::id::ApplicationId;
     use latchkey_domain::key::KeyKind;
     use latchkey_domain::limit::AllowList;
-    use latchkey_domain::scope::{ScopeQuery, Scopes};
+    use latchkey_domain::scope::{ScopePattern, ScopeQuery, Scopes};
 
     use super::*;
     use crate::record::ExtendedLimits;
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn scopes_are_evaluated_last() {
         let models = AllowList::new(vec!["bge-m3".parse().unwrap()]).unwrap();
-        let granted = ["orders:*", "users:read"].map(|one| one.parse().unwrap());
+        let granted = ["orders:*", "users:read"].map(|one| one.parse::<ScopePattern>().unwrap());
         let scopes = Scopes::new(granted.into()).unwrap();
         let extended = ExtendedLimits {
             models: Some(models),

@@ -1,12 +1,12 @@
 //! Key record: what a check needs to know of a key.
 
-use latchkey_domain::attribute::{ExternalId, Metadata, Tags};
+use latchkey_domain::attribute::{ExternalId, Metadata, Tag, Tags};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
-use latchkey_domain::scope::{ScopeQuery, Scopes};
+use latchkey_domain::scope::{ScopePattern, ScopeQuery, Scopes};
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 
@@ -106,9 +106,9 @@ impl KeyRecord {
     pub(crate) fn text_bytes(&self) -> usize {
         let Some(extended) = &self.extended else { return self.name.len() };
         let ExtendedLimits { models, external_id, metadata, tags, scopes, .. } = &**extended;
-        let models = models.iter().flat_map(|models| models.as_slice()).map(|one| one.as_str());
-        let tags = tags.iter().flat_map(Tags::as_slice).map(|one| one.as_str());
-        let scopes = scopes.iter().flat_map(Scopes::as_slice).map(|one| one.as_str());
+        let models = models.iter().flat_map(AllowList::as_slice).map(ModelName::as_str);
+        let tags = tags.iter().flat_map(Tags::as_slice).map(Tag::as_str);
+        let scopes = scopes.iter().flat_map(Scopes::as_slice).map(ScopePattern::as_str);
         let texts = models.chain(tags).chain(scopes).chain(metadata.iter().map(Metadata::as_str));
         let texts = texts.chain(external_id.iter().map(ExternalId::as_str));
         texts.map(str::len).sum::<usize>() + self.name.len()

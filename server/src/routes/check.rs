@@ -13,7 +13,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use latchkey_checker::Denial;
+use latchkey_domain::attribute::ExternalId;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::scope::Scopes;
 use latchkey_services::Error;
 use latchkey_services::forward_auth::{
     self, AllowedRequest, AskedScopes, ForwardedRequest, ProtectedResource,
@@ -138,9 +140,9 @@ pub(crate) fn write_allowed(headers: &mut HeaderMap, allowed: &AllowedRequest) {
         let _ = write!(text, "{application}");
     }
     let application = text.len();
-    text.push_str(extended.external_id.as_ref().map_or("", |id| id.as_str()));
+    text.push_str(extended.external_id.as_ref().map_or("", ExternalId::as_str));
     let external_id = text.len();
-    for (index, scope) in extended.scopes.iter().flat_map(|all| all.as_slice()).enumerate() {
+    for (index, scope) in extended.scopes.iter().flat_map(Scopes::as_slice).enumerate() {
         text.push_str(if index == 0 { "" } else { " " });
         text.push_str(scope.as_str());
     }
@@ -232,7 +234,7 @@ refusals! {
         (
             "id" = String, Path,
             description = "ID of the project or the application that the proxy protects",
-            pattern = "^(prj|app)_[0-7][0-9a-hjkmnp-tv-z]{25}$",
+            pattern = "^(prj|app)_[0-7][0-9a-hjkmnp-tv-z]{25}$"
         ),
         CheckHeaders,
     ),
@@ -259,7 +261,7 @@ pub(crate) async fn get(
         (
             "id" = String, Path,
             description = "ID of the project or the application that the proxy protects",
-            pattern = "^(prj|app)_[0-7][0-9a-hjkmnp-tv-z]{25}$",
+            pattern = "^(prj|app)_[0-7][0-9a-hjkmnp-tv-z]{25}$"
         ),
         CheckHeaders,
     ),

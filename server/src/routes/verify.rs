@@ -48,7 +48,7 @@ const ANSWER: usize = 704;
         (
             status = 200,
             description = "Outcome of the check, whether the key is valid or not",
-            body = VerifyAnswer,
+            body = VerifyAnswer
         ),
         NoCaller,
         MayNotVerify,
