@@ -231,7 +231,7 @@ pub struct Settings {
     )]
     pub trusted_proxies: Vec<Cidr>,
 
-    /// Origins that can call the ingest and gateway endpoints from a browser, separated by commas,
+    /// Origins that can call ingest, the gateway and /v1/key from a browser, separated by commas,
     /// e.g. `https://shop.example`; `*` allows all [default: none].
     #[arg(long = "latchkey-cors-origins", env = "LATCHKEY_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Vec<String>,

@@ -22,8 +22,8 @@ use crate::routes::{
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
 
-/// The API with its description. Pages of the given origins may call the ingest and gateway
-/// endpoints.
+/// The API with its description. Pages of the given origins may call ingest, the gateway
+/// and the key's own view.
 fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
     let across_origins = |routes: DescribedRouter| match cors {
         Some(origins) => routes.layer(cors::layer(origins)),

@@ -3,7 +3,7 @@
 use anyhow::{Context, bail};
 use axum::http::{HeaderValue, Uri};
 
-/// Origins whose pages may call ingest and the gateway from a browser.
+/// Origins whose pages may call ingest, the gateway and `/v1/key` from a browser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CorsOrigins {
     /// All origins are allowed.
