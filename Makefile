@@ -73,4 +73,4 @@ deny: ## Check dependencies: unused ones, licences, versions, sources, advisorie
 	@scripts/test.sh deps && . scripts/env.sh && cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove all build output (keeps the tools in ~/.cache/latchkey)
-	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/test-results end2end/playwright-report end2end/screenshots
+	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/middleware/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

@@ -8,7 +8,8 @@
 #   test      build, e2e, postgres, poolers, proxies, redis, deny and machete
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-opt, Tailwind and the fonts
-#   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries and what reads OpenAPI
+#   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries, what reads OpenAPI, and the
+#             frameworks that clients/ has middleware for
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   proxies   nginx, HAProxy, Caddy, Traefik and Envoy as programs; none is left running
@@ -34,7 +35,7 @@ CARGO_DENY=0.20.2
 CARGO_MACHETE=0.9.2
 # Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
 # checkout, as node_modules are.
-PYTHON_CLIENTS='otel openai clients llama-index openapi'
+PYTHON_CLIENTS='otel openai clients llama-index openapi middleware'
 
 # --- What is there ---------------------------------------------------------------------------------
 
@@ -198,6 +199,9 @@ system_packages() {
     if want e2e && ! pythons_are_fresh && ! find_python >/dev/null; then
         need python3-venv "OpenTelemetry's exporters and AI client libraries for Python, as the end-to-end tests use them"
     fi
+    if want e2e && ! have go; then
+        need golang-go "clients/go is compiled and tested with it"
+    fi
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
@@ -272,6 +276,7 @@ install_system_packages() {
             case $APT_PACKAGES in *nginx*) brew install nginx ;; esac
             case $APT_PACKAGES in *haproxy*) brew install haproxy ;; esac
             case $APT_PACKAGES in *wrk*) brew install wrk ;; esac
+            case $APT_PACKAGES in *golang*) brew install go ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
             ;;
         *)
@@ -562,6 +567,8 @@ if want e2e; then
     python_is_fresh llama-index || step "LlamaIndex (pip)" python_packages llama-index
     npm_is_fresh end2end/openapi || step "redocly and openapi-typescript (npm)" npm_packages end2end/openapi
     python_is_fresh openapi || step "schemathesis, openapi-python-client and kingfisher (pip)" python_packages openapi
+    npm_is_fresh end2end/middleware || step "Express and Hono (npm)" npm_packages end2end/middleware
+    python_is_fresh middleware || step "FastAPI (pip)" python_packages middleware
     find_chromium >/dev/null || step "Chromium" install_chromium
 fi
 

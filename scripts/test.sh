@@ -52,7 +52,11 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
 
     build_tests() { with_progress cargo test $LOCKED $NATIVE --no-run; }
 
-    build_server() { with_progress cargo build $LOCKED -p latchkey-server -p github-stand-in --bin latchkey --bin github-stand-in; }
+    # And the API that clients/axum protects in a test.
+    build_server() {
+        with_progress cargo build $LOCKED -p latchkey-server -p github-stand-in -p latchkey-axum \
+            --bin latchkey --bin github-stand-in --example doors
+    }
 
     # One after the other: each has three nodes.
     fault_tests() {
