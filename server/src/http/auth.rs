@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
-use axum::http::{HeaderMap, HeaderName};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
 use latchkey_domain::credentials;
 use latchkey_domain::problem::ErrorCode;
 use latchkey_services::{Actor, Error, accounts};
@@ -17,7 +17,7 @@ use super::problem::Refusal;
 use crate::state::AppState;
 
 /// Where SDKs and proxies send a key.
-pub(crate) const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The person or service key that the bearer token belongs to. Place it before every other
 /// extractor, so that anonymous callers learn nothing else. It is authenticated again when the body
