@@ -97,7 +97,7 @@ for (const middleware of MIDDLEWARE satisfies readonly Middleware[]) {
       await issuer.revoke(one);
       await expectRefusal(await enter(api, "plain", one.secret), 401, "revoked_key");
       expect.soft((await enter(api, "plain", one.secret, { method: "HEAD" })).status).toBe(401);
-      expect.soft((await enter(api, "plain", one.secret, { method: "POST", body: "a".repeat(1_000_000) })).status).toBe(401);
+      expect.soft((await enter(api, "plain", one.secret, { method: "POST", body: "a".repeat(100_000) })).status).toBe(401);
       expect.soft((await fetch(`${api.url}/open`)).status).toBe(200);
     });
 
