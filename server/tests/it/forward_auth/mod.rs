@@ -306,7 +306,8 @@ with_every_proxy! {
         let reached = server.reached();
         let got = reached.header("x-latchkey-scopes").unwrap().split(' ');
         let got: BTreeSet<String> = got.map(str::to_owned).collect();
-        assert_eq!(got, scopes.into_iter().collect());
+        let wanted: BTreeSet<String> = scopes.into_iter().collect();
+        assert_eq!(got, wanted);
     }
 
     async fn client_cannot_claim_an_address(program: ProxyProgram) {
