@@ -101,14 +101,8 @@ fn opened(
     let steps = key.map(|key| steps_of_denial(key, code, detail)).unwrap_or_default();
     let from = ip.map(|ip| format!("From {ip}."));
     let sentence = std::iter::once(detail).chain(advice_for(code)).chain(from.as_deref());
-    view! {
-        <DecisionTrace
-            question=QUESTION
-            sentence=sentence.collect::<Vec<_>>().join(" ")
-            retry_after=None
-            steps
-        />
-    }
+    let sentence = sentence.collect::<Vec<_>>().join(" ");
+    view! { <DecisionTrace question=QUESTION sentence retry_after=None steps/> }
 }
 
 /// An outcome as a word: what waiting helps against is a warning, the rest is neutral.
