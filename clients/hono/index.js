@@ -47,9 +47,10 @@ export function latchkey(options) {
   return async (context, next) => {
     const outcome = await ask(context, context.req.raw.signal);
     if (!("caller" in outcome)) return refuse(outcome);
-    for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
     context.set("latchkey", outcome.caller);
-    return next();
+    await next();
+    // Not before: a response that the handler makes itself would not have them.
+    for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
   };
 }
 

@@ -22,7 +22,7 @@ for (const [name, { application_id, timeout_ms, cache_ms, ip_header, key_header,
   app.all(`/${name}/who`, protect, async (context) => {
     const { keyId, projectId, applicationId, externalId, ...same } = context.get("latchkey");
     const who = { key_id: keyId, project_id: projectId, application_id: applicationId, external_id: externalId, ...same };
-    return context.json({ ...who, body: await context.req.text() });
+    return Response.json({ ...who, body: await context.req.text() });
   });
 }
 
