@@ -73,6 +73,7 @@ impl ProxyProgram {
 
 /// A proxy of a test's own; it ends with the test.
 pub(super) struct RunningProxy {
+    program: ProxyProgram,
     child: Child,
     pub(super) port: u16,
     folder: TempDir,
@@ -80,14 +81,16 @@ pub(super) struct RunningProxy {
 
 impl Drop for RunningProxy {
     fn drop(&mut self) {
-        // nginx has workers, which end when it is asked to end.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(2) {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                return;
+        if self.program == ProxyProgram::Nginx {
+            // Its workers end when it is asked to end.
+            let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(2) {
+                if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(20));
             }
-            std::thread::sleep(Duration::from_millis(20));
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -136,7 +139,7 @@ impl RunningProxy {
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.stdin(Stdio::null()).spawn();
         let child = child.expect("scripts/bootstrap.sh proxies installs it");
-        let mut proxy = Self { child, port, folder };
+        let mut proxy = Self { program, child, port, folder };
         proxy.wait_until_it_routes().await;
         proxy
     }
