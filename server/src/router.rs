@@ -15,9 +15,9 @@ use crate::http::described::DescribedRouter;
 use crate::http::request_limits::{ANYBODYS_BODY, MANAGEMENT_BODY, REQUEST_TIMEOUT};
 use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
-    api_keys, applications, audit, check, docs, health, inference_keys, invitations, key_view, keys,
-    me, members, organizations, projects, server_functions, sessions, telemetry, usage, verify,
-    well_known,
+    api_keys, applications, audit, check, docs, health, inference_keys, invitations, key_view,
+    keys, me, members, organizations, projects, server_functions, sessions, telemetry, usage,
+    verify, well_known,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};

@@ -154,7 +154,8 @@ fn hint(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 | 403 | 429 => "; check that the token is a service key with keys:verify",
         422 => "; check the application, the scopes and the cost",
-        100..400 | 404 => "; check the URL",
+        404 => "; check the URL",
+        _ if status.is_redirection() || status.is_success() => "; check the URL",
         _ => "",
     }
 }

@@ -241,11 +241,7 @@ refusals! {
     responses(Allowed, NotAllowed),
     security(("key" = []), ("bearer_key" = [])),
 )]
-pub(crate) async fn get(
-    State(state): State<AppState>,
-    ip: ClientIp,
-    request: Request,
-) -> Response {
+pub(crate) async fn get(State(state): State<AppState>, ip: ClientIp, request: Request) -> Response {
     routed(&state, ip, request).await
 }
 

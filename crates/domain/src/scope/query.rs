@@ -267,7 +267,7 @@ mod tests {
             ("1", "expected a list of scopes"),
             (r#"["orders:*"]"#, "Use 1 to 100"),
             (r#"[["a"]]"#, "expected a scope"),
-            (r#"[1]"#, "expected a scope"),
+            ("[1]", "expected a scope"),
             ("{}", "Use one of"),
             (r#"{"not":["a"]}"#, "Use one of"),
             (r#"{"all":["a"],"any":["a"]}"#, "Use one of"),

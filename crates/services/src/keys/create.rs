@@ -59,7 +59,7 @@ async fn create_once(
         None => scope::project(services, actor, project, permission).await?,
     };
     check_request(&request, services.clock.now())?;
-    insert(services, actor, &mut scope, KeySpec::Named(request), idempotency).await
+    insert(services, actor, &mut scope, KeySpec::Named(Box::new(request)), idempotency).await
 }
 
 /// Creates an API key for one application. The response holds the only copy of its secret.
@@ -89,11 +89,11 @@ async fn create_for_application_once(
     let mut scope = scope::application(services, actor, application, Permission::KeysWrite).await?;
     let ApplicationKeyRequest { name, environment } = request;
     let wanted = match name {
-        Some(name) => KeySpec::Named(KeyRequest {
+        Some(name) => KeySpec::Named(Box::new(KeyRequest {
             environment,
             application_id: Some(application),
             ..KeyRequest::new(name, KeyKind::Api)
-        }),
+        })),
         None => KeySpec::Nameless(application, environment),
     };
     insert(services, actor, scope.project_mut(), wanted, idempotency).await
@@ -101,7 +101,7 @@ async fn create_for_application_once(
 
 /// Specification of a new key.
 enum KeySpec {
-    Named(KeyRequest),
+    Named(Box<KeyRequest>),
     /// Clients of Upblit send no name.
     Nameless(ApplicationId, Environment),
 }
@@ -123,7 +123,7 @@ async fn insert(
     let secret = new_secret(services, scope, environment);
     let hint = secret.hint();
     let request = match wanted {
-        KeySpec::Named(request) => request,
+        KeySpec::Named(request) => *request,
         KeySpec::Nameless(application, environment) => KeyRequest {
             environment,
             application_id: Some(application),

@@ -47,7 +47,8 @@ async fn every_method_and_path_is_the_same_check() {
     let (app, ada, key) = with_key(&["--latchkey-cors-origins=*"]).await;
     let (unknown, id) = (unknown_key(), &ada.project);
     for method in METHODS {
-        for rest in ["", "/", "?a=b", "/v1/chat/completions?x=%ff", "//ingest//traces", "/../a%2F"] {
+        for rest in ["", "/", "?a=b", "/v1/chat/completions?x=%ff", "//ingest//traces", "/../a%2F"]
+        {
             let head = format!(
                 "{method} /v1/check/{id}{rest} HTTP/1.1\r\nhost: nowhere.example\r\norigin: \
                  https://shop.example\r\naccess-control-request-method: POST\r\nconnection: close\r\n"

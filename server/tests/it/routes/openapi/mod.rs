@@ -141,8 +141,16 @@ fn openapi_has_the_answer_of_verify_as_one_object() {
     assert_eq!(answer["required"], serde_json::json!(["valid", "code"]));
     let members = answer["properties"].as_object().unwrap();
     for member in [
-        "detail", "key_id", "retry_after_seconds", "ratelimit", "tokens", "budget", "scopes",
-        "external_id", "metadata", "tags",
+        "detail",
+        "key_id",
+        "retry_after_seconds",
+        "ratelimit",
+        "tokens",
+        "budget",
+        "scopes",
+        "external_id",
+        "metadata",
+        "tags",
     ] {
         assert!(members.contains_key(member), "{member}");
     }
