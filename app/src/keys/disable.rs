@@ -17,7 +17,8 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::toast::ToastAction;
 
 /// Enables or disables a key and shows the result, even if the user has left the page.
-fn set_disabled(page: KeysPageState, id: KeyId, disabled: bool) {
+fn set_disabled(page: &KeysPageState, id: KeyId, disabled: bool) {
+    let page = *page;
     let busy = page.disabling_busy;
     _ = busy.try_set(true);
     leptos::task::spawn_local(async move {
@@ -36,7 +37,7 @@ fn set_disabled(page: KeysPageState, id: KeyId, disabled: bool) {
                     page.refresh();
                 }
                 let verb = if disabled { "disable" } else { "enable" };
-                let again = ToastAction::new("Retry", move || set_disabled(page, id, disabled));
+                let again = ToastAction::new("Retry", move || set_disabled(&page, id, disabled));
                 page.toasts.failure(format!("Couldn’t {verb} the key."), Some(again));
             }
         }
@@ -46,7 +47,7 @@ fn set_disabled(page: KeysPageState, id: KeyId, disabled: bool) {
 /// Enables a key, without a dialog: it undoes what disabling did, and nothing else.
 pub fn enable(page: KeysPageState, id: KeyId) {
     if !page.disabling_busy.get_untracked() {
-        set_disabled(page, id, false);
+        set_disabled(&page, id, false);
     }
 }
 
@@ -70,7 +71,7 @@ pub fn DisableDialog(
                     glyph=Glyph::CirclePause
                     busy=page.disabling_busy
                     on_close=move |()| target.set(None)
-                    on_confirm=move |()| set_disabled(page, id, true)
+                    on_confirm=move |()| set_disabled(&page, id, true)
                 >
                     <KeySummary listed scope=page.scope/>
                     <Consequences takes_a_slot/>
