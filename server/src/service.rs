@@ -286,7 +286,9 @@ async fn handled<T>(
     let handled = match futures::poll!(handled.as_mut()) {
         Poll::Ready(handled) => handled,
         Poll::Pending => {
-            tokio::time::timeout(REQUEST_TIMEOUT, handled).await.unwrap_or_else(|_| Err(late()))
+            let in_time = tokio::time::timeout(REQUEST_TIMEOUT, handled).await;
+            let Ok(handled) = in_time else { return Err(late()) };
+            handled
         }
     };
     handled.flatten()

@@ -25,8 +25,7 @@ impl Credentials {
             return Self::ApiKey;
         }
         match path {
-            "v1/traces" | "v1/logs" | "v1/metrics" => Self::ApiKeyOrBearer,
-            "v1/key" => Self::ApiKeyOrBearer,
+            "v1/traces" | "v1/logs" | "v1/metrics" | "v1/key" => Self::ApiKeyOrBearer,
             path if path.starts_with("v1/check/") => Self::ApiKeyOrBearer,
             path if path.starts_with("api/public/otel/") => Self::Password,
             _ => Self::Bearer,

@@ -219,7 +219,7 @@ refusals! {
 
 /// Check the key of a forwarded request
 ///
-/// For proxies: nginx `auth_request`, Caddy `forward_auth`, Traefik `forwardAuth`, HAProxy, Envoy
+/// For proxies: nginx `auth_request`, Caddy `forward_auth`, Traefik `forwardAuth`, `HAProxy`, Envoy
 /// `ext_authz`. Every method is the same check, and `/v1/check/{id}/` may be followed by any path.
 /// The query, the body and the remaining headers have no effect, and the body is never read. The
 /// key is `x-api-key`, else `Authorization: Bearer`. Counts as one request of the key, as
