@@ -100,7 +100,7 @@ with_every_proxy! {
         let proxy = ObservedProxy::start(program).await;
         let headers = [("x-api-key", "any"), ("connection", "x-api-key")];
         let (_, asked) = proxy.asked("GET", &headers, b"").await;
-        let kept = matches!(program, ProxyProgram::Nginx | ProxyProgram::Haproxy);
+        let kept = !matches!(program, ProxyProgram::Traefik | ProxyProgram::Envoy);
         assert_eq!(asked[0].header("x-api-key").is_some(), kept);
     }
 

@@ -268,6 +268,23 @@ with_every_proxy! {
         assert_eq!(server.upstream.take().len(), 0);
     }
 
+    async fn identity_is_never_removed_by_the_client(program: ProxyProgram) {
+        let server = ProtectedServer::start(program).await;
+        let key = server.key(&json!({"name": "Good"})).await;
+        let names = IDENTITY.join(", ");
+        let upgrading = format!("upgrade, {names}");
+        let named = [("x-api-key", key.as_str()), ("connection", names.as_str())];
+        let upgrades = [("x-api-key", key.as_str()), ("connection", upgrading.as_str())];
+        let upgrades = [&upgrades[..], &UPGRADE[1..]].concat();
+        for headers in [&named[..], &upgrades[..]] {
+            server.ask("GET", "/", headers).await;
+            let reached = server.reached();
+            for name in IDENTITY {
+                assert_eq!(reached.all(name).len(), 1, "{name}: {reached:?}");
+            }
+        }
+    }
+
     async fn scopes_are_asked_for_by_the_proxy(program: ProxyProgram) {
         let server = ProtectedServer::start(program).await;
         let body = json!({"name": "Reads", "scopes": ["orders:*"]});
@@ -290,11 +307,25 @@ with_every_proxy! {
     async fn path_written_otherwise_asks_the_same_scopes(program: ProxyProgram) {
         let server = ProtectedServer::start(program).await;
         let key = server.key(&json!({"name": "None"})).await;
-        for path in ["/x/../orders/1", "//orders/1", "/%6frders/1", "/x/%2e%2e/orders/1"] {
+        for path in [
+            "/x/../orders/1",
+            "//orders/1",
+            "/%6frders/1",
+            "/x/%2e%2e/orders/1",
+            "/orders%2f1",
+            "/x/..%2forders/1",
+            "/x/..\\orders/1",
+        ] {
             let answer = server.ask("GET", path, &[("x-api-key", &key)]).await;
             assert!([400, 403].contains(&answer.status()), "{path}: {answer:?}");
         }
         assert_eq!(server.upstream.take().len(), 0);
+        // A place without scopes is passed on as the proxy has read it.
+        for path in ["/orders/../x", "/orders/%2e%2e/x", "/orders//..//x", "/orders/..%2fx"] {
+            server.ask("GET", path, &[("x-api-key", &key)]).await;
+            let reached = server.upstream.take();
+            assert!(reached.iter().all(|one| one.target() == "/x"), "{path}: {reached:?}");
+        }
     }
 
     async fn sixty_four_long_scopes_fit(program: ProxyProgram) {
