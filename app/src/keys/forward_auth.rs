@@ -36,6 +36,7 @@ location = /_latchkey {
     proxy_pass_request_body off;
     proxy_set_header Content-Length "";
     proxy_set_header X-Latchkey-Scopes "";  # or "orders:read"
+    proxy_set_header X-Forwarded-For $remote_addr;
     proxy_buffer_size 16k;
     proxy_buffers 4 16k;
 }
@@ -128,5 +129,12 @@ mod tests {
     fn nginx_names_the_server_that_it_asks_over_tls() {
         let nginx = &ask_about_requests("https://keys.example.com", project())[0];
         assert!(nginx.code.contains("proxy_ssl_server_name on;"), "{}", nginx.code);
+    }
+
+    #[test]
+    fn nginx_passes_no_address_that_a_client_claims() {
+        let nginx = &ask_about_requests("http://127.0.0.1:3000", project())[0];
+        let own = "proxy_set_header X-Forwarded-For $remote_addr;";
+        assert!(nginx.code.contains(own), "{}", nginx.code);
     }
 }
