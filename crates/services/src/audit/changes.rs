@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use latchkey_domain::api::AuditChange;
+use latchkey_domain::mask;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -31,11 +32,13 @@ impl Changes {
     }
 
     /// Adds a long text with its values before and after, of which only the beginning of the
-    /// difference is kept.
+    /// difference is kept. Secrets are masked before: half of one would not be known as a secret.
     pub(crate) fn text(self, name: &str, before: Option<String>, after: Option<String>) -> Self {
         if before == after {
             return self;
         }
+        let masked = |text: Option<String>| text.map(|text| mask::secrets(&text).into_owned());
+        let (before, after) = (masked(before), masked(after));
         let both = before.as_deref().zip(after.as_deref());
         let same = both.map_or(0, |(before, after)| {
             before.chars().zip(after.chars()).take_while(|(one, other)| one == other).count()
@@ -106,5 +109,14 @@ mod tests {
         assert_eq!((before, after), (cut("1").into(), cut("2").into()));
         let (before, after) = text(Some(&one), Some("{}")).unwrap();
         assert_eq!((before, after), (format!("{}…", "é".repeat(240)).into(), "{}".into()));
+    }
+    #[test]
+    fn half_of_a_secret_is_never_kept() {
+        let secret = format!("lk_live_{}", "0".repeat(38));
+        let (head, near, tail) = ("x".repeat(300), "é".repeat(60), "x".repeat(300));
+        // What is kept begins 80 characters before the difference, within the secret.
+        let text = |differs: char| Some(format!("{head} {secret} {near}{differs}{tail}"));
+        let kept = Changes::default().text("metadata", text('1'), text('2')).to_json();
+        assert!(!kept.contains("00000"), "{kept}");
     }
 }
