@@ -192,6 +192,9 @@ func (m *middleware) protect(next http.Handler) http.Handler {
 		}
 		answer, err := m.ask(r.Context(), body)
 		if r.Context().Err() != nil {
+			// Not only a client that goes ends it, a time-out of the program does too. Without an answer of ours
+			// net/http would answer 200.
+			refuse(w, "unavailable", "")
 			return
 		}
 		if err != nil {

@@ -193,6 +193,13 @@ for (const middleware of MIDDLEWARE satisfies readonly Middleware[]) {
       });
     }
 
+    if (middleware === "net/http") {
+      test("a time-out of the program is a refusal", async () => {
+        const answer = await fetch(`${api.url}/patient/hurried`, { headers: { "x-api-key": "any" } });
+        await expectRefusal(answer, 503, "unavailable", UNAVAILABLE);
+      });
+    }
+
     test("no secret stands in a log", async ({ issuer }) => {
       const log = await api.log();
       for (const secret of issuer.secrets) expect.soft(log).not.toContain(secret.slice(8));

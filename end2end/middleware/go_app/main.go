@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"log"
@@ -37,8 +38,18 @@ func main() {
 			log.Fatal(err)
 		}
 		mux.Handle("/"+name+"/who", protect(http.HandlerFunc(who)))
+		mux.Handle("/"+name+"/hurried", hurried(protect(http.HandlerFunc(who))))
 	}
 	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), mux))
+}
+
+// hurried gives up sooner than the middleware does.
+func hurried(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 100*time.Millisecond)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 func who(w http.ResponseWriter, r *http.Request) {
