@@ -49,6 +49,8 @@ export function latchkey(options) {
     if (!("caller" in outcome)) return refuse(outcome);
     context.set("latchkey", outcome.caller);
     await next();
+    // An upgrade to WebSocket can't be copied, which adding to it does.
+    if (context.res.status === 101) return;
     // Not before: a response that the handler makes itself would not have them.
     for (const [name, value] of Object.entries(outcome.headers)) context.header(name, value);
   };
