@@ -248,6 +248,7 @@ with_every_proxy! {
         let mut names: Vec<String> = IDENTITY.map(str::to_owned).to_vec();
         names.extend(IDENTITY.map(|name| name.replace('-', "_")));
         names.extend(IDENTITY.map(|name| name.replacen('-', "_", 2)));
+        names.extend(IDENTITY.map(|name| name.replace('-', ".")));
         names.extend(IDENTITY.map(str::to_uppercase));
         let mut headers = vec![("x-api-key", secret.as_str())];
         headers.extend(names.iter().map(|name| (name.as_str(), "forged")));
