@@ -173,10 +173,11 @@ async fn decide(
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
-    // The key may have changed while the body arrived.
+    // The key may have changed while the body arrived, or while the caller asked the database for
+    // the application that the call names.
     let current = match pending {
         Some(_) => confirm::current(checker, identity, call.ip).await?,
-        None => None,
+        None => confirm::changed(checker, identity, call.ip).await?,
     };
     let identity = current.as_ref().unwrap_or(identity);
     let decided = acquire::decide(checker, identity, call, amount, now, pending).await;

@@ -23,8 +23,13 @@ impl KeyVersion {
         &self.digest
     }
 
+    /// Whether the key, or another of its cache slot, is known to have changed since.
+    pub(crate) fn has_changed(&self, cache: &KeyCache) -> bool {
+        cache.begin_load(&self.digest) != self.generation
+    }
+
     /// Whether the key is unchanged since. False while invalidations may be missed.
     pub(crate) fn holds(&self, cache: &KeyCache, now: Duration) -> bool {
-        cache.is_valid(now) && cache.begin_load(&self.digest) == self.generation
+        cache.is_valid(now) && !self.has_changed(cache)
     }
 }

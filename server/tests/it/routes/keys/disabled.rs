@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use latchkey_checker::CheckRequest;
+use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -42,6 +44,19 @@ on_both_databases! {
             assert_eq!((&enabled["disabled"], &enabled["status"]), (&json!(false), &json!("active")));
         }
         assert_eq!(app.ingest(&secret).await.status(), 200);
+    }
+
+    async fn key_that_is_disabled_during_a_check_is_refused(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.create(&ada, &json!({"name": "A"})).await;
+        let (secret, checker) = (text(&key["key"]), &app.services.checker);
+        let identity = checker.authenticate_for_server(Some(&secret)).await.unwrap();
+        // A check waits here for the application that it names.
+        assert_eq!(set(&app, &ada, &key, json!({"disabled": true})).await.status(), 200);
+        let denial = checker.admit(&identity, CheckRequest::default()).await.unwrap_err();
+        assert_eq!(denial.outcome, Outcome::DisabledKey);
+        assert_eq!(set(&app, &ada, &key, json!({"disabled": false})).await.status(), 200);
+        checker.admit(&identity, CheckRequest::default()).await.unwrap();
     }
 
     async fn key_may_be_created_disabled(app: TestApp) {
