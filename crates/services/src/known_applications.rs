@@ -4,9 +4,12 @@
 //! project. So a check asks the database once in [`KEPT_FOR`], not once per request. Only what
 //! exists is remembered: an application that is missing now may be created.
 //!
-//! A deleted application is forgotten at once on its node, and within [`KEPT_FOR`] on others. Its
-//! own keys are revoked by the deletion and need no memory for that.
+//! A deletion makes its node ask again at once, for every application, and other nodes within
+//! [`KEPT_FOR`]. A query that began before the deletion may have found the application, so what it
+//! found is not relied on either. Deletions are rare enough for that. The application's own keys,
+//! and all keys of a deleted project, are revoked and need no memory for that.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_domain::id::{ApplicationId, ProjectId};
@@ -17,27 +20,47 @@ const MAX_APPLICATIONS: usize = 16_384;
 /// How long an application is remembered, as long as a cached key.
 const KEPT_FOR: Duration = Duration::from_millis(700);
 
-/// Applications that existed a moment ago, each with its project and until when that counts.
-pub(crate) struct KnownApplications(Cache<ApplicationId, (ProjectId, Duration)>);
+/// Applications that existed a moment ago, each with its project and the query that found it.
+pub(crate) struct KnownApplications {
+    known: Cache<ApplicationId, (ProjectId, BegunQuery)>,
+    deletions: AtomicU64,
+}
+
+/// When a query for an application began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BegunQuery {
+    /// Monotonic.
+    at: Duration,
+    /// Number of deletions until then.
+    deletions: u64,
+}
 
 impl KnownApplications {
     pub(crate) fn new() -> Self {
-        Self(Cache::new(MAX_APPLICATIONS))
+        Self { known: Cache::new(MAX_APPLICATIONS), deletions: AtomicU64::new(0) }
     }
 
     /// Project of an application, if it is remembered at `now` (monotonic).
     pub(crate) fn project(&self, application: ApplicationId, now: Duration) -> Option<ProjectId> {
-        self.0.get(&application).filter(|(_, until)| now < *until).map(|(project, _)| project)
+        let (project, found) = self.known.get(&application)?;
+        let holds = found.deletions == self.deletions.load(Ordering::Acquire)
+            && now < found.at + KEPT_FOR;
+        holds.then_some(project)
     }
 
-    /// Remembers an application that was found by a query begun at `now` (monotonic).
-    pub(crate) fn remember(&self, application: ApplicationId, project: ProjectId, now: Duration) {
-        self.0.insert(application, (project, now + KEPT_FOR));
+    /// Call it before the query for an application, at `now` (monotonic).
+    pub(crate) fn begin_query(&self, now: Duration) -> BegunQuery {
+        BegunQuery { at: now, deletions: self.deletions.load(Ordering::Acquire) }
     }
 
-    /// Asks the database the next time. Call it after the deletion was committed.
-    pub(crate) fn forget(&self, application: ApplicationId) {
-        self.0.remove(&application);
+    /// Remembers an application that a query has found.
+    pub(crate) fn remember(&self, application: ApplicationId, project: ProjectId, by: BegunQuery) {
+        self.known.insert(application, (project, by));
+    }
+
+    /// Asks the database the next time. Call it after a deletion was committed.
+    pub(crate) fn forget_all(&self) {
+        self.deletions.fetch_add(1, Ordering::AcqRel);
     }
 }
 
@@ -47,16 +70,32 @@ mod tests {
 
     use super::*;
 
+    fn ids() -> (ApplicationId, ProjectId) {
+        let at = Timestamp::from_millis(0);
+        (ApplicationId::new(at, [1; 10]), ProjectId::new(at, [2; 10]))
+    }
+
     #[test]
     fn application_is_remembered_for_a_moment() {
         let known = KnownApplications::new();
-        let application = ApplicationId::new(Timestamp::from_millis(0), [1; 10]);
-        let project = ProjectId::new(Timestamp::from_millis(0), [2; 10]);
+        let (application, project) = ids();
         assert_eq!(known.project(application, Duration::ZERO), None);
-        known.remember(application, project, Duration::ZERO);
+        known.remember(application, project, known.begin_query(Duration::ZERO));
         assert_eq!(known.project(application, Duration::ZERO), Some(project));
         assert_eq!(known.project(application, KEPT_FOR), None);
-        known.forget(application);
+        known.forget_all();
         assert_eq!(known.project(application, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn application_found_before_a_deletion_is_not_relied_on() {
+        let known = KnownApplications::new();
+        let (application, project) = ids();
+        let begun = known.begin_query(Duration::ZERO);
+        known.forget_all();
+        known.remember(application, project, begun);
+        assert_eq!(known.project(application, Duration::ZERO), None);
+        known.remember(application, project, known.begin_query(Duration::ZERO));
+        assert_eq!(known.project(application, Duration::ZERO), Some(project));
     }
 }

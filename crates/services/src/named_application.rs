@@ -1,10 +1,10 @@
-//! The application that the caller of a check names.
+//! The application that the caller of a check names, and the deletion of applications.
 
-use latchkey_checker::LookupCaller;
+use latchkey_checker::{KeyInvalidation, LookupCaller};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_store::database::primary;
 use latchkey_store::entity::application;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect};
 
 use crate::error::Error;
 use crate::services::Services;
@@ -23,13 +23,33 @@ pub(crate) async fn is_of_project(
     if let Some(known) = services.known_applications.project(application, now) {
         return Ok(known == project);
     }
+    let begun = services.known_applications.begin_query(now);
     // Boxed: few calls need the future of a query.
     let exists = Box::pin(exists(services, application, project));
     let exists = services.checker.lookup_limiter.of(caller, exists).await?;
     if exists {
-        services.known_applications.remember(application, project, now);
+        services.known_applications.remember(application, project, begun);
     }
     Ok(exists)
+}
+
+/// Commits a transaction that deletes applications and revokes keys. After that, no check on this
+/// node uses the previous state, even if the caller is cancelled.
+///
+/// # Errors
+/// The database fails. The commit may have gone through, so the applications are forgotten too.
+pub(crate) async fn commit_deletion(
+    services: &Services,
+    revoked: KeyInvalidation,
+    transaction: DatabaseTransaction,
+) -> Result<(), latchkey_store::Error> {
+    let services = services.clone();
+    let committing = tokio::spawn(async move {
+        let committed = revoked.commit_and_invalidate(&services.checker, transaction).await;
+        services.known_applications.forget_all();
+        committed
+    });
+    committing.await.map_err(latchkey_store::Error::unavailable)?
 }
 
 async fn exists(

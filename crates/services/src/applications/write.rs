@@ -16,6 +16,7 @@ use crate::audit::{self, Changes, Event};
 use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
+use crate::named_application::commit_deletion;
 use crate::retry::retried;
 use crate::scope::{self, ApplicationScope, AuthorizedWrite};
 use crate::services::Services;
@@ -151,10 +152,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: ApplicationId) -> R
     let event = event(id, AuditAction::ApplicationDeleted, &row.name, changes);
     let organization = scope.project().organization();
     audit::record(services, &transaction, organization, &by, event).await?;
-    KeyInvalidation::keys(revoked.digests)
-        .commit_and_invalidate(&services.checker, transaction)
-        .await?;
-    services.known_applications.forget(id);
+    commit_deletion(services, KeyInvalidation::keys(revoked.digests), transaction).await?;
     Ok(())
 }
 

@@ -19,6 +19,7 @@ use crate::audit::{self, Changes, Event};
 use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
+use crate::named_application::commit_deletion;
 use crate::retry::retried;
 use crate::scope::{self, AuthorizedWrite, OrganizationScope};
 use crate::services::Services;
@@ -272,9 +273,7 @@ async fn delete_once(services: &Services, actor: &Actor, id: OrganizationId) -> 
     let (action, kind) = (AuditAction::OrganizationDeleted, TargetKind::Organization);
     let event = Event { action, kind, id: id.to_string(), name: &row.name, changes };
     audit::record(services, &transaction, id, &by, event).await?;
-    KeyInvalidation::keys(digests.digests)
-        .commit_and_invalidate(&services.checker, transaction)
-        .await?;
+    commit_deletion(services, KeyInvalidation::keys(digests.digests), transaction).await?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use crate::audit::{self, Changes, Event};
 use crate::creates;
 use crate::error::Error;
 use crate::keys::{Idempotency, revoke_where};
+use crate::named_application::commit_deletion;
 use crate::organizations;
 use crate::retry::retried;
 use crate::scope::{self, AuthorizedWrite};
@@ -151,8 +152,6 @@ async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Resul
     let changes = Changes::default().set("keys_revoked", revoked.keys);
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
-    KeyInvalidation::keys(revoked.digests)
-        .commit_and_invalidate(&services.checker, transaction)
-        .await?;
+    commit_deletion(services, KeyInvalidation::keys(revoked.digests), transaction).await?;
     Ok(())
 }
