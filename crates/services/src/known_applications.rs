@@ -43,8 +43,8 @@ impl KnownApplications {
     /// Project of an application, if it is remembered at `now` (monotonic).
     pub(crate) fn project(&self, application: ApplicationId, now: Duration) -> Option<ProjectId> {
         let (project, found) = self.known.get(&application)?;
-        let holds = found.deletions == self.deletions.load(Ordering::Acquire)
-            && now < found.at + KEPT_FOR;
+        let holds =
+            found.deletions == self.deletions.load(Ordering::Acquire) && now < found.at + KEPT_FOR;
         holds.then_some(project)
     }
 
