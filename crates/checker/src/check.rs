@@ -175,9 +175,10 @@ async fn decide(
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
     // The key may have changed while the body arrived, or while the caller asked the database for
     // the application that the call names.
-    let current = match pending {
-        Some(_) => confirm::current(checker, identity, call.ip).await?,
-        None => confirm::changed(checker, identity, call.ip).await?,
+    let current = if pending.is_some() || identity.waited {
+        confirm::current(checker, identity, call.ip).await?
+    } else {
+        confirm::changed(checker, identity, call.ip).await?
     };
     let identity = current.as_ref().unwrap_or(identity);
     let decided = acquire::decide(checker, identity, call, amount, now, pending).await;

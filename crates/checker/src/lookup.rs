@@ -61,7 +61,7 @@ pub(crate) async fn look_up(
         None => load(checker, digest, by).await?,
     };
     let CachedLookup::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
-    Ok(IdentifiedKey { old: key.is_old(&digest), key, seen })
+    Ok(IdentifiedKey { old: key.is_old(&digest), key, seen, waited: false })
 }
 
 /// Queries the database for a record and caches it. If the key changes during the query, queries

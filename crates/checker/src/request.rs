@@ -41,12 +41,20 @@ pub struct IdentifiedKey {
     /// Whether the secret is the one before the last rotation.
     pub(crate) old: bool,
     pub(crate) seen: KeyVersion,
+    /// Whether the caller has waited since.
+    pub(crate) waited: bool,
 }
 
 impl IdentifiedKey {
     /// Record of the identified key.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
+    }
+
+    /// Call it before waiting for a database between identifying the key and admitting a call. The
+    /// key may change meanwhile, so a node that may miss invalidations looks it up again.
+    pub const fn mark_waited(&mut self) {
+        self.waited = true;
     }
 
     /// Usage record of one call with the key.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use latchkey_checker::failures::Address;
-use latchkey_checker::{CheckRequest, Denial, KeyRecord, LimitStates, LookupCaller};
+use latchkey_checker::{CheckRequest, Denial, IdentifiedKey, KeyRecord, LimitStates, LookupCaller};
 use latchkey_domain::id::{ApplicationId, InvalidId, ProjectId};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::scope::ScopeQuery;
@@ -99,11 +99,11 @@ pub async fn check(
 ) -> Result<AllowedRequest, Denial> {
     let ForwardedRequest { resource, secret, scopes, ip } = request;
     let caller = LookupCaller::Address(Address::of(ip));
-    let identity = services.checker.authenticate_for(secret, caller).await?;
-    let key = identity.key();
-    if !is_in_reach(services, key, resource).await? {
+    let mut identity = services.checker.authenticate_for(secret, caller).await?;
+    if !is_in_reach(services, &mut identity, resource).await? {
         return Err(Denial::of(Outcome::UnknownKey));
     }
+    let key = identity.key();
     let application = match resource {
         ProtectedResource::Project(_) => None,
         ProtectedResource::Application(id) => Some(id),
@@ -128,16 +128,17 @@ pub async fn check(
 /// has: that is `wrong_scope`.
 async fn is_in_reach(
     services: &Services,
-    key: &KeyRecord,
+    identity: &mut IdentifiedKey,
     resource: ProtectedResource,
 ) -> Result<bool, Denial> {
+    let key = identity.key();
     match resource {
         ProtectedResource::Project(id) => Ok(id == key.project),
         // Its application exists, or the key would be revoked.
         ProtectedResource::Application(id) if key.application == Some(id) => Ok(true),
         ProtectedResource::Application(id) => {
             let caller = LookupCaller::Organization(key.organization);
-            is_of_project(services, id, key.project, caller).await.map_err(|error| {
+            is_of_project(services, id, identity, caller).await.map_err(|error| {
                 tracing::error!(%error, "Failed to look up an application");
                 Denial::of(Outcome::Unavailable)
             })

@@ -1,6 +1,6 @@
 //! The application that the caller of a check names, and the deletion of applications.
 
-use latchkey_checker::{KeyInvalidation, LookupCaller};
+use latchkey_checker::{IdentifiedKey, KeyInvalidation, LookupCaller};
 use latchkey_domain::id::{ApplicationId, ProjectId};
 use latchkey_store::database::primary;
 use latchkey_store::entity::application;
@@ -9,20 +9,22 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryS
 use crate::error::Error;
 use crate::services::Services;
 
-/// Whether an application exists and belongs to a project.
+/// Whether an application exists and belongs to the project of an identified key.
 ///
 /// # Errors
 /// The database fails, or `caller` has too many lookups waiting.
 pub(crate) async fn is_of_project(
     services: &Services,
     application: ApplicationId,
-    project: ProjectId,
+    identity: &mut IdentifiedKey,
     caller: LookupCaller,
 ) -> Result<bool, Error> {
+    let project = identity.key().project;
     let now = services.clock.monotonic();
     if let Some(known) = services.known_applications.project(application, now) {
         return Ok(known == project);
     }
+    identity.mark_waited();
     let begun = services.known_applications.begin_query(now);
     // Boxed: few calls need the future of a query.
     let exists = Box::pin(exists(services, application, project));

@@ -29,18 +29,18 @@ pub async fn verify(
     {
         return Err(Error::InsufficientScope(ServicePermission::KeysVerify));
     }
-    let identity =
+    let mut identity =
         match services.checker.authenticate_for(Some(request.key.expose()), caller(actor)).await {
             Ok(identity) => identity,
             Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
         };
-    if !may_see(services, actor, &identity).await? {
+    if !may_see(services, actor, &mut identity).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));
     }
     let call = CheckRequest {
         kind: None,
         application: request.application_id,
-        elsewhere: is_elsewhere(services, actor, identity.key(), request).await?,
+        elsewhere: is_elsewhere(services, actor, &mut identity, request).await?,
         ip: request.ip.map(|ip| ip.to_canonical()),
         model: request.model.as_deref(),
         scopes: request.scopes.as_ref(),
@@ -62,12 +62,13 @@ fn caller(actor: &Actor) -> LookupCaller {
 async fn may_see(
     services: &Services,
     actor: &Actor,
-    identity: &IdentifiedKey,
+    identity: &mut IdentifiedKey,
 ) -> Result<bool, Error> {
     let project = identity.key().project;
     if let Who::ServiceKey(key) = &actor.who {
         return Ok(key.project == project);
     }
+    identity.mark_waited();
     // Boxed, like the query below, so that the future of a service key's request stays small.
     match Box::pin(scope::project(services, actor, project, Permission::KeysVerify)).await {
         Ok(_) => Ok(true),
@@ -81,11 +82,13 @@ async fn may_see(
 async fn is_elsewhere(
     services: &Services,
     actor: &Actor,
-    key: &KeyRecord,
+    identity: &mut IdentifiedKey,
     request: &VerifyRequest,
 ) -> Result<bool, Error> {
-    let (None, Some(named)) = (key.application, request.application_id) else { return Ok(false) };
-    Ok(!is_of_project(services, named, key.project, caller(actor)).await?)
+    let (None, Some(named)) = (identity.key().application, request.application_id) else {
+        return Ok(false);
+    };
+    Ok(!is_of_project(services, named, identity, caller(actor)).await?)
 }
 
 /// Converts an outcome of a check, `valid` included, to the response.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
+use latchkey_services::Database;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -57,6 +58,19 @@ on_both_databases! {
         assert_eq!(denial.outcome, Outcome::DisabledKey);
         assert_eq!(set(&app, &ada, &key, json!({"disabled": false})).await.status(), 200);
         checker.admit(&identity, CheckRequest::default()).await.unwrap();
+    }
+
+    async fn node_that_hears_nothing_looks_again_after_a_wait(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let key = app.create(&ada, &json!({"name": "A"})).await;
+        let deaf = app.node(Database::open(&app.config.database_url).await.unwrap()).await;
+        let (secret, checker) = (text(&key["key"]), &deaf.checker);
+        let mut identity = checker.authenticate_for_server(Some(&secret)).await.unwrap();
+        identity.mark_waited();
+        checker.admit(&identity, CheckRequest::default()).await.unwrap();
+        assert_eq!(set(&app, &ada, &key, json!({"disabled": true})).await.status(), 200);
+        let denial = checker.admit(&identity, CheckRequest::default()).await.unwrap_err();
+        assert_eq!(denial.outcome, Outcome::DisabledKey);
     }
 
     async fn key_may_be_created_disabled(app: TestApp) {
