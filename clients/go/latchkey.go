@@ -106,6 +106,35 @@ type Caller struct {
 	Tags     []string       `json:"tags"`
 }
 
+// clone shares nothing with the original: handlers may change what they are told.
+func (c Caller) clone() Caller {
+	c.Scopes, c.Tags = append([]string{}, c.Scopes...), append([]string{}, c.Tags...)
+	c.Metadata = cloneObject(c.Metadata)
+	return c
+}
+
+func cloneObject(object map[string]any) map[string]any {
+	copied := make(map[string]any, len(object))
+	for name, value := range object {
+		copied[name] = cloneJSON(value)
+	}
+	return copied
+}
+
+func cloneJSON(value any) any {
+	switch value := value.(type) {
+	case map[string]any:
+		return cloneObject(value)
+	case []any:
+		copied := make([]any, len(value))
+		for at, member := range value {
+			copied[at] = cloneJSON(member)
+		}
+		return copied
+	}
+	return value
+}
+
 type callerKey struct{}
 
 // CallerOf is whoever made the request with this context; false outside of a protected handler.
@@ -186,7 +215,7 @@ func (m *middleware) protect(next http.Handler) http.Handler {
 		if m.Cache > 0 {
 			hash = sha256.Sum256(body)
 			if caller, found := m.cache.get(hash, asked); found {
-				next.ServeHTTP(w, withCaller(r, caller))
+				next.ServeHTTP(w, withCaller(r, caller.clone()))
 				return
 			}
 		}
@@ -211,7 +240,7 @@ func (m *middleware) protect(next http.Handler) http.Handler {
 		}
 		if m.Cache > 0 {
 			// From before the call: Latchkey may revoke the key as soon as it has answered.
-			m.cache.put(hash, admitted{answer.Caller, asked.Add(m.Cache)}, time.Now())
+			m.cache.put(hash, admitted{answer.clone(), asked.Add(m.Cache)}, time.Now())
 		}
 		next.ServeHTTP(w, withCaller(r, answer.Caller))
 	})

@@ -85,7 +85,7 @@ function asker(options) {
     // The whole question, so that an answer is never taken for another one. The key is kept as a hash alone.
     const question = cacheMs > 0 ? await digest(body) : "";
     const known = cache.get(question);
-    if (known && known.until > performance.now()) return { caller: known.caller, headers: {} };
+    if (known && known.until > performance.now()) return { caller: structuredClone(known.caller), headers: {} };
     // From before the call: Latchkey may revoke the key as soon as it has answered.
     const until = performance.now() + cacheMs;
     const answer = await answerTo(body, gone);
@@ -97,7 +97,8 @@ function asker(options) {
     const caller = callerOf(answer);
     if (cacheMs > 0) {
       cache.delete(question);
-      cache.set(question, { caller, until });
+      // A copy, here and there: handlers may change what they are told.
+      cache.set(question, { caller: structuredClone(caller), until });
       if (cache.size > CACHE_ENTRIES) cache.delete(/** @type {string} */ (cache.keys().next().value));
     }
     return { caller, headers: rateHeaders(answer) };

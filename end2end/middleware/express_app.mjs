@@ -22,6 +22,9 @@ for (const [name, { application_id, timeout_ms, cache_ms, ip_header, key_header,
     const { keyId, projectId, applicationId, externalId, ...same } = caller(request);
     const who = { key_id: keyId, project_id: projectId, application_id: applicationId, external_id: externalId, ...same };
     response.json({ ...who, body: request.body ?? "" });
+    // No other request is told of it.
+    same.tags.push("changed");
+    for (const value of Object.values(same.metadata)) if (Array.isArray(value)) value.push("changed");
   });
 }
 

@@ -33,7 +33,13 @@ def add_door(name: str, door: dict[str, Any]) -> None:
 
     @api.api_route("/who", methods=["GET", "HEAD", "POST"])
     async def who(request: Request, who: Annotated[Caller, Depends(caller)]) -> dict[str, Any]:
-        return {**asdict(who), "body": (await request.body()).decode()}
+        told = {**asdict(who), "body": (await request.body()).decode()}
+        # No other request is told of it.
+        who.tags.append("changed")
+        for value in who.metadata.values():
+            if isinstance(value, list):
+                value.append("changed")
+        return told
 
     @api.websocket("/socket")
     async def socket(socket: WebSocket, who: Annotated[Caller, Depends(caller)]) -> None:

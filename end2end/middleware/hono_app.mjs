@@ -22,7 +22,11 @@ for (const [name, { application_id, timeout_ms, cache_ms, ip_header, key_header,
   app.all(`/${name}/who`, protect, async (context) => {
     const { keyId, projectId, applicationId, externalId, ...same } = context.get("latchkey");
     const who = { key_id: keyId, project_id: projectId, application_id: applicationId, external_id: externalId, ...same };
-    return Response.json({ ...who, body: await context.req.text() });
+    const response = Response.json({ ...who, body: await context.req.text() });
+    // No other request is told of it.
+    same.tags.push("changed");
+    for (const value of Object.values(same.metadata)) if (Array.isArray(value)) value.push("changed");
+    return response;
   });
 }
 

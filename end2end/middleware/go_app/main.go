@@ -59,6 +59,15 @@ func who(w http.ResponseWriter, r *http.Request) {
 		latchkey.Caller
 		Body string `json:"body"`
 	}{caller, string(body)})
+	// No other request is told of it.
+	for at := range caller.Tags {
+		caller.Tags[at] = "changed"
+	}
+	for _, value := range caller.Metadata {
+		if list, isList := value.([]any); isList {
+			list[0] = "changed"
+		}
+	}
 }
 
 func (d door) options() latchkey.Options {

@@ -1,6 +1,7 @@
 """The whole middleware. It asks Latchkey about the key of each request, and admits nothing that Latchkey did not call
 valid: what goes wrong on the way is 503, with a line for the operator."""
 
+import copy
 import hashlib
 import ipaddress
 import json
@@ -228,7 +229,7 @@ class LatchkeyMiddleware:
         question = hashlib.sha256(body).digest() if self._cache_seconds > 0 else b""
         known = self._cache.get(question)
         if known and known[1] > time.monotonic():
-            return _Admitted(known[0], {})
+            return _Admitted(copy.deepcopy(known[0]), {})
         # From before the call: Latchkey may revoke the key as soon as it has answered.
         until = time.monotonic() + self._cache_seconds
         answer = await self._answer_to(body)
@@ -239,7 +240,8 @@ class LatchkeyMiddleware:
             return _refused(answer)
         found = _caller_of(answer)
         if self._cache_seconds > 0:
-            self._cache[question] = (found, until)
+            # A copy, here and there: handlers may change what they are told.
+            self._cache[question] = (copy.deepcopy(found), until)
             self._cache.move_to_end(question)
             if len(self._cache) > _CACHE_ENTRIES:
                 self._cache.popitem(last=False)
