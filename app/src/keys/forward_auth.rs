@@ -26,6 +26,9 @@ const NGINX: &str = r#"
 # in server { … }
 location / {
     auth_request /_latchkey;
+    # The key ends here. X-Latchkey-… of the client pass; the full recipe replaces them.
+    proxy_set_header X-Api-Key "";
+    proxy_set_header Authorization "";
     proxy_pass http://127.0.0.1:8000;  # your server
 }
 
@@ -37,6 +40,7 @@ location = /_latchkey {
     proxy_set_header Content-Length "";
     proxy_set_header X-Latchkey-Scopes "";  # or "orders:read"
     proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header Forwarded "";
     proxy_buffer_size 16k;
     proxy_buffers 4 16k;
 }
@@ -48,7 +52,12 @@ const CADDY: &str = r#"
         uri /v1/check/PROJECT
         header_up Host {upstream_hostport}
         header_up -X-Latchkey-Scopes  # or X-Latchkey-Scopes "orders:read"
+        header_up -Forwarded
     }
+    # The key ends here, and so does what a client claims about itself.
+    request_header -*latchkey*
+    request_header -X-Api-Key
+    request_header -Authorization
     reverse_proxy 127.0.0.1:8000  # your server
 }
 "#;
@@ -132,9 +141,24 @@ mod tests {
     }
 
     #[test]
-    fn nginx_passes_no_address_that_a_client_claims() {
-        let nginx = &ask_about_requests("http://127.0.0.1:3000", project())[0];
-        let own = "proxy_set_header X-Forwarded-For $remote_addr;";
-        assert!(nginx.code.contains(own), "{}", nginx.code);
+    fn no_proxy_passes_on_what_a_client_claims_or_its_key() {
+        let proxies = ask_about_requests("http://127.0.0.1:3000", project());
+        let [nginx, caddy] = &proxies[..] else { panic!("another proxy") };
+        for line in [
+            "proxy_set_header X-Forwarded-For $remote_addr;",
+            "proxy_set_header Forwarded \"\";",
+            "proxy_set_header X-Api-Key \"\";",
+            "proxy_set_header Authorization \"\";",
+        ] {
+            assert!(nginx.code.contains(line), "{line}");
+        }
+        for line in [
+            "header_up -Forwarded",
+            "request_header -*latchkey*",
+            "request_header -X-Api-Key",
+            "request_header -Authorization",
+        ] {
+            assert!(caddy.code.contains(line), "{line}");
+        }
     }
 }

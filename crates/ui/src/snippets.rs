@@ -57,7 +57,7 @@ impl Language {
             }
             Self::Python => &["import", "from", "with", "as", "None"],
             Self::Nginx => &["location", "auth_request", "proxy_pass", "internal"],
-            Self::Caddy => &["forward_auth", "reverse_proxy", "uri", "header_up"],
+            Self::Caddy => &["forward_auth", "reverse_proxy", "uri", "header_up", "request_header"],
         }
     }
 
