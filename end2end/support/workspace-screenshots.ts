@@ -115,7 +115,7 @@ async function withoutRights(workspace: Workspace, { person, colleague, elsewher
   await expect(page.getByText("Only owners and admins can view the audit log")).toBeVisible();
   await stop("audit-log-forbidden");
   await page.goto(`/projects/${projectId}/settings/project`);
-  await expect(page.getByText("An owner or admin can change them.")).toBeVisible();
+  await expect(page.getByText("An owner or admin can change name and prefix.")).toBeVisible();
   await stop("project-settings-viewer");
   expect((await theirs.api("DELETE", `/v1/projects/${projectId}`)).status).toBe(204);
   await page.goto("/");

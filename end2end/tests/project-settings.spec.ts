@@ -10,6 +10,10 @@ test("a project is renamed, and its address with it", async ({ application, page
   const name = page.getByRole("textbox", { name: "Name" });
   const save = page.getByRole("button", { name: "Save changes" });
   await expect(name).toHaveValue("My project");
+  const id = page.getByRole("group", { name: "Project ID" });
+  await expect(id).toContainText(application.projectId);
+  await id.getByRole("button", { name: "Copy the project’s ID" }).click();
+  await expect(id.getByRole("status")).toHaveText("Copied");
   await expect(save).toBeDisabled();
   await name.fill(" ");
   await save.click();
@@ -78,8 +82,9 @@ test("who may not change a project sees how it is and who can", async ({ members
   await members.join(colleague, elsewhere, "Member");
   await elsewhere.page.goto(`/projects/${members.projectId}/settings/project`);
   const main = elsewhere.page.getByRole("main");
-  await expect(main.getByText("An owner or admin can change them.")).toBeVisible();
+  await expect(main.getByText("An owner or admin can change name and prefix.")).toBeVisible();
   await expect(main.getByText("Only an owner or admin can delete it.")).toBeVisible();
   await expect(main.getByRole("textbox")).toHaveCount(0);
-  await expect(main.getByRole("button")).toHaveCount(0);
+  await expect(main.getByRole("group", { name: "Project ID" })).toContainText(members.projectId);
+  await expect(main.getByRole("button"), "only the ID’s own").toHaveCount(1);
 });

@@ -1,4 +1,4 @@
-//! The settings of a project: its name, its key prefix, and its deletion.
+//! The settings of a project: its ID, its name, its key prefix, and its deletion.
 
 pub mod delete;
 
@@ -13,8 +13,10 @@ use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::update_project;
 use crate::components::form::{FormField, Refusal, Submission};
 use crate::layout::{PrefixField, Workspace};
-use latchkey_ui::button::{Button, Variant};
+use latchkey_ui::button::{Button, IconButton, Variant};
+use latchkey_ui::clipboard::Copier;
 use latchkey_ui::field::TextField;
+use latchkey_ui::icon::Glyph;
 use latchkey_ui::table::Card;
 use latchkey_ui::toast::Toasts;
 
@@ -44,7 +46,8 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
             <section aria-labelledby="general-title">
                 <h2 id="general-title" class="mb-3 text-heading font-semibold">"General"</h2>
                 <Card>
-                    <div class="p-5 max-md:p-4">
+                    <div class="flex flex-col gap-5 p-5 max-md:p-4">
+                        <IdOfProject subject/>
                         <Show when=move || may_write.get() fallback=move || view! { <Facts subject/> }>
                             <General subject/>
                         </Show>
@@ -55,6 +58,31 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
                 <h2 id="danger-title" class="mb-3 text-heading font-semibold">"Danger zone"</h2>
                 <DangerZone subject may_write/>
             </section>
+        </div>
+    }
+}
+
+/// What the API and proxies name the project by.
+#[component]
+fn IdOfProject(subject: Signal<SettingsSubject>) -> impl IntoView {
+    let id = Memo::new(move |_| subject.with(|subject| subject.project.id.to_string()));
+    let copier = Copier::new();
+    view! {
+        <div role="group" aria-label="Project ID">
+            <p class="text-table font-medium">"Project ID"</p>
+            <div class="flex min-w-0 items-center gap-1">
+                <code class="min-w-0 font-mono text-code break-all" node_ref=copier.shown>
+                    {move || id.get()}
+                </code>
+                <IconButton
+                    glyph=Glyph::Copy
+                    label="Copy the project’s ID"
+                    tooltip="Copy"
+                    on_press=move |()| copier.copy(id.get_untracked())
+                />
+                <span class="text-caption text-ink-2" role="status">{move || copier.words()}</span>
+            </div>
+            <p class="text-caption text-ink-2">"The API and proxies name the project by it."</p>
         </div>
     }
 }
@@ -77,7 +105,7 @@ fn Facts(subject: Signal<SettingsSubject>) -> impl IntoView {
             {fact("Name", name.into_any())}
             {fact("Key prefix", view! { <code class="font-mono text-code">{prefix}</code> }.into_any())}
         </dl>
-        <p class="mt-4 text-table text-ink-2">"An owner or admin can change them."</p>
+        <p class="text-table text-ink-2">"An owner or admin can change name and prefix."</p>
     }
 }
 
