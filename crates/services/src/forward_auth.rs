@@ -7,6 +7,7 @@
 //! Failed keys count for nobody: the address is often that of the proxy, and its good callers must
 //! not be held up because others guess through it. Lookups of unknown keys take turns by address.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use latchkey_checker::failures::Address;
 use latchkey_checker::{CheckRequest, Denial, IdentifiedKey, KeyRecord, LimitStates, LookupCaller};
 use latchkey_domain::id::{ApplicationId, InvalidId, ProjectId};
+use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::scope::ScopeQuery;
 
@@ -39,28 +41,26 @@ impl FromStr for ProtectedResource {
 
 /// Scopes that a proxy asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum AskedScopes {
+pub enum AskedScopes<'a> {
     /// None are asked for.
     #[default]
     Nothing,
     /// The key must have these.
     These(ScopeQuery),
-    /// They can't be read, so no key has them.
-    Unreadable,
+    /// This line of them can't be read, so no key has them.
+    Unreadable(&'a [u8]),
 }
 
-impl AskedScopes {
-    /// All scopes of all lines, separated by spaces. `None` is a line that is no text.
-    pub fn of_lines<'a>(mut lines: impl Iterator<Item = Option<&'a str>>) -> Self {
-        let Some(first) = lines.next() else { return Self::Nothing };
-        let read = |line: Option<&str>| ScopeQuery::all_of_words(line?).ok();
-        let Some(first) = read(first) else { return Self::Unreadable };
-        let mut all = vec![first];
+impl<'a> AskedScopes<'a> {
+    /// All scopes of all lines, separated by spaces.
+    pub fn of_lines(lines: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut all = Vec::new();
         for line in lines {
-            let Some(more) = read(line) else { return Self::Unreadable };
-            all.push(more);
+            let read = std::str::from_utf8(line).ok().map(ScopeQuery::all_of_words);
+            let Some(Ok(scopes)) = read else { return Self::Unreadable(line) };
+            all.push(scopes);
         }
-        Self::These(ScopeQuery::All(all))
+        if all.is_empty() { Self::Nothing } else { Self::These(ScopeQuery::All(all)) }
     }
 }
 
@@ -71,7 +71,7 @@ pub struct ForwardedRequest<'a> {
     /// The secret that the request carries, if any.
     pub secret: Option<&'a str>,
     /// Scopes that the proxy asks for.
-    pub scopes: AskedScopes,
+    pub scopes: AskedScopes<'a>,
     /// Address that the request comes from.
     pub ip: Option<IpAddr>,
 }
@@ -112,7 +112,7 @@ pub async fn check(
     let asked = match &scopes {
         AskedScopes::Nothing => None,
         AskedScopes::These(scopes) => Some(scopes),
-        AskedScopes::Unreadable => Some(&nobody),
+        AskedScopes::Unreadable(_) => Some(&nobody),
     };
     let call = CheckRequest { application, ip, scopes: asked, ..CheckRequest::default() };
     match services.checker.admit(&identity, call).await {
@@ -120,7 +120,7 @@ pub async fn check(
             let application = application.or(key.application);
             Ok(AllowedRequest { key: Arc::clone(key), application, limits })
         }
-        Err(denial) => Err(explained(denial, &scopes)),
+        Err(denial) => Err(explained(services, key, denial, &scopes)),
     }
 }
 
@@ -146,14 +146,37 @@ async fn is_in_reach(
     }
 }
 
-/// Tells the operator of the proxy what no key can mend.
-fn explained(denial: Denial, asked: &AskedScopes) -> Denial {
-    if denial.outcome != Outcome::InsufficientScope || *asked != AskedScopes::Unreadable {
+/// What scopes that a proxy asks for have to be.
+const REMEDY: &str = "Use scopes of 1 to 100 of the characters A–Z, a–z, 0–9, _ . : / and -, \
+                      separated by spaces.";
+
+/// Tells the operator of the proxy what no key can mend. Some proxies show nothing of the body, so
+/// it is logged too, on each node once a minute.
+fn explained(
+    services: &Services,
+    key: &KeyRecord,
+    denial: Denial,
+    asked: &AskedScopes<'_>,
+) -> Denial {
+    let AskedScopes::Unreadable(line) = asked else { return denial };
+    if denial.outcome != Outcome::InsufficientScope {
         return denial;
     }
-    let detail = "The proxy’s x-latchkey-scopes header can’t be read. Use scopes of 1 to 100 of the \
-                  characters A–Z, a–z, 0–9, _ . : / and -, separated by spaces.";
-    Denial { detail: detail.to_owned(), ..denial }
+    if services.unreadable_scopes.admits(services.clock.monotonic()) {
+        tracing::warn!(
+            project = %key.project, line = shown(line),
+            "A proxy’s x-latchkey-scopes header can’t be read, so no key is admitted. {REMEDY}"
+        );
+    }
+    let detail = format!("The proxy’s x-latchkey-scopes header can’t be read. {REMEDY}");
+    Denial { detail, ..denial }
+}
+
+/// The start of a header's line, in a form that a log can hold.
+fn shown(line: &[u8]) -> String {
+    const BYTES: usize = 100;
+    let line = mask::masked(line).map_or(Cow::Borrowed(line), Cow::Owned);
+    line[..line.len().min(BYTES)].escape_ascii().to_string()
 }
 
 #[cfg(test)]
@@ -175,13 +198,28 @@ mod tests {
 
     #[test]
     fn scopes_of_all_lines_are_asked_for() {
-        let of = |lines: &[Option<&'static str>]| AskedScopes::of_lines(lines.iter().copied());
+        let of = |lines: &[&'static [u8]]| AskedScopes::of_lines(lines.iter().copied());
         assert_eq!(of(&[]), AskedScopes::Nothing);
         let words = |text| ScopeQuery::all_of_words(text).unwrap();
         let both = ScopeQuery::All(vec![words("a b"), words("c")]);
-        assert_eq!(of(&[Some("a  b"), Some("c")]), AskedScopes::These(both));
-        for unreadable in [&[None][..], &[Some("a"), None], &[Some("a*")], &[Some("a,b")]] {
-            assert_eq!(of(unreadable), AskedScopes::Unreadable, "{unreadable:?}");
+        assert_eq!(of(&[b"a  b", b"c"]), AskedScopes::These(both));
+        let unreadable: [(&[&[u8]], &[u8]); 4] = [
+            (&[b"\xff"], b"\xff"),
+            (&[b"a", b"a\xff"], b"a\xff"),
+            (&[b"a*", b"b"], b"a*"),
+            (&[b"a,b"], b"a,b"),
+        ];
+        for (lines, line) in unreadable {
+            assert_eq!(of(lines), AskedScopes::Unreadable(line), "{lines:?}");
         }
+    }
+
+    #[test]
+    fn unreadable_line_is_logged_masked_and_not_at_length() {
+        assert_eq!(shown(b"a,b \xff\""), r#"a,b \xff\""#);
+        assert_eq!(shown(&[b'*'; 200]), "*".repeat(100));
+        let secret = format!("lk_live_{}", "7Qm2".repeat(9));
+        let logged = shown(format!("a,{secret}").as_bytes());
+        assert!(!logged.contains(&secret[..20]), "{logged}");
     }
 }

@@ -16,6 +16,7 @@ pub mod forward_auth;
 mod key_view;
 pub mod keys;
 mod known_applications;
+mod log_limit;
 pub mod members;
 mod named_application;
 pub mod organizations;

@@ -12,6 +12,7 @@ use sea_orm::DbErr;
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
 use crate::known_applications::KnownApplications;
+use crate::log_limit::LogLimit;
 use crate::telemetry::Ingest;
 use crate::writes::Writes;
 use latchkey_store::clock::Clock;
@@ -110,6 +111,8 @@ pub struct Inner {
     pub(crate) renewals: Writes,
     pub(crate) key_views: Writes,
     pub(crate) known_applications: KnownApplications,
+    /// Of the line about scopes of a proxy that can’t be read.
+    pub(crate) unreadable_scopes: LogLimit,
 }
 
 impl Deref for Services {
@@ -156,6 +159,7 @@ impl Services {
             renewals: Writes::renewals(),
             key_views: Writes::key_views(),
             known_applications: KnownApplications::new(),
+            unreadable_scopes: LogLimit::default(),
         })))
     }
 }

@@ -88,8 +88,8 @@ fn secret(headers: &HeaderMap) -> Option<&str> {
     api_key(headers).or_else(|| bearer(headers))
 }
 
-fn scopes(headers: &HeaderMap) -> AskedScopes {
-    AskedScopes::of_lines(headers.get_all(SCOPES).iter().map(|line| line.to_str().ok()))
+fn scopes(headers: &HeaderMap) -> AskedScopes<'_> {
+    AskedScopes::of_lines(headers.get_all(SCOPES).iter().map(HeaderValue::as_bytes))
 }
 
 fn refused(denial: Denial) -> Response {
