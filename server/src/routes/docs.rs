@@ -99,6 +99,16 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// How to get an access token.
+const USER: &str = "Access token of a person who is signed in. Sign in on the site: its pages get \
+                    a token from `POST /refresh` and store it in the browser’s local storage, as \
+                    `token`. It is short-lived; `POST /refresh` gives the next one. Scripts use a \
+                    service key instead.";
+/// How to get a service key.
+const SERVICE_KEY: &str = "Service key, for scripts and backends. Create one under Settings → \
+                           Service keys, or with `POST /v1/projects/{projectId}/keys` and `kind` \
+                           `service`.";
+
 struct Security;
 
 impl Modify for Security {
@@ -106,8 +116,10 @@ impl Modify for Security {
         let components = openapi.components.get_or_insert_with(Default::default);
         let mut user = Http::new(HttpAuthScheme::Bearer);
         user.bearer_format = Some("JWT".to_owned());
+        user.description = Some(USER.to_owned());
         components.add_security_scheme("user", SecurityScheme::Http(user));
-        let service = Http::new(HttpAuthScheme::Bearer);
+        let mut service = Http::new(HttpAuthScheme::Bearer);
+        service.description = Some(SERVICE_KEY.to_owned());
         components.add_security_scheme("service_key", SecurityScheme::Http(service));
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
         bearer.bearer_format = Some("API key".to_owned());

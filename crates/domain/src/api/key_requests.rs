@@ -18,7 +18,7 @@ use crate::word::{from_words, words};
 /// Longest grace period after a rotation, in seconds: 7 days.
 pub const MAX_GRACE_SECONDS: u64 = 604_800;
 
-/// Body of `POST /v1/projects/{id}/keys`. Only `name` is required.
+/// Body of `POST /v1/projects/{projectId}/keys`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -108,7 +108,7 @@ impl KeyRequest {
     }
 }
 
-/// Body of `POST /v1/projects/{id}/inference/keys`. Only `name` is required.
+/// Body of `POST /v1/projects/{projectId}/inference/keys`. Only `name` is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -177,7 +177,7 @@ impl From<InferenceKeyRequest> for KeyRequest {
     }
 }
 
-/// Body of `PATCH /v1/keys/{id}`. Omitted fields are left unchanged; null clears a field.
+/// Body of `PATCH /v1/keys/{keyId}`. Omitted fields are left unchanged; null clears a field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -240,7 +240,7 @@ pub struct KeyPatch {
     pub scopes: Option<Option<Scopes>>,
 }
 
-/// Body of `POST /v1/keys/{id}/rotate`.
+/// Body of `POST /v1/keys/{keyId}/rotate`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -53,7 +53,7 @@ pub struct MemberRequest {
     pub role: Role,
 }
 
-/// Body of `PATCH /v1/organizations/{id}/members/{user_id}`.
+/// Body of `PATCH /v1/organizations/{id}/members/{userId}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

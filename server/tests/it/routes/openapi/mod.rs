@@ -264,6 +264,32 @@ fn openapi_has_the_credentials_that_its_operations_take() {
     assert_eq!(schemes(latchkey_server::dashboard_openapi()), ["user"]);
 }
 
+#[test]
+fn openapi_says_how_to_get_an_access_token() {
+    let document = document();
+    let schemes = &document["components"]["securitySchemes"];
+    let description = schemes["user"]["description"].as_str().unwrap();
+    assert!(description.contains("`POST /refresh`"), "{description}");
+    assert!(document["paths"]["/refresh"]["post"].is_object());
+}
+
+/// A description that names an operation names its path as the document does.
+#[test]
+fn openapi_schemas_name_paths_that_exist() {
+    let document = document();
+    let mut named = 0;
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        let description = schema["description"].as_str().unwrap_or_default();
+        let Some((_, rest)) = description.split_once("Body of `") else { continue };
+        let (operation, _) = rest.split_once('`').unwrap();
+        let (method, path) = operation.split_once(' ').unwrap();
+        let found = &document["paths"][path][method.to_lowercase()];
+        assert!(found.is_object(), "{name}: {operation}");
+        named += 1;
+    }
+    assert!(named > 5, "{named}");
+}
+
 /// What is refused is not described as fitting, so that a client can check before it calls.
 #[test]
 fn openapi_describes_the_limits_of_what_is_sent() {
