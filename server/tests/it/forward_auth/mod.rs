@@ -275,9 +275,9 @@ with_every_proxy! {
         let names = IDENTITY.join(", ");
         let upgrading = format!("upgrade, {names}");
         let named = [("x-api-key", key.as_str()), ("connection", names.as_str())];
-        let upgrades = [("x-api-key", key.as_str()), ("connection", upgrading.as_str())];
-        let upgrades = [&upgrades[..], &UPGRADE[1..]].concat();
-        for headers in [&named[..], &upgrades[..]] {
+        let upgrade = [("x-api-key", key.as_str()), ("connection", upgrading.as_str())];
+        let upgrade = [&upgrade[..], &UPGRADE[1..]].concat();
+        for headers in [&named[..], &upgrade[..]] {
             server.ask("GET", "/", headers).await;
             let reached = server.reached();
             for name in IDENTITY {
