@@ -122,8 +122,8 @@ test("an inference key’s page says that it is disabled, and why calls are deni
   await keys.open();
   await keys.openKey("Support assistant");
   await application.disable("Support assistant");
-  const note = page.getByRole("main").getByText("This key is disabled.");
-  await expect(note).toBeVisible();
+  const enable = page.getByRole("button", { name: "Enable key" });
+  await expect(page.getByRole("main").getByText("This key is disabled.")).toBeVisible();
   await expect(page.getByText("Disabled", { exact: true }).first()).toBeVisible();
   expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(401);
   await keys.denials.getByRole("button", { name: /Disabled key/ }).click();
@@ -131,8 +131,8 @@ test("an inference key’s page says that it is disabled, and why calls are deni
   await expect(keys.denials.getByText("Not disabled")).toBeVisible();
   await keys.tryOut("sandbox", 1, "disabled_key");
   await expect(keys.why).toContainText("Support assistant is disabled. Enable it to let its calls through again.");
-  await page.getByRole("button", { name: "Enable key" }).click();
-  await expect(note).toBeHidden();
+  await enable.click();
+  await expect(enable).toBeHidden();
   expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(200);
 });
 

@@ -40,7 +40,8 @@ pub fn AttributesCard(
                 </Show>
             </div>
             {move || {
-                shown.track();
+                // Tracking alone does not run a memo that was never read.
+                shown.with(|_| ());
                 view! { <AttributeList key=now.with_untracked(|now| now.key.clone())/> }
             }}
         </section>
