@@ -273,9 +273,9 @@ with_every_proxy! {
         let server = ProtectedServer::start(program).await;
         let key = server.key(&json!({"name": "Good"})).await;
         let names = IDENTITY.join(", ");
-        let upgrading = format!("upgrade, {names}");
+        let both = format!("upgrade, {names}");
         let named = [("x-api-key", key.as_str()), ("connection", names.as_str())];
-        let upgrade = [("x-api-key", key.as_str()), ("connection", upgrading.as_str())];
+        let upgrade = [("x-api-key", key.as_str()), ("connection", both.as_str())];
         let upgrade = [&upgrade[..], &UPGRADE[1..]].concat();
         for headers in [&named[..], &upgrade[..]] {
             server.ask("GET", "/", headers).await;
