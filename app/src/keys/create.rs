@@ -74,7 +74,8 @@ pub fn CreateKey(
     let count =
         Memo::new(move |_| scope.with(|scope| (scope.project.keys_used, scope.project.keys_limit)));
     Effect::new(move || {
-        count.track();
+        // Tracking alone does not run a memo that was never read.
+        count.with(|_| ());
         refused.set(false);
     });
     let at_limit = Memo::new(move |_| refused.get() || scope.with(KeyScope::is_at_limit));

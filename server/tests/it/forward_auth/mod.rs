@@ -274,10 +274,10 @@ with_every_proxy! {
         let key = server.key(&json!({"name": "Good"})).await;
         let names = IDENTITY.join(", ");
         let both = format!("upgrade, {names}");
-        let named = [("x-api-key", key.as_str()), ("connection", names.as_str())];
+        let only = [("x-api-key", key.as_str()), ("connection", names.as_str())];
         let upgrade = [("x-api-key", key.as_str()), ("connection", both.as_str())];
         let upgrade = [&upgrade[..], &UPGRADE[1..]].concat();
-        for headers in [&named[..], &upgrade[..]] {
+        for headers in [&only[..], &upgrade[..]] {
             server.ask("GET", "/", headers).await;
             let reached = server.reached();
             for name in IDENTITY {
