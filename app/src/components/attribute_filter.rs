@@ -175,7 +175,7 @@ fn ChosenFilters(filter: AttributeFilterState) -> impl IntoView {
         let any = tag.is_some() || external_id.is_some();
         any.then(|| {
             view! {
-                <ul class="flex basis-full flex-wrap gap-2 max-md:order-last" aria-label="Filtered by">
+                <ul class="flex min-w-0 basis-full flex-wrap gap-2 max-md:order-last" aria-label="Filtered by">
                     {tag.map(|tag| view! { <ChosenValue what="tag" value=tag.to_string() on_remove=without_tag/> })}
                     {external_id
                         .map(|id| {
