@@ -33,7 +33,7 @@ pub struct Caller {
     pub tags: Vec<String>,
 }
 
-/// Fails with 500 where no [`LatchkeyLayer`] stands before the handler.
+/// Fails with 500 where no [`crate::LatchkeyLayer`] stands before the handler.
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = StatusCode;
 
