@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 
 import schemathesis
 from hypothesis import strategies as st
@@ -14,7 +15,8 @@ schemathesis.openapi.format("cidr", networks)
 schemathesis.openapi.format("ip", st.ip_addresses().map(str))
 
 # Fields whose rule spans more than the field: a cursor is one that was handed out, a budget has both a size and a
-# period, a kind of key has the fields of its kind, an expiry lies in the future.
+# period, a kind of key has the fields of its kind, an expiry lies in the future. The members of a scope query are told
+# in words, as generators of clients don't take the schema of a type that contains itself.
 OF_SEVERAL = {
     "cursor",
     "token_limit",
@@ -24,6 +26,7 @@ OF_SEVERAL = {
     "application_id",
     "ApplicationId",
     "max_parallel",
+    "scopes",
     "allowed_models",
     "tpm",
     "expires_at",
@@ -54,7 +57,8 @@ def is_of_several(response):
     if refusal.get("code") == "idempotency_mismatch":
         return True
     errors = refusal.get("errors") or []
-    return bool(errors) and all(error["field"] in OF_SEVERAL for error in errors)
+    # `scopes.any[0]` is in `scopes`.
+    return bool(errors) and all(re.split(r"[.\[]", error["field"])[0] in OF_SEVERAL for error in errors)
 
 
 @schemathesis.check

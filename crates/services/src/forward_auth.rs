@@ -52,11 +52,17 @@ pub enum AskedScopes<'a> {
 }
 
 impl<'a> AskedScopes<'a> {
-    /// All scopes of all lines, separated by spaces.
+    /// Maximum number of bytes of a line.
+    const MAX_LINE: usize = 16_384;
+
+    /// All scopes of all lines, separated by spaces. A line of more than 16,384 bytes can't be
+    /// read.
     pub fn of_lines(lines: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut all = Vec::new();
         for line in lines {
-            let read = std::str::from_utf8(line).ok().map(ScopeQuery::all_of_words);
+            let fits = line.len() <= Self::MAX_LINE;
+            let read =
+                std::str::from_utf8(line).ok().filter(|_| fits).map(ScopeQuery::all_of_words);
             let Some(Ok(scopes)) = read else { return Self::Unreadable(line) };
             all.push(scopes);
         }

@@ -185,7 +185,7 @@ fn percent_encode(text: &str, into: &mut String) {
 pub(crate) struct CheckHeaders {
     /// Scopes that the key must have, separated by spaces: all of them, of all such headers. The
     /// proxy sets it.
-    #[param(rename = "x-latchkey-scopes", max_length = 65_536, pattern = "^[A-Za-z0-9_.:/ -]*$")]
+    #[param(rename = "x-latchkey-scopes", max_length = 16_384, pattern = "^[A-Za-z0-9_.:/ -]*$")]
     scopes: Option<String>,
 }
 

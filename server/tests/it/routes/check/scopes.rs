@@ -42,8 +42,15 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let (key, _) = new_key(&app, &ada, json!({"name": "k", "scopes": ["*"]})).await;
         let long = "a".repeat(101);
-        let unreadable: [&[&[u8]]; 5] =
-            [&[b"orders:*"], &[b"a,b"], &[b"a", b"\xff"], &[b"{\"any\":[]}"], &[long.as_bytes()]];
+        let many = "a ".repeat(8_193);
+        let unreadable: [&[&[u8]]; 6] = [
+            &[b"orders:*"],
+            &[b"a,b"],
+            &[b"a", b"\xff"],
+            &[b"{\"any\":[]}"],
+            &[long.as_bytes()],
+            &[many.as_bytes()],
+        ];
         for lines in unreadable {
             let answer = with_lines(&app, &ada, &key, lines).await;
             let body = problem(answer, 403, "insufficient_scope").await;
