@@ -66,7 +66,7 @@ pub fn Toolbar(
                     "Show archived"
                 </Switch>
             </div>
-            <div class="ml-auto flex items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between">
+            <div class="ml-auto flex flex-wrap items-center gap-3 max-md:order-2 max-md:w-full max-md:justify-between max-md:gap-y-1">
                 <Count list=page.keys one="key" several="keys"/>
                 <MoreFilters filter=attributes/>
                 <Button variant=Variant::Ghost on_press=on_check>"Is this my key?"</Button>
