@@ -12,12 +12,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use crate::api::{ApplicationEnvironment, SessionEndReason};
+use crate::api::{ApplicationEnvironment, KeyDefaults, SessionEndReason};
 use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
+use crate::budget::{BudgetUnit, Budgets, LimitScope};
 use crate::digest::KeyDigest;
+use crate::money::Usd;
 use crate::id::{
-    ApplicationId, AuditEventId, DenialId, InvitationId, KeyId, LogItemId, OrganizationId,
+    ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, LogItemId, OrganizationId,
     ProjectId, SessionId, TraceItemId, UserId,
 };
 use crate::key::{Environment, KeyKind};
@@ -135,6 +137,7 @@ ids! {
     LogItemId = "log item ID",
     DenialId = "denial ID",
     AuditEventId = "audit event ID",
+    BudgetEventId = "budget event ID",
 }
 
 /// Enums, stored as the text that `as_str` returns.
@@ -161,8 +164,10 @@ words! {
     ActorKind = "actor kind", from_name;
     ApplicationEnvironment = "application environment", from_name;
     AuditAction = "action", from_code;
+    BudgetUnit = "budget unit", from_name;
     Environment = "key environment", from_name;
     KeyKind = "key kind", from_name;
+    LimitScope = "limit scope", from_name;
     Outcome = "outcome", from_name;
     Period = "period", from_name;
     Role = "role", from_name;
@@ -246,6 +251,22 @@ impl<const MAX: u64> Column for Limit<MAX> {
 
 value_traits!(Limit<MAX>, const MAX: u64);
 
+/// Billionths of a dollar.
+impl Column for Usd {
+    type Stored = i64;
+    const NAME: &'static str = "amount";
+
+    fn store(self) -> i64 {
+        self.billionths().cast_signed()
+    }
+
+    fn restore(stored: i64) -> Option<Self> {
+        u64::try_from(stored).ok().map(Self::from_billionths)
+    }
+}
+
+value_traits!(Usd);
+
 /// JSON as text.
 impl<T: Serialize + DeserializeOwned + PartialEq> Column for AllowList<T> {
     type Stored = String;
@@ -283,6 +304,8 @@ macro_rules! json_texts {
 }
 
 json_texts! {
+    Budgets = "budgets",
+    KeyDefaults = "key defaults",
     Scopes = "scopes",
     Tags = "tags",
     TierOverrides = "tier override",
@@ -350,6 +373,8 @@ mod tests {
         check(&ActorKind::ALL);
         check(&ApplicationEnvironment::ALL);
         check(AuditAction::ALL);
+        check(&BudgetUnit::ALL);
+        check(&LimitScope::ALL);
         check(&Environment::ALL);
         check(&KeyKind::ALL);
         check(&Outcome::ALL);

@@ -206,6 +206,8 @@ ids! {
     DenialId = "dny";
     /// An audit log event.
     AuditEventId = "evt";
+    /// An event of a budget that has reached 80 or 100 per cent.
+    BudgetEventId = "bev";
 }
 
 #[cfg(test)]

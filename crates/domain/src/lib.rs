@@ -8,6 +8,7 @@
 pub mod api;
 pub mod attribute;
 pub mod audit;
+pub mod budget;
 #[cfg(feature = "sea-orm")]
 pub mod column;
 pub mod credentials;
@@ -19,11 +20,13 @@ pub mod key;
 pub mod limit;
 pub mod login;
 pub mod mask;
+pub mod money;
 pub mod name;
 pub mod number;
 pub mod outcome;
 pub mod path;
 pub mod permission;
+pub mod price;
 pub mod problem;
 pub mod query;
 pub mod role;

@@ -81,8 +81,8 @@ impl<'de, const MAX: u64> Deserialize<'de> for Limit<MAX> {
     }
 }
 
-/// Length of a token budget's period. Periods follow the calendar in UTC; weeks start on Monday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+/// Length of a budget's period. Periods follow the calendar in UTC; weeks start on Monday.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 #[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
@@ -98,6 +98,8 @@ pub enum Period {
     Week,
     /// A calendar month in UTC.
     Month,
+    /// The whole life of what the budget limits.
+    Total,
 }
 
 words!(Period);
@@ -105,8 +107,9 @@ from_words!(Period);
 from_name!(Period);
 
 impl Period {
-    /// Start of the period that contains `now`, and start of the next one.
-    pub fn around(self, now: Timestamp) -> (Timestamp, Timestamp) {
+    /// Start of the period that contains `now`, and start of the next one. `Total` starts with the
+    /// Unix epoch and never ends.
+    pub fn around(self, now: Timestamp) -> (Timestamp, Option<Timestamp>) {
         const MINUTE: i64 = 60_000;
         const DAY: i64 = 24 * 60 * MINUTE;
         // The Unix epoch was a Thursday; the Monday of its week was three days earlier.
@@ -115,10 +118,14 @@ impl Period {
             Self::Hour => (60 * MINUTE, 0),
             Self::Day => (DAY, 0),
             Self::Week => (7 * DAY, 3 * DAY),
-            Self::Month => return month_around(now),
+            Self::Month => {
+                let (start, end) = month_around(now);
+                return (start, Some(end));
+            }
+            Self::Total => return (Timestamp::from_millis(0), None),
         };
         let begin = now.as_millis() - (now.as_millis() + shift).rem_euclid(length);
-        (Timestamp::from_millis(begin), Timestamp::from_millis(begin + length))
+        (Timestamp::from_millis(begin), Some(Timestamp::from_millis(begin + length)))
     }
 }
 
@@ -367,9 +374,10 @@ mod tests {
             (Period::Week, "2026-12-28T00:00:00Z", "2027-01-04T00:00:00Z"),
             (Period::Month, "2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
         ] {
-            assert_eq!(period.around(now), (time(begin), time(end)), "{period:?}");
+            assert_eq!(period.around(now), (time(begin), Some(time(end))), "{period:?}");
             assert_eq!(period.around(time(end)).0, time(end), "{period:?}");
         }
+        assert_eq!(Period::Total.around(now), (Timestamp::from_millis(0), None));
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub enum Outcome {
     IpNotAllowed,
     /// The key may not use this model.
     ModelNotAllowed,
+    /// The model has no price, and a spend limit applies.
+    ModelNotPriced,
     /// The key does not have the scopes that the request needs.
     InsufficientScope,
     /// The key's requests per minute are exhausted.
@@ -39,8 +41,12 @@ pub enum Outcome {
     TokenRateLimited,
     /// The key has its maximum of concurrent gateway calls in progress.
     TooManyParallelRequests,
-    /// The key's token budget for this period is exhausted.
+    /// A budget in requests is exhausted.
+    RequestBudgetExhausted,
+    /// A budget in tokens is exhausted.
     TokenBudgetExhausted,
+    /// A budget in dollars is exhausted.
+    SpendLimitReached,
     /// The project's monthly request quota is exhausted.
     QuotaExceeded,
     /// The key cannot be checked right now. Requests are never admitted unchecked.
@@ -64,11 +70,14 @@ impl Outcome {
             Self::WrongScope
             | Self::IpNotAllowed
             | Self::ModelNotAllowed
+            | Self::ModelNotPriced
             | Self::InsufficientScope => 403,
             Self::RateLimited
             | Self::TokenRateLimited
             | Self::TooManyParallelRequests
+            | Self::RequestBudgetExhausted
             | Self::TokenBudgetExhausted
+            | Self::SpendLimitReached
             | Self::QuotaExceeded => 429,
             Self::Unavailable => 503,
         }
@@ -96,15 +105,24 @@ impl Outcome {
             }
             Self::IpNotAllowed => "This key may not be used from this IP address.",
             Self::ModelNotAllowed => "This key may not use this model.",
+            Self::ModelNotPriced => {
+                "This model has no price, and a spend limit applies to this key. Use a model with \
+                 a price, or ask the operator of this server to set one."
+            }
             Self::InsufficientScope => "This key does not have the scopes that this request needs.",
             Self::RateLimited => "This key has reached its requests per minute. Wait and retry.",
             Self::TokenRateLimited => "This key has reached its tokens per minute. Wait and retry.",
             Self::TooManyParallelRequests => {
                 "This key has its maximum number of calls in progress. Retry when one has finished."
             }
+            Self::RequestBudgetExhausted => {
+                "A budget of requests is exhausted. Wait for the next period or raise the budget."
+            }
             Self::TokenBudgetExhausted => {
-                "This key’s token budget is exhausted. Wait for the next \
-                                           period or raise the budget."
+                "A budget of tokens is exhausted. Wait for the next period or raise the budget."
+            }
+            Self::SpendLimitReached => {
+                "A spend limit is reached. Wait for the next period or raise the limit."
             }
             Self::QuotaExceeded => {
                 "This project’s monthly request quota is exhausted. Wait for \

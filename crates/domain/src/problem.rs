@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::api::RefusingLimit;
 use crate::id::KeyId;
 use crate::outcome::Outcome;
 
@@ -180,6 +181,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_id: Option<KeyId>,
+    /// The limit that refused the request, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
+    pub limit: Option<RefusingLimit>,
 }
 
 /// The only value of `type` in our problem details.
@@ -210,6 +215,7 @@ impl Problem {
             request_id: None,
             errors: Vec::new(),
             key_id: None,
+            limit: None,
         }
     }
 

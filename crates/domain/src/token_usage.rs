@@ -10,6 +10,10 @@ pub struct TokenUsage {
     pub prompt: u64,
     /// Number of completion tokens.
     pub completion: u64,
+    /// Number of prompt tokens that the upstream read from its cache.
+    pub cached: u64,
+    /// Number of prompt tokens that the upstream wrote to its cache.
+    pub cache_written: u64,
     /// Number of prompt and completion tokens that are an estimate.
     pub estimated: u64,
 }
@@ -32,6 +36,8 @@ impl TokenUsage {
         Self {
             prompt: self.prompt.min(Self::MAX_PER_CALL),
             completion: self.completion.min(Self::MAX_PER_CALL),
+            cached: self.cached.min(Self::MAX_PER_CALL),
+            cache_written: self.cache_written.min(Self::MAX_PER_CALL),
             estimated: self.estimated.min(Self::MAX_PER_CALL),
         }
     }
@@ -42,6 +48,8 @@ impl AddAssign for TokenUsage {
     fn add_assign(&mut self, other: Self) {
         self.prompt += other.prompt;
         self.completion += other.completion;
+        self.cached += other.cached;
+        self.cache_written += other.cache_written;
         self.estimated += other.estimated;
     }
 }
@@ -52,7 +60,12 @@ mod tests {
 
     #[test]
     fn bounded_usage_can_be_summed() {
-        let reported = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 7 };
+        let reported = TokenUsage {
+            prompt: u64::MAX,
+            completion: u64::MAX,
+            estimated: 7,
+            ..TokenUsage::default()
+        };
         assert_eq!(reported.total(), u64::MAX);
         let mut sum = reported.bounded();
         for _ in 1..1_000_000 {

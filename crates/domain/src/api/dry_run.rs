@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{BudgetState, RateLimitState};
+use super::{RateLimitState, RefusingLimit, TokenBudget};
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::whole;
@@ -51,7 +51,10 @@ pub struct DryRun {
     /// evaluated.
     pub quota: Option<QuotaState>,
     /// Token budget; null if the key has none or if it was not evaluated.
-    pub budget: Option<BudgetState>,
+    pub budget: Option<TokenBudget>,
+    /// The limit that would refuse the call; null if none would.
+    #[serde(default)]
+    pub limit: Option<RefusingLimit>,
 }
 
 /// Current state of a project's monthly request quota.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::present;
 use crate::attribute::{ExternalId, Metadata, Tag, Tags};
+use crate::budget::{Budgets, UsdLimit};
 use crate::id::ApplicationId;
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
@@ -38,26 +39,41 @@ pub struct KeyRequest {
     #[serde(default)]
     pub permissions: Option<AllowList<ServicePermission>>,
     /// Maximum requests per minute.
-    #[serde(default)]
-    pub rpm: Option<Rpm>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
+    pub rpm: Option<Option<Rpm>>,
     /// Maximum tokens per minute.
-    #[serde(default)]
-    pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node. Defaults to 64.
-    #[serde(default)]
-    pub max_parallel: Option<MaxParallel>,
-    /// Token budget per `token_limit_period`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
+    pub tpm: Option<Option<Tokens>>,
+    /// Maximum concurrent gateway calls per node. Without one, 64.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
+    pub max_parallel: Option<Option<MaxParallel>>,
+    /// Budgets, at most one of each unit and period. If omitted, the project’s default.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budgets>))]
+    pub budgets: Option<Option<Budgets>>,
+    /// Short form of a budget in tokens per `token_limit_period`.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
-    /// Period of the token budget. Set it together with `token_limit`.
+    /// Period of that budget. Set it together with `token_limit`.
     #[serde(default)]
     pub token_limit_period: Option<Period>,
+    /// Short form of a budget in dollars per `spend_limit_period`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_limit: Option<UsdLimit>,
+    /// Period of that budget. Set it together with `spend_limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_limit_period: Option<Period>,
     /// Models that the key may use. If omitted, all models available to the project.
-    #[serde(default)]
-    pub allowed_models: Option<AllowList<ModelName>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<ModelName>>))]
+    pub allowed_models: Option<Option<AllowList<ModelName>>>,
     /// Networks that the key may be used from. If omitted, any.
-    #[serde(default)]
-    pub allowed_cidrs: Option<AllowList<Cidr>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<Cidr>>))]
+    pub allowed_cidrs: Option<Option<AllowList<Cidr>>>,
     /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -94,8 +110,11 @@ impl KeyRequest {
             rpm: None,
             tpm: None,
             max_parallel: None,
+            budgets: None,
             token_limit: None,
             token_limit_period: None,
+            spend_limit: None,
+            spend_limit_period: None,
             allowed_models: None,
             allowed_cidrs: None,
             expires_at: None,
@@ -119,26 +138,41 @@ pub struct InferenceKeyRequest {
     #[serde(default)]
     pub environment: Environment,
     /// Maximum requests per minute.
-    #[serde(default)]
-    pub rpm: Option<Rpm>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
+    pub rpm: Option<Option<Rpm>>,
     /// Maximum tokens per minute.
-    #[serde(default)]
-    pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node. Defaults to 64.
-    #[serde(default)]
-    pub max_parallel: Option<MaxParallel>,
-    /// Token budget per `token_limit_period`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
+    pub tpm: Option<Option<Tokens>>,
+    /// Maximum concurrent gateway calls per node. Without one, 64.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
+    pub max_parallel: Option<Option<MaxParallel>>,
+    /// Budgets, at most one of each unit and period. If omitted, the project’s default.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budgets>))]
+    pub budgets: Option<Option<Budgets>>,
+    /// Short form of a budget in tokens per `token_limit_period`.
     #[serde(default)]
     pub token_limit: Option<Tokens>,
-    /// Period of the token budget. Set it together with `token_limit`.
+    /// Period of that budget. Set it together with `token_limit`.
     #[serde(default)]
     pub token_limit_period: Option<Period>,
+    /// Short form of a budget in dollars per `spend_limit_period`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_limit: Option<UsdLimit>,
+    /// Period of that budget. Set it together with `spend_limit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spend_limit_period: Option<Period>,
     /// Models that the key may use. If omitted, all models available to the project.
-    #[serde(default)]
-    pub allowed_models: Option<AllowList<ModelName>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<ModelName>>))]
+    pub allowed_models: Option<Option<AllowList<ModelName>>>,
     /// Networks that the key may be used from. If omitted, any.
-    #[serde(default)]
-    pub allowed_cidrs: Option<AllowList<Cidr>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<Cidr>>))]
+    pub allowed_cidrs: Option<Option<AllowList<Cidr>>>,
     /// When the key expires. Must be in the future.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
@@ -163,8 +197,11 @@ impl From<InferenceKeyRequest> for KeyRequest {
             rpm: request.rpm,
             tpm: request.tpm,
             max_parallel: request.max_parallel,
+            budgets: request.budgets,
             token_limit: request.token_limit,
             token_limit_period: request.token_limit_period,
+            spend_limit: request.spend_limit,
+            spend_limit_period: request.spend_limit_period,
             allowed_models: request.allowed_models,
             allowed_cidrs: request.allowed_cidrs,
             expires_at: request.expires_at,
@@ -198,6 +235,10 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
+    /// New budgets, instead of all that the key has; null removes them.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budgets>))]
+    pub budgets: Option<Option<Budgets>>,
     /// Token budget per `token_limit_period`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
@@ -206,6 +247,14 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Period>))]
     pub token_limit_period: Option<Option<Period>>,
+    /// New limit of the first budget in dollars; null removes that budget.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<UsdLimit>))]
+    pub spend_limit: Option<Option<UsdLimit>>,
+    /// New period of the first budget in dollars.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Period>))]
+    pub spend_limit_period: Option<Option<Period>>,
     /// Models that the key may use; null allows all.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<AllowList<ModelName>>))]

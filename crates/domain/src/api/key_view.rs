@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::RateLimitState;
+use super::{BudgetState, RateLimitState};
 use crate::attribute::ExternalId;
 use crate::id::{ApplicationId, KeyId, ProjectId};
 use crate::key::{Environment, KeyKind, KeyStatus};
-use crate::limit::{MaxParallel, Period, Rpm, Tokens};
+use crate::limit::{MaxParallel, Rpm, Tokens};
 use crate::scope::Scopes;
 use crate::secret::KeyHint;
 use crate::time::Timestamp;
@@ -50,35 +50,5 @@ pub struct KeyView {
     pub tokens: Option<RateLimitState>,
     /// States of the key's budgets.
     #[cfg_attr(feature = "openapi", schema(max_items = 8))]
-    pub budgets: Vec<KeyBudget>,
-}
-
-/// Current state of one budget.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct KeyBudget {
-    /// What the budget counts.
-    pub unit: BudgetUnit,
-    /// Maximum per period.
-    pub limit: u64,
-    /// Length of a period.
-    pub period: Period,
-    /// Used in the current period.
-    pub used: u64,
-    /// Reserved by calls in progress on this node. What calls on other nodes reserve counts as
-    /// used.
-    pub reserved: u64,
-    /// Left in the current period: neither used nor reserved.
-    pub remaining: u64,
-    /// When the next period starts.
-    pub resets_at: Timestamp,
-}
-
-/// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "lowercase")]
-pub enum BudgetUnit {
-    /// Tokens of prompts and completions.
-    Tokens,
+    pub budgets: Vec<BudgetState>,
 }

@@ -4,8 +4,9 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::BudgetState;
+use super::{BudgetState, TokenBudget};
 use crate::attribute::{ExternalId, Metadata, Tags};
+use crate::budget::UsdLimit;
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
@@ -46,10 +47,17 @@ pub struct ApiKey {
     pub tpm: Option<Tokens>,
     /// Maximum concurrent gateway calls per node; null means 64.
     pub max_parallel: Option<MaxParallel>,
-    /// Token budget per `token_limit_period`; null if the key has no budget.
+    /// States of the key’s budgets, in the order given.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub budgets: Vec<BudgetState>,
+    /// Limit of the first budget in tokens; null if there is none.
     pub token_limit: Option<Tokens>,
-    /// Period of the token budget; null if the key has no budget.
+    /// Period of the first budget in tokens; null if there is none.
     pub token_limit_period: Option<Period>,
+    /// Limit of the first budget in dollars; null if there is none.
+    pub spend_limit: Option<UsdLimit>,
+    /// Period of the first budget in dollars; null if there is none.
+    pub spend_limit_period: Option<Period>,
     /// The customer's own ID of whoever uses the key; null if none.
     pub external_id: Option<ExternalId>,
     /// The customer's own JSON, exactly as it was sent but for white space.
@@ -90,7 +98,7 @@ pub struct ListedKey {
     /// The secret before the last rotation, while it is still valid.
     pub old_secret: Option<OldSecret>,
     /// State of the token budget; null if the key has none.
-    pub budget: Option<BudgetState>,
+    pub budget: Option<TokenBudget>,
 }
 
 /// serde buffers what it flattens, and the buffer has no raw text of [`Metadata`]. So the row is
@@ -101,7 +109,7 @@ impl<'de> Deserialize<'de> for ListedKey {
         struct Details {
             last_used_ip: Option<String>,
             old_secret: Option<OldSecret>,
-            budget: Option<BudgetState>,
+            budget: Option<TokenBudget>,
         }
 
         let row = Box::<RawValue>::deserialize(deserializer)?;
@@ -192,7 +200,8 @@ mod tests {
             "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
             "name": "a", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
             "status": "disabled", "archived": false, "disabled": true, "rpm": null, "tpm": null,
-            "max_parallel": null, "token_limit": null, "token_limit_period": null,
+            "max_parallel": null, "budgets": [], "token_limit": null, "token_limit_period": null,
+            "spend_limit": null, "spend_limit_period": null,
             "external_id": "user_8123", "metadata": {}, "tags": ["a"], "scopes": ["b:*"],
             "allowed_models": null, "allowed_cidrs": null, "created_at": "2026-11-30T00:00:00Z",
             "created_by": "usr_01h455vb4pex5vsknk084sn02q", "expires_at": null,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod audit;
+mod budget;
 mod dry_run;
 mod key_requests;
 mod key_view;
@@ -16,11 +17,12 @@ mod workspace;
 
 pub use accounts::{Me, RefreshRequest, Session, SessionEndReason, SessionTokens, SignInEntry};
 pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
+pub use budget::{BudgetEvent, BudgetState, LimitUnit, RefusingLimit, TokenBudget};
 pub use dry_run::{DryRun, DryRunRequest, QuotaState};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };
-pub use key_view::{BudgetUnit, KeyBudget, KeyView};
+pub use key_view::KeyView;
 pub use keys::{ApiKey, ApplicationKeyRequest, CreatedKey, ListedKey, OldSecret, RevealedSecret};
 pub use members::{
     Invitation, InvitingOrganization, ListedMember, Member, MemberPatch, MemberRequest,
@@ -35,10 +37,10 @@ pub use usage::{
     HourOfUse, KeyActivity, LastUsed, ProjectUsageFilter, RecentDenial, Usage, UsageBucket,
     UsageTotals,
 };
-pub use verify::{BudgetState, PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
+pub use verify::{PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
-    Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project, ProjectPatch,
+    KeyDefaults, Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project, ProjectPatch,
     ProjectRequest, TierOverridesPatch,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::BudgetState;
+use super::{BudgetState, TokenBudget};
 use crate::attribute::{ExternalId, Tag};
 use crate::id::KeyId;
 use crate::key::Environment;
@@ -41,8 +41,11 @@ pub struct Usage {
     pub last_used: Option<LastUsed>,
     /// Up to 50 denied requests in the range, newest first.
     pub denials: Vec<RecentDenial>,
-    /// State of the token budget; null if the key has none.
-    pub budget: Option<BudgetState>,
+    /// State of the first budget in tokens; null if the key has none.
+    pub budget: Option<TokenBudget>,
+    /// States of the budgets of the key or the project.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub budgets: Vec<BudgetState>,
 }
 
 /// Totals of a time range.
@@ -156,6 +159,7 @@ impl Usage {
             last_used: None,
             denials: Vec::new(),
             budget: None,
+            budgets: Vec::new(),
         }
     }
 
@@ -195,7 +199,7 @@ mod tests {
     fn usage_report_serializes_as_documented() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Day, now);
-        let tokens = TokenUsage { prompt: 30, completion: 12, estimated: 5 };
+        let tokens = TokenUsage { prompt: 30, completion: 12, estimated: 5, ..TokenUsage::default() };
         usage.add(now, Outcome::Valid, 2, tokens);
         usage.add(now, Outcome::RateLimited, 1, TokenUsage::default());
         usage.last_used = Some(LastUsed { at: now, ip: Some("203.0.113.9".to_owned()) });
@@ -228,7 +232,7 @@ mod tests {
         let mut usage = Usage::none(UsageRange::Hour, now);
         let (first, last) = (usage.buckets[0].start, usage.buckets[29].start);
         let instant = std::time::Duration::from_millis(1);
-        let some = TokenUsage { prompt: 1, completion: 1, estimated: 0 };
+        let some = TokenUsage { prompt: 1, completion: 1, ..TokenUsage::default() };
         usage.add(first - instant, Outcome::Valid, 1, some);
         usage.add(last + UsageRange::Hour.bucket(), Outcome::Valid, 1, some);
         assert_eq!(usage, Usage::none(UsageRange::Hour, now));

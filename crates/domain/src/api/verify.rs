@@ -5,11 +5,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::present;
+use super::{BudgetState, RefusingLimit, TokenBudget, present};
 use crate::attribute::{ExternalId, Metadata, Tags};
 use crate::id::{ApplicationId, KeyId, ProjectId};
 use crate::key::Environment;
-use crate::limit::Period;
 use crate::outcome::Outcome;
 use crate::scope::{ScopeQuery, Scopes};
 use crate::time::Timestamp;
@@ -120,10 +119,18 @@ pub struct VerifyAnswer {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<RateLimitState>))]
     pub tokens: Option<Option<RateLimitState>>,
-    /// Token budget; null if the key has none.
+    /// The key’s first budget in tokens; null if it has none.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<BudgetState>))]
-    pub budget: Option<Option<BudgetState>>,
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<TokenBudget>))]
+    pub budget: Option<Option<TokenBudget>>,
+    /// States of the key’s budgets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, max_items = 8))]
+    pub budgets: Option<Vec<BudgetState>>,
+    /// The limit that refused the call; null if none did.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<RefusingLimit>))]
+    pub limit: Option<Option<RefusingLimit>>,
     /// Scopes of the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
@@ -159,6 +166,8 @@ impl VerifyAnswer {
             ratelimit: None,
             tokens: None,
             budget: None,
+            budgets: None,
+            limit: None,
             scopes: None,
             external_id: None,
             metadata: None,
@@ -177,20 +186,4 @@ pub struct RateLimitState {
     pub remaining: u64,
     /// Seconds until the full limit is available again.
     pub reset_seconds: f64,
-}
-
-/// Current state of a token budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct BudgetState {
-    /// Maximum tokens per period.
-    pub limit: u64,
-    /// Tokens used in the current period.
-    pub used: u64,
-    /// Tokens left in the current period.
-    pub remaining: u64,
-    /// Length of a period.
-    pub period: Period,
-    /// When the next period starts.
-    pub resets_at: Timestamp,
 }

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{present, present_object};
+use super::{BudgetState, present, present_object};
+use crate::budget::Budgets;
 use crate::id::{ApplicationId, OrganizationId, ProjectId};
-use crate::limit::Tokens;
+use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Rpm, Tokens};
 use crate::name::{Description, Name};
 use crate::role::{Permission, Role};
 use crate::secret::KeyPrefix;
@@ -25,6 +26,15 @@ pub struct Organization {
     /// Role of the current user; null if they are not a member but an administrator of the
     /// instance.
     pub role: Option<Role>,
+    /// Maximum requests per minute over all its keys; null if not limited.
+    pub rpm: Option<Rpm>,
+    /// Maximum tokens per minute over all its keys; null if not limited.
+    pub tpm: Option<Tokens>,
+    /// Maximum concurrent gateway calls over all its keys; null if not limited.
+    pub max_parallel: Option<MaxParallel>,
+    /// States of its budgets, over all its keys, in the order given.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub budgets: Vec<BudgetState>,
     /// When the organization was created.
     pub created_at: Timestamp,
 }
@@ -63,6 +73,22 @@ pub struct OrganizationPatch {
     #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<TierOverridesPatch>))]
     pub tier_overrides: Option<Option<TierOverridesPatch>>,
+    /// New maximum requests per minute over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
+    pub rpm: Option<Option<Rpm>>,
+    /// New maximum tokens per minute over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
+    pub tpm: Option<Option<Tokens>>,
+    /// New maximum concurrent gateway calls over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
+    pub max_parallel: Option<Option<MaxParallel>>,
+    /// New budgets over all its keys, instead of all that it has; null removes them.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budgets>))]
+    pub budgets: Option<Option<Budgets>>,
 }
 
 /// Overrides of a tier's limits for one organization. Omitted fields are left unchanged; null
@@ -140,6 +166,17 @@ pub struct Project {
     pub keys_used: u64,
     /// Maximum number of active API and inference keys; null if unlimited.
     pub keys_limit: Option<u32>,
+    /// Maximum requests per minute over all its keys; null if not limited.
+    pub rpm: Option<Rpm>,
+    /// Maximum tokens per minute over all its keys; null if not limited.
+    pub tpm: Option<Tokens>,
+    /// Maximum concurrent gateway calls over all its keys; null if not limited.
+    pub max_parallel: Option<MaxParallel>,
+    /// States of its budgets, over all its keys, in the order given.
+    #[cfg_attr(feature = "openapi", schema(max_items = 8))]
+    pub budgets: Vec<BudgetState>,
+    /// Limits of new keys whose request does not mention them.
+    pub key_defaults: KeyDefaults,
     /// When the project was created.
     pub created_at: Timestamp,
 }
@@ -169,6 +206,51 @@ pub struct ProjectPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub key_prefix: Option<KeyPrefix>,
+    /// New maximum requests per minute over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Rpm>))]
+    pub rpm: Option<Option<Rpm>>,
+    /// New maximum tokens per minute over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
+    pub tpm: Option<Option<Tokens>>,
+    /// New maximum concurrent gateway calls over all its keys; null removes it.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
+    pub max_parallel: Option<Option<MaxParallel>>,
+    /// New budgets over all its keys, instead of all that it has; null removes them.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Budgets>))]
+    pub budgets: Option<Option<Budgets>>,
+    /// New limits of new keys, instead of all defaults; null removes them.
+    #[serde(default, deserialize_with = "present_object", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<KeyDefaults>))]
+    pub key_defaults: Option<Option<KeyDefaults>>,
+}
+
+/// Limits that a new key gets where its request does not mention them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeyDefaults {
+    /// Maximum requests per minute.
+    #[serde(default)]
+    pub rpm: Option<Rpm>,
+    /// Maximum tokens per minute.
+    #[serde(default)]
+    pub tpm: Option<Tokens>,
+    /// Maximum concurrent gateway calls.
+    #[serde(default)]
+    pub max_parallel: Option<MaxParallel>,
+    /// Budgets.
+    #[serde(default)]
+    pub budgets: Budgets,
+    /// Models that the key may use.
+    #[serde(default)]
+    pub allowed_models: Option<AllowList<ModelName>>,
+    /// Networks that the key may be used from.
+    #[serde(default)]
+    pub allowed_cidrs: Option<AllowList<Cidr>>,
 }
 
 /// Deployment environment of an application.

@@ -1,6 +1,7 @@
 //! Keys: digest and hint, never a secret.
 
 use latchkey_domain::attribute::{ExternalId, Metadata, Tags};
+use latchkey_domain::budget::{Budget, BudgetUnit, Budgets};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
@@ -33,6 +34,7 @@ pub struct Model {
     pub rpm: Option<Rpm>,
     pub tpm: Option<Tokens>,
     pub max_parallel: Option<MaxParallel>,
+    /// The first budget in tokens, for nodes of the release before `budgets`.
     pub token_limit: Option<Tokens>,
     pub token_limit_period: Option<Period>,
     pub allowed_models: Option<AllowList<ModelName>>,
@@ -51,6 +53,8 @@ pub struct Model {
     pub metadata: Option<Metadata>,
     pub tags: Option<Tags>,
     pub scopes: Option<Scopes>,
+    /// Null if there are none.
+    pub budgets: Option<Budgets>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -61,6 +65,24 @@ pub enum Relation {
         to = "super::project::Column::Id"
     )]
     Project,
+}
+
+impl Model {
+    /// Budgets of the key. A node of the release before knows `token_limit` alone and may have
+    /// changed it, so that column decides on the first budget in tokens.
+    pub fn all_budgets(&self) -> Budgets {
+        let listed = self.budgets.clone().unwrap_or_default();
+        let flat = self.token_limit.zip(self.token_limit_period);
+        if listed.token_limit() == flat {
+            return listed;
+        }
+        let flat = flat.map(|(limit, period)| Budget::tokens(limit, period));
+        // Another budget of the same period gives way to the newer limit.
+        let others = listed.as_slice().iter().copied();
+        let others = others.filter(|other| flat.is_none_or(|flat| flat.kind() != other.kind()));
+        let listed = Budgets::new(others).unwrap_or_default();
+        listed.replace_first(BudgetUnit::Tokens, flat).unwrap_or_default()
+    }
 }
 
 impl Related<super::project::Entity> for Entity {

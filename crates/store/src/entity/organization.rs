@@ -1,6 +1,8 @@
 //! Organizations.
 
+use latchkey_domain::budget::{Budgets, LevelLimits};
 use latchkey_domain::id::OrganizationId;
+use latchkey_domain::limit::{MaxParallel, Rpm, Tokens};
 use latchkey_domain::tier::{Plan, Tier, TierOverrides};
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
@@ -16,6 +18,11 @@ pub struct Model {
     pub deleted_at: Option<Timestamp>,
     /// `None`: all limits are the tier's.
     pub tier_overrides: Option<TierOverrides>,
+    pub rpm: Option<Rpm>,
+    pub tpm: Option<Tokens>,
+    pub max_parallel: Option<MaxParallel>,
+    /// Null if there are none.
+    pub budgets: Option<Budgets>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -42,6 +49,12 @@ impl Model {
     /// What the organization may use.
     pub fn plan(&self) -> Plan {
         Plan::new(self.tier, self.tier_overrides)
+    }
+
+    /// Limits over all keys of the organization.
+    pub fn limits(&self) -> LevelLimits {
+        let budgets = self.budgets.clone().unwrap_or_default();
+        LevelLimits { rpm: self.rpm, tpm: self.tpm, max_parallel: self.max_parallel, budgets }
     }
 }
 

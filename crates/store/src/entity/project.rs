@@ -1,6 +1,9 @@
 //! Projects.
 
+use latchkey_domain::api::KeyDefaults;
+use latchkey_domain::budget::{Budgets, LevelLimits};
 use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::limit::{MaxParallel, Rpm, Tokens};
 use latchkey_domain::secret::KeyPrefix;
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
@@ -15,6 +18,12 @@ pub struct Model {
     pub key_prefix: KeyPrefix,
     pub created_at: Timestamp,
     pub deleted_at: Option<Timestamp>,
+    pub rpm: Option<Rpm>,
+    pub tpm: Option<Tokens>,
+    pub max_parallel: Option<MaxParallel>,
+    /// Null if there are none.
+    pub budgets: Option<Budgets>,
+    pub key_defaults: Option<KeyDefaults>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
@@ -46,6 +55,14 @@ impl Related<super::application::Entity> for Entity {
 impl Related<super::key::Entity> for Entity {
     fn to() -> RelationDef {
         Relation::Key.def()
+    }
+}
+
+impl Model {
+    /// Limits over all keys of the project.
+    pub fn limits(&self) -> LevelLimits {
+        let budgets = self.budgets.clone().unwrap_or_default();
+        LevelLimits { rpm: self.rpm, tpm: self.tpm, max_parallel: self.max_parallel, budgets }
     }
 }
 

@@ -1,19 +1,23 @@
-//! Tokens used of a key's budget, per period.
+//! What was used of a budget, per period.
 
-use latchkey_domain::id::KeyId;
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::limit::Period;
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "budgets")]
+#[sea_orm(table_name = "budget_usage")]
 pub struct Model {
+    /// A key, a project or an organization.
     #[sea_orm(primary_key, auto_increment = false)]
-    pub key_id: KeyId,
+    pub owner_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub unit: BudgetUnit,
     #[sea_orm(primary_key, auto_increment = false)]
     pub period: Period,
     #[sea_orm(primary_key, auto_increment = false)]
     pub starts_at: Timestamp,
+    /// Requests, tokens or billionths of a dollar, what nodes have leased included.
     pub used: i64,
 }
 
