@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::price::Price;
 use latchkey_domain::time::Timestamp;
 
-use crate::budget;
-use crate::budget::BudgetPermit;
+use crate::budget::{self, AcquiredBudgets, BudgetMode};
+use crate::budget_denial;
+use crate::budget_need::BudgetNeed;
 use crate::checker::Checker;
 use crate::evaluate::evaluate;
 use crate::outcome::Denial;
@@ -21,13 +23,29 @@ use crate::token_estimate::TokenAmount;
 use crate::usage::quota::{self, CountedCall};
 use crate::usage::quota_check;
 
+/// What a call asks of its limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LimitNeed {
+    pub(crate) tokens: TokenAmount,
+    /// Price of the model, if the call has one and it is known.
+    pub(crate) price: Option<Price>,
+    pub(crate) mode: BudgetMode,
+}
+
+impl LimitNeed {
+    /// A call that has used these tokens when it is admitted.
+    pub(crate) const fn spent(tokens: u64) -> Self {
+        Self { tokens: TokenAmount::Exactly(tokens), price: None, mode: BudgetMode::Spend }
+    }
+}
+
 /// Decides a call at `now`. Returns the states of the limits and the call's reservation. A
 /// `pending` call has already acquired its request.
 pub(crate) async fn decide(
     checker: &Checker,
     identity: &IdentifiedKey,
     call: CheckRequest<'_>,
-    amount: TokenAmount,
+    need: LimitNeed,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
@@ -35,19 +53,16 @@ pub(crate) async fn decide(
     if let Some(refusal) = evaluate(key, identity.old, call, now) {
         return Err(refused(checker, identity, refusal, pending).await);
     }
-    let mut acquired = AcquiredLimits { checker, key, rates: RatePermit::default(), quota: None };
+    let mut acquired = AcquiredLimits { checker, rates: RatePermit::default(), quota: None };
     let mut of = MinuteLimits::of(key);
     if pending.is_some_and(|pending| pending.acquired_request) {
         of = of.tokens();
     }
     let mut limits = LimitStates::default();
-    let decided = acquired.acquire_all(of, amount, now, &mut limits).await;
+    let decided = acquired.acquire_all(key, of, need, now, &mut limits).await;
     limits.requests = limits.requests.or(pending.and_then(|pending| pending.requests));
     match decided {
-        Ok(budget) => {
-            let most = amount.of(u64::MAX);
-            Ok((limits, AcquiredTokens { rates: acquired.keep(), budget, most }))
-        }
+        Ok(budgets) => Ok((limits, AcquiredTokens { rates: acquired.keep(), budgets })),
         Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
     }
 }
@@ -66,20 +81,12 @@ pub(crate) async fn refused(
     Denial { detail, key: Some(Arc::clone(&identity.key)), limits, ..Denial::of(outcome) }
 }
 
-/// What a call holds of its key's token limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a call holds of its token limits and budgets.
+#[derive(Debug)]
 pub(crate) struct AcquiredTokens {
     pub(crate) rates: RatePermit,
-    pub(crate) budget: Option<BudgetPermit>,
-    most: u64,
-}
-
-impl AcquiredTokens {
-    /// Number of tokens that the call may use.
-    pub(crate) fn granted(self) -> u64 {
-        let window = self.rates.tokens().unwrap_or(self.most);
-        window.min(self.budget.map_or(self.most, BudgetPermit::tokens))
-    }
+    /// With the number of tokens that the call may use.
+    pub(crate) budgets: AcquiredBudgets,
 }
 
 /// States of the key's limits per minute. Acquires nothing.
@@ -88,7 +95,6 @@ pub(crate) async fn current_rates(checker: &Checker, key: &KeyRecord) -> LimitSt
     LimitStates {
         requests: rates.requests.map(|rate| rate.state),
         tokens: rates.tokens.map(|rate| rate.state),
-        budget: None,
     }
 }
 
@@ -96,29 +102,29 @@ pub(crate) async fn current_rates(checker: &Checker, key: &KeyRecord) -> LimitSt
 /// and if it is cancelled during a query.
 struct AcquiredLimits<'a> {
     checker: &'a Checker,
-    key: &'a KeyRecord,
     rates: RatePermit,
     quota: Option<CountedCall>,
 }
 
 impl AcquiredLimits<'_> {
-    /// Acquires everything. The budget is last because it cannot be released.
+    /// Acquires everything, budgets last: nothing after them refuses the call.
     async fn acquire_all(
         &mut self,
+        key: &KeyRecord,
         of: MinuteLimits,
-        amount: TokenAmount,
+        need: LimitNeed,
         now: Timestamp,
         limits: &mut LimitStates,
-    ) -> Result<Option<BudgetPermit>, Denial> {
-        let (checker, key) = (self.checker, self.key);
+    ) -> Result<AcquiredBudgets, Denial> {
+        let checker = self.checker;
         self.rates =
-            rate_limit::acquire(checker, of, amount, limits).await.map_err(|denial| *denial)?;
+            rate_limit::acquire(checker, of, need.tokens, limits).await.map_err(|denial| *denial)?;
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(acquire_quota(checker, key, now).await?);
         }
         // At most what the rate limit has granted.
         let most = self.rates.tokens().unwrap_or(u64::MAX);
-        acquire_budget(checker, key, (amount, most), now, limits).await
+        acquire_budgets(checker, key, need, most, now).await
     }
 
     /// Disarms the release: the call is admitted and owns the permits.
@@ -130,7 +136,7 @@ impl AcquiredLimits<'_> {
 
 impl Drop for AcquiredLimits<'_> {
     fn drop(&mut self) {
-        rate_limit::release(self.checker, self.key.id, std::mem::take(&mut self.rates));
+        rate_limit::release(self.checker, std::mem::take(&mut self.rates));
         if let Some(counted) = self.quota.take() {
             self.checker.usage.quota.release(counted);
         }
@@ -156,39 +162,23 @@ async fn acquire_quota(
     })
 }
 
-async fn acquire_budget(
+async fn acquire_budgets(
     checker: &Checker,
     key: &KeyRecord,
-    (amount, most): (TokenAmount, u64),
+    need: LimitNeed,
+    most: u64,
     now: Timestamp,
-    limits: &mut LimitStates,
-) -> Result<Option<BudgetPermit>, Denial> {
-    let Some(budget) = key.extended().budget else { return Ok(None) };
-    let answer =
-        budget::acquire(checker, key, budget, (amount, most), now).await.map_err(|error| {
-            tracing::error!(%error, "Failed to query a budget");
-            Denial::of(Outcome::Unavailable)
-        })?;
-    match answer {
-        Ok((spent, state)) => {
-            limits.budget = Some(state);
-            Ok(Some(spent))
-        }
-        Err(state) => {
-            limits.budget = Some(state);
-            Err(Denial {
-                detail: format!(
-                    "The budget of {} tokens per {} is not enough for this call: {} used, {} \
-                     requested. It resets at {}.",
-                    state.limit,
-                    state.period.as_str(),
-                    state.used,
-                    amount.least(),
-                    state.resets_at
-                ),
-                retry_after: Some(state.resets_at.since(now)),
-                ..Denial::of(Outcome::TokenBudgetExhausted)
-            })
-        }
+) -> Result<AcquiredBudgets, Denial> {
+    let LimitNeed { tokens, price, mode } = need;
+    let budgets = &key.extended().limited_budgets;
+    if budgets.is_empty() {
+        let granted = tokens.of(u64::MAX).min(most);
+        return Ok(AcquiredBudgets { granted, ..AcquiredBudgets::default() });
     }
+    let need = BudgetNeed { tokens, most, price };
+    let acquired = budget::acquire(checker, budgets, &need, mode, now).await.map_err(|error| {
+        tracing::error!(%error, "Failed to query a budget");
+        Denial::of(Outcome::Unavailable)
+    })?;
+    acquired.map_err(|refusal| budget_denial::denial(&refusal, now))
 }

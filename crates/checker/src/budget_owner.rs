@@ -2,7 +2,7 @@
 
 use latchkey_domain::budget::LimitScope;
 use latchkey_domain::id::{KeyId, OrganizationId, ProjectId};
-use uuid::Uuid;
+use sea_orm::prelude::Uuid;
 
 /// Owner of limits. The IDs of keys, projects and organizations never collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
-use crate::acquire::{self, AcquiredTokens};
+use crate::acquire::{self, AcquiredTokens, LimitNeed};
 use crate::checker::Checker;
 use crate::confirm;
 use crate::error::Error;
@@ -15,13 +15,12 @@ use crate::outcome::{Admission, Denial, LimitStates};
 use crate::pending_call::PendingCall;
 use crate::recording::count;
 use crate::request::{CheckRequest, IdentifiedKey, Parsed, parse};
-use crate::token_estimate::TokenAmount;
 
 impl Checker {
     /// Checks the key that a caller presents; `None` if it presents none.
     ///
     /// This neither waits nor queries the database if the record is cached, the project is in use
-    /// and the key has no token budget.
+    /// and this node has a lease of each budget that applies.
     ///
     /// # Errors
     /// `Denied` with the outcome. `TooManyFailures` instead, if the key is malformed or unknown and
@@ -157,8 +156,8 @@ impl Checker {
         pending: Option<&PendingCall>,
     ) -> Result<LimitStates, Denial> {
         let now = self.clock.now();
-        let amount = TokenAmount::Exactly(call.cost);
-        let (limits, _) = decide(self, identity, call, amount, now, pending).await?;
+        let need = LimitNeed::spent(call.cost);
+        let (limits, _) = decide(self, identity, call, need, now, pending).await?;
         self.usage.record(&identity.used(call, now, Outcome::Valid));
         Ok(limits)
     }
@@ -169,7 +168,7 @@ async fn decide(
     checker: &Checker,
     identity: &IdentifiedKey,
     call: CheckRequest<'_>,
-    amount: TokenAmount,
+    need: LimitNeed,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
@@ -181,7 +180,7 @@ async fn decide(
         confirm::changed(checker, identity, call.ip).await?
     };
     let identity = current.as_ref().unwrap_or(identity);
-    let decided = acquire::decide(checker, identity, call, amount, now, pending).await;
+    let decided = acquire::decide(checker, identity, call, need, now, pending).await;
     count(checker, identity, call, decided.as_ref().err(), now);
     decided
 }

@@ -8,13 +8,14 @@ use latchkey_store::clock::Clock;
 use latchkey_store::random::Random;
 use tokio_util::task::TaskTracker;
 
+use crate::budget_events::BudgetEvents;
+use crate::budget_slots::BudgetSlots;
 use crate::cache::KeyCache;
 use crate::counters::CheckCounters;
 use crate::digest::Pepper;
 use crate::error::StartError;
 use crate::failures::FailedAttempts;
 use crate::in_progress::InProgress;
-use crate::lease::Leases;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
 use crate::prompt_ratio::PromptRatios;
@@ -53,7 +54,8 @@ pub struct CheckerState {
     pub(crate) tokens: RateWindows,
     /// Limits per minute that nodes share. `None` without Redis.
     pub(crate) shared: Option<RedisLimiter>,
-    pub(crate) leases: Leases,
+    pub(crate) budget_slots: BudgetSlots,
+    pub(crate) budget_events: BudgetEvents,
     pub(crate) in_progress: InProgress,
     pub(crate) prompt_ratios: PromptRatios,
     pub(crate) parallel: ParallelCalls,
@@ -102,7 +104,8 @@ impl Checker {
             requests: RateWindows::new(),
             tokens: RateWindows::new(),
             shared,
-            leases: Leases::new(),
+            budget_slots: BudgetSlots::new(),
+            budget_events: BudgetEvents::default(),
             in_progress: InProgress::new(),
             prompt_ratios: PromptRatios::new(),
             parallel: ParallelCalls::new(),

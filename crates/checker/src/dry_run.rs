@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
-use latchkey_domain::api::{DryRun, DryRunRequest};
+use latchkey_domain::api::{BudgetState, DryRun, DryRunRequest, RefusingLimit};
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 
+use crate::budget_denial;
+use crate::budget_owner::BudgetOwner;
 use crate::call_slot;
 use crate::checker::Checker;
 use crate::evaluate;
@@ -61,6 +64,7 @@ fn nothing_yet() -> DryRun {
         token_ratelimit: None,
         quota: None,
         budget: None,
+        limit: None,
     }
 }
 
@@ -127,13 +131,41 @@ impl DryRunCheck<'_> {
                 )));
             }
         }
-        if let Some(limit) = key.extended().budget {
-            let state = checker.budget_state(key.id, limit, now).await?;
-            self.answer.budget = Some(state);
-            // Even a call without tokens needs a budget that is not exhausted.
-            if state.remaining < tokens.max(1) {
-                let wait = Some(state.resets_at.since(now));
-                return Ok(Some(wait_for(Outcome::TokenBudgetExhausted, wait)));
+        self.budgets(key, tokens).await
+    }
+
+    /// Budgets of the key, its project and its organization.
+    async fn budgets(&mut self, key: &KeyRecord, tokens: u64) -> Result<Option<Denial>, Error> {
+        let Self { checker, now, .. } = *self;
+        let extended = key.extended();
+        let of_key = BudgetOwner::Key(key.id);
+        let owners = [
+            (of_key, extended.budgets.clone()),
+            (BudgetOwner::Project(key.project), extended.project_limits.budgets.clone()),
+            (BudgetOwner::Organization(key.organization), extended.organization_limits.budgets.clone()),
+        ];
+        let mut states = checker.budget_states(&owners, now).await?;
+        let of_tokens = states.get(&of_key).into_iter().flatten();
+        let of_tokens = of_tokens.clone().find(|state| state.unit == BudgetUnit::Tokens);
+        self.answer.budget = of_tokens.map(BudgetState::as_token_budget);
+        for (owner, _) in owners {
+            for state in states.remove(&owner).unwrap_or_default() {
+                // Even a call without tokens needs a budget that is not exhausted.
+                let least = if state.unit == BudgetUnit::Tokens { tokens.max(1) } else { 1 };
+                if state.remaining.counted() < least {
+                    let resets_at = state.resets_at.filter(|_| least <= state.limit.counted());
+                    let wait = resets_at.map(|at| at.since(now));
+                    self.answer.limit = Some(RefusingLimit {
+                        scope: owner.scope(),
+                        unit: state.unit.into(),
+                        period: Some(state.period),
+                        limit: state.limit,
+                        used: state.used,
+                        reserved: state.reserved,
+                        resets_at,
+                    });
+                    return Ok(Some(wait_for(budget_denial::outcome(state.unit), wait)));
+                }
             }
         }
         Ok(None)

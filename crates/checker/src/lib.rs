@@ -23,7 +23,15 @@
 
 mod acquire;
 mod begin;
-pub mod budget;
+mod budget;
+mod budget_denial;
+mod budget_events;
+mod budget_need;
+mod budget_owner;
+mod budget_slot;
+mod budget_slots;
+mod budget_states;
+mod budget_store;
 mod cache;
 mod cache_validity;
 mod call_slot;
@@ -42,7 +50,6 @@ mod invalidation;
 mod key_invalidation;
 mod key_version;
 mod key_watch;
-mod lease;
 mod lookup;
 mod lookup_limiter;
 mod maintenance;
@@ -64,6 +71,7 @@ pub mod usage;
 mod watched_keys;
 mod windows;
 
+pub use budget_owner::BudgetOwner;
 pub use cache::CacheSize;
 pub use call_slot::CallSlot;
 pub use checker::{Checker, CheckerConfig};

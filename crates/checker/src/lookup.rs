@@ -113,6 +113,7 @@ pub(crate) async fn query(
     digest: &KeyDigest,
 ) -> Result<Option<KeyRecord>, Error> {
     let query = key::Entity::find()
+        .select_also(project::Entity)
         .select_also(organization::Entity)
         .join(JoinType::InnerJoin, key::Relation::Project.def())
         .join(JoinType::InnerJoin, project::Relation::Organization.def())
@@ -125,17 +126,34 @@ pub(crate) async fn query(
     let found = primary::one(checker.database.reader(), &query).await?;
     let Some(found) = found else { return Ok(None) };
     let row = key::Model::from_query_result(&found, "A_")?;
-    let organization = organization::Model::from_query_result(&found, "B_")?;
-    Ok(Some(record(row, &organization)))
+    let project = project::Model::from_query_result(&found, "B_")?;
+    let organization = organization::Model::from_query_result(&found, "C_")?;
+    Ok(Some(record(checker, row, &project, &organization)))
 }
 
-fn record(row: key::Model, organization: &organization::Model) -> KeyRecord {
+fn record(
+    checker: &Checker,
+    row: key::Model,
+    project: &project::Model,
+    organization: &organization::Model,
+) -> KeyRecord {
     let plan = organization.plan();
     let old = row.old_digest.zip(row.old_ends_at);
+    let budgets = row.all_budgets();
+    let (project_limits, organization_limits) = (project.limits(), organization.limits());
+    let limited_budgets = checker.budget_slots.of_key(
+        (row.id, project.id, organization.id),
+        &budgets,
+        &project_limits,
+        &organization_limits,
+    );
     let extended = ExtendedLimits {
         tpm: row.tpm,
         max_parallel: row.max_parallel,
-        budget: row.token_limit.zip(row.token_limit_period),
+        budgets,
+        project_limits,
+        organization_limits,
+        limited_budgets,
         models: row.allowed_models,
         networks: row.allowed_cidrs,
         permissions: row.permissions,

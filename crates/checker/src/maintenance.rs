@@ -1,6 +1,7 @@
 //! State of checks on this node: cleaned up, released when the node stops, and reported as metrics.
 
 use crate::budget;
+use crate::budget_events;
 use crate::cache::CacheSize;
 use crate::checker::Checker;
 use crate::counters::CheckCounts;
@@ -15,6 +16,7 @@ impl Checker {
         self.requests.forget_idle(now);
         self.tokens.forget_idle(now);
         self.failed_keys.forget_idle(now);
+        self.budget_slots.forget_idle();
     }
 
     /// Returns idle leases, the excess of active ones, and refunds whose lease has ended; with
@@ -25,6 +27,14 @@ impl Checker {
     /// have been committed: budgets are never overspent. The rest is retried with the next call.
     pub async fn return_leases(&self, all: bool) -> Result<(), Error> {
         budget::return_leases(self, all).await
+    }
+
+    /// Writes an event for each budget that has reached 80 or 100 per cent since the last call.
+    ///
+    /// # Errors
+    /// The database fails. The events are kept for the next call.
+    pub async fn write_budget_events(&self) -> Result<(), Error> {
+        budget_events::write(self).await
     }
 }
 
@@ -41,9 +51,9 @@ impl Checker {
 }
 
 impl Checker {
-    /// Number of token budgets of which this node holds a lease.
+    /// Number of budgets of which this node holds a lease.
     pub fn lease_count(&self) -> usize {
-        self.leases.len()
+        self.budget_slots.len()
     }
 
     /// Removes this node from the nodes that share limits, as the database counts them. Redis,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use latchkey_domain::api::{BudgetState, RateLimitState};
+use latchkey_domain::api::{RateLimitState, RefusingLimit};
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::{WindowFull, WindowState};
 
@@ -17,8 +17,6 @@ pub struct LimitStates {
     pub requests: Option<RateLimitState>,
     /// Tokens per minute, if the key has that limit.
     pub tokens: Option<RateLimitState>,
-    /// The token budget, if the key has one.
-    pub budget: Option<BudgetState>,
 }
 
 /// An admitted call.
@@ -45,6 +43,11 @@ pub struct Denial {
     pub limits: LimitStates,
     /// Time after which the same call could be admitted, if waiting helps.
     pub retry_after: Option<Duration>,
+    /// The limit that refused it, if one did.
+    pub limit: Option<RefusingLimit>,
+    /// Number of calls in progress that have reserved so much that this call does not fit, although
+    /// it would if they used nothing.
+    pub(crate) reserved_by: u64,
 }
 
 impl Denial {
@@ -56,6 +59,8 @@ impl Denial {
             key: None,
             limits: LimitStates::default(),
             retry_after: None,
+            limit: None,
+            reserved_by: 0,
         }
     }
 }

@@ -1,14 +1,17 @@
 //! Key record: what a check needs to know of a key.
 
 use latchkey_domain::attribute::{ExternalId, Metadata, Tag, Tags};
+use latchkey_domain::budget::{BudgetUnit, Budgets, LevelLimits};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_domain::id::{ApplicationId, KeyId, OrganizationId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
-use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
+use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::scope::{ScopePattern, ScopeQuery, Scopes};
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
+
+use crate::budget_slot::LimitedBudget;
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +54,14 @@ pub struct ExtendedLimits {
     pub tpm: Option<Tokens>,
     /// Maximum concurrent gateway calls.
     pub max_parallel: Option<MaxParallel>,
-    /// Token budget and its period.
-    pub budget: Option<(Tokens, Period)>,
+    /// Budgets of the key.
+    pub budgets: Budgets,
+    /// Limits of its project, over all keys.
+    pub project_limits: LevelLimits,
+    /// Limits of its organization, over all keys.
+    pub organization_limits: LevelLimits,
+    /// The budgets of all three, in the order in which they are locked.
+    pub(crate) limited_budgets: Vec<LimitedBudget>,
     /// Models that the key may use. `None`: all.
     pub models: Option<AllowList<ModelName>>,
     /// Networks that the key may be used from. `None`: any.
@@ -76,7 +85,10 @@ pub struct ExtendedLimits {
 pub(crate) static NOTHING: ExtendedLimits = ExtendedLimits {
     tpm: None,
     max_parallel: None,
-    budget: None,
+    budgets: Budgets::NONE,
+    project_limits: LevelLimits::NONE,
+    organization_limits: LevelLimits::NONE,
+    limited_budgets: Vec::new(),
     models: None,
     networks: None,
     permissions: None,
@@ -122,6 +134,28 @@ impl KeyRecord {
     /// Whether `digest` belongs to the secret before the last rotation.
     pub(crate) fn is_old(&self, digest: &KeyDigest) -> bool {
         self.extended().old.is_some_and(|(old, _)| old == *digest)
+    }
+
+    /// Whether a budget in this unit applies, of any level.
+    fn has_budget_in(&self, unit: BudgetUnit) -> bool {
+        self.extended().limited_budgets.iter().any(|budget| budget.slot.id.unit == unit)
+    }
+
+    /// Whether a budget in dollars applies, of any level.
+    pub fn has_spend_limit(&self) -> bool {
+        self.has_budget_in(BudgetUnit::Usd)
+    }
+
+    /// Whether a budget in tokens or dollars applies, of any level.
+    pub fn has_budget(&self) -> bool {
+        self.has_spend_limit() || self.has_budget_in(BudgetUnit::Tokens)
+    }
+
+    /// Whether a limit applies that the length of an answer counts against, of any level.
+    pub fn limits_tokens(&self) -> bool {
+        let ExtendedLimits { tpm, project_limits, organization_limits, .. } = self.extended();
+        let has_tpm = tpm.or(project_limits.tpm).or(organization_limits.tpm).is_some();
+        has_tpm || self.has_budget()
     }
 
     /// Permissions of a service key.

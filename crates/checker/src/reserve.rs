@@ -12,15 +12,21 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::id::KeyId;
+use latchkey_domain::money::Usd;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::price::Price;
+use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
+use tokio::sync::futures::Notified;
 
-use crate::acquire::{self, AcquiredTokens};
-use crate::budget;
+use crate::acquire::{self, AcquiredTokens, LimitNeed};
+use crate::budget::{self, BudgetMode};
 use crate::call_slot::CallSlot;
 use crate::checker::Checker;
 use crate::confirm;
+use crate::evaluate;
 use crate::in_progress::ReservedByCalls;
 use crate::in_progress_call::InProgressCall;
 use crate::outcome::Denial;
@@ -48,12 +54,8 @@ pub struct ReservationRequest<'a> {
     pub estimate: TokenEstimate,
     /// Counts the prompt with the model's own tokenizer, if that is known.
     pub exact_count: Option<ExactTokenCount<'a>>,
-}
-
-impl From<TokenEstimate> for ReservationRequest<'_> {
-    fn from(estimate: TokenEstimate) -> Self {
-        Self { estimate, exact_count: None }
-    }
+    /// Price of the model. `None`: it has none, and a spend limit refuses the call.
+    pub price: Option<Price>,
 }
 
 /// An admitted call and the cost that it has reserved.
@@ -65,6 +67,7 @@ pub struct Reservation {
     /// States of the key's limits, including this reservation.
     pub limits: LimitStates,
     granted: ReservedTokens,
+    price: Option<Price>,
 }
 
 /// Sample to learn from when the call settles.
@@ -95,10 +98,10 @@ impl Checker {
         &self,
         identity: &IdentifiedKey,
         call: CheckRequest<'_>,
-        wanted: impl Into<ReservationRequest<'_>>,
+        wanted: ReservationRequest<'_>,
         pending: PendingCall,
     ) -> Result<Reservation, Denial> {
-        let ReservationRequest { estimate, mut exact_count } = wanted.into();
+        let ReservationRequest { estimate, mut exact_count, price } = wanted;
         let pair = self.prompt_ratios.pair(identity.key.id, call.model);
         let ratio_sample = RatioSample { pair, estimate: estimate.prompt_estimate };
         let mut estimate = estimate.with_estimate(match &exact_count {
@@ -115,40 +118,65 @@ impl Checker {
             let settled = settled.as_ref().map(|settled| settled.notified());
             let current = confirm::current(self, identity, call.ip).await?;
             let confirmed = current.as_ref().unwrap_or(identity);
-            let mut decided = acquire::decide(
-                self,
-                confirmed,
-                call,
-                TokenAmount::Estimated(estimate),
-                now,
-                Some(&pending),
-            )
-            .await;
+            let need = LimitNeed {
+                tokens: TokenAmount::Estimated(estimate),
+                price,
+                mode: BudgetMode::Reserve,
+            };
+            let mut decided = if price.is_none() && confirmed.key.has_spend_limit() {
+                Err(self.not_priced(confirmed, call, now, &pending).await)
+            } else {
+                acquire::decide(self, confirmed, call, need, now, Some(&pending)).await
+            };
             if decided.as_ref().is_err_and(is_of_tokens)
                 && let Some(count) = exact_count.take()
             {
                 estimate = estimate.with_estimate(count.await);
                 continue;
             }
-            if let (Err(denial), Some(reserved), Some(settled)) = (&mut decided, &reserved, settled)
-                && is_reserved(denial, reserved, estimate)
+            if let Err(denial) = &mut decided
+                && let Some((calls, tokens)) = reserved_by(denial, reserved.as_ref(), estimate)
             {
                 if !timeout.is_elapsed() {
                     tokio::select! {
-                        () = settled => {}
+                        () = settled_or_never(settled) => {}
                         () = tokio::time::sleep(SETTLEMENT_INTERVAL) => {}
                         () = &mut timeout => {}
                     }
                     continue;
                 }
-                mention_reserved(denial, reserved);
+                mention_reserved(denial, calls, &tokens);
             }
             count(self, confirmed, call, decided.as_ref().err(), now);
             let acquired = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
             let used = (used, ratio_sample);
+            let acquired = (acquired, price);
             return Ok(reservation(self, confirmed, estimate, acquired, used, pending.slot));
         }
+    }
+
+    /// Denial of a call for a model without a price. What the key itself refuses comes first.
+    async fn not_priced(
+        &self,
+        identity: &IdentifiedKey,
+        call: CheckRequest<'_>,
+        now: Timestamp,
+        pending: &PendingCall,
+    ) -> Denial {
+        let refusal = evaluate::evaluate(&identity.key, identity.old, call, now);
+        let refusal = refusal.unwrap_or_else(|| {
+            let outcome = Outcome::ModelNotPriced;
+            (outcome, outcome.detail().to_owned())
+        });
+        acquire::refused(self, identity, refusal, Some(pending)).await
+    }
+}
+
+async fn settled_or_never(settled: Option<Notified<'_>>) {
+    match settled {
+        Some(settled) => settled.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -156,15 +184,15 @@ fn reservation(
     checker: &Checker,
     identity: &IdentifiedKey,
     estimate: TokenEstimate,
-    (limits, mut acquired): (LimitStates, AcquiredTokens),
+    ((limits, mut acquired), price): ((LimitStates, AcquiredTokens), Option<Price>),
     (call, ratio_sample): (Use, RatioSample),
     slot: CallSlot,
 ) -> Reservation {
-    let granted = acquired.granted();
-    // The rate limit may have granted more than the budget.
+    let granted = acquired.budgets.granted;
+    // The rate limit may have granted more than the budgets.
     if acquired.rates.tokens().is_some_and(|tokens| tokens > granted) {
-        acquired.rates =
-            rate_limit::settle_tokens(checker, identity.key.id, acquired.rates, granted);
+        let rates = std::mem::take(&mut acquired.rates);
+        acquired.rates = rate_limit::settle_tokens(checker, rates, granted);
     }
     let in_progress = InProgressCall::new(checker, identity.key.id, granted);
     Reservation {
@@ -173,33 +201,44 @@ fn reservation(
         key: Arc::clone(&identity.key),
         limits,
         granted: estimate.split(granted),
+        price,
     }
 }
 
-/// Whether a call was refused by a limit on tokens.
-fn is_of_tokens(denial: &Denial) -> bool {
-    matches!(denial.outcome, Outcome::TokenRateLimited | Outcome::TokenBudgetExhausted)
+/// Whether the exact count of the prompt could admit a call.
+const fn is_of_tokens(denial: &Denial) -> bool {
+    matches!(
+        denial.outcome,
+        Outcome::TokenRateLimited | Outcome::TokenBudgetExhausted | Outcome::SpendLimitReached
+    )
 }
 
-/// Whether a call would fit its token limits if the calls in progress used nothing.
-fn is_reserved(denial: &Denial, reserved: &ReservedByCalls, estimate: TokenEstimate) -> bool {
-    let (limit, used) = match (denial.outcome, denial.limits.tokens, denial.limits.budget) {
-        (Outcome::TokenRateLimited, Some(tokens), _) => {
-            (tokens.limit, tokens.limit.saturating_sub(tokens.remaining))
-        }
-        (Outcome::TokenBudgetExhausted, _, Some(budget)) => (budget.limit, budget.used),
-        _ => return false,
+/// Number of calls in progress, and what they have reserved, if a refused call would fit once they
+/// have used nothing.
+fn reserved_by(
+    denial: &Denial,
+    of_key: Option<&ReservedByCalls>,
+    estimate: TokenEstimate,
+) -> Option<(u64, String)> {
+    if denial.reserved_by > 0 {
+        let limit = denial.limit?;
+        return Some((denial.reserved_by, limit.reserved.to_string()));
+    }
+    let (Outcome::TokenRateLimited, Some(tokens), Some(of_key)) =
+        (denial.outcome, denial.limits.tokens, of_key)
+    else {
+        return None;
     };
-    let spent = used.saturating_sub(reserved.tokens);
-    reserved.calls > 0 && spent.saturating_add(estimate.least()) <= limit
+    let spent = tokens.limit.saturating_sub(tokens.remaining).saturating_sub(of_key.tokens);
+    let fits = of_key.calls > 0 && spent.saturating_add(estimate.least()) <= tokens.limit;
+    fits.then(|| (of_key.calls, of_key.tokens.to_string()))
 }
 
-/// Adds the reserved tokens to the denial of a call that waited in vain.
-fn mention_reserved(denial: &mut Denial, reserved: &ReservedByCalls) {
-    let ReservedByCalls { calls, tokens, .. } = *reserved;
+/// Adds the reserved amount to the denial of a call that waited in vain.
+fn mention_reserved(denial: &mut Denial, calls: u64, reserved: &str) {
     let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
     denial.detail = format!(
-        "{} Of these, {tokens} are reserved by {calls} in progress. Retry in a second.",
+        "{} Of these, {reserved} are reserved by {calls} in progress. Retry in a second.",
         denial.detail
     );
     denial.retry_after = Some(SETTLEMENT_TIMEOUT);
@@ -219,30 +258,47 @@ impl Reservation {
     /// Replaces the reserved cost with the actual one, and records the call. Returns the call's
     /// slot, to be held until the response is complete.
     pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
+        let cost = self.cost(used);
         match self.unsettled.take() {
-            Some(unsettled) => Some(settle(&self.checker, unsettled, used).await),
+            Some(unsettled) => Some(settle(&self.checker, unsettled, (used, cost)).await),
             None => None,
         }
     }
 
     /// Same as [`Self::settle`] in a background task, for callers that cannot await.
     pub fn settle_later(mut self, used: TokenUsage) {
+        let cost = self.cost(used);
         if let Some(unsettled) = self.unsettled.take() {
-            spawn_settle(&self.checker, unsettled, used);
+            spawn_settle(&self.checker, unsettled, (used, cost));
         }
     }
+
+    /// Settles a call that the upstream refused: it costs no tokens and no money.
+    pub async fn settle_refused(mut self) -> Option<CallSlot> {
+        match self.unsettled.take() {
+            Some(unsettled) => Some(settle(&self.checker, unsettled, Cost::default()).await),
+            None => None,
+        }
+    }
+
+    fn cost(&self, used: TokenUsage) -> Usd {
+        self.price.map_or(Usd::ZERO, |price| price.cost(used.bounded()))
+    }
 }
+
+/// What a call has used.
+type Cost = (TokenUsage, Usd);
 
 /// A dropped call costs nothing but counts as a request.
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(unsettled) = self.unsettled.take() {
-            spawn_settle(&self.checker, unsettled, TokenUsage::default());
+            spawn_settle(&self.checker, unsettled, Cost::default());
         }
     }
 }
 
-fn spawn_settle(checker: &Checker, reservation: UnsettledReservation, used: TokenUsage) {
+fn spawn_settle(checker: &Checker, reservation: UnsettledReservation, used: Cost) {
     let checker = checker.clone();
     // Without a runtime the process is ending. The reservation stays charged, which is the safe
     // side.
@@ -253,9 +309,14 @@ fn spawn_settle(checker: &Checker, reservation: UnsettledReservation, used: Toke
     }
 }
 
-async fn settle(checker: &Checker, unsettled: UnsettledReservation, used: TokenUsage) -> CallSlot {
+async fn settle(
+    checker: &Checker,
+    unsettled: UnsettledReservation,
+    (used, cost): Cost,
+) -> CallSlot {
     let UnsettledReservation { acquired, mut call, ratio_sample, slot, in_progress } = unsettled;
-    let is_limited = acquired.budget.is_some() || acquired.rates.tokens().is_some();
+    let AcquiredTokens { rates, budgets } = acquired;
+    let is_limited = !budgets.permits.is_empty() || rates.tokens().is_some();
     if is_limited && used.prompt > 0 && used.estimated == 0 {
         checker.prompt_ratios.learn(
             ratio_sample.pair,
@@ -263,15 +324,19 @@ async fn settle(checker: &Checker, unsettled: UnsettledReservation, used: TokenU
             used.prompt.min(TokenUsage::MAX_PER_CALL),
         );
     }
-    let cost = used.total().min(TokenUsage::MAX_PER_CALL);
-    rate_limit::settle_tokens(checker, call.key, acquired.rates, cost);
-    if let Some(spent) = acquired.budget
-        && let Err(error) = budget::settle(checker, spent, cost).await
-    {
+    let tokens = used.total().min(TokenUsage::MAX_PER_CALL);
+    let _ = rate_limit::settle_tokens(checker, rates, tokens);
+    let amount = |unit| match unit {
+        BudgetUnit::Requests => 1,
+        BudgetUnit::Tokens => tokens,
+        BudgetUnit::Usd => cost.billionths(),
+    };
+    if let Err(error) = budget::settle(checker, budgets.permits, amount).await {
         // The reservation stays charged, so the budget is not overspent.
         tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
     call.tokens = used;
+    call.cost = cost;
     checker.usage.record(&call);
     drop(in_progress);
     slot

@@ -84,9 +84,23 @@ impl TokenEstimate {
 
     /// The upper bound if it leaves room for an answer, else the estimate.
     fn prompt_of(&self, left: u64) -> u64 {
-        let answer = self.wanted().min(LEAST_OPEN_ANSWER);
+        let answer = self.answer_wanted_with_bound();
         let bound = u64::from(self.prompt_bound);
         if bound.saturating_add(answer) <= left { bound } else { self.prompt_estimate.into() }
+    }
+
+    /// Completion tokens that must be left beside the bound of the prompt, or the estimate is
+    /// reserved instead.
+    pub(crate) fn answer_wanted_with_bound(&self) -> u64 {
+        self.wanted().min(LEAST_OPEN_ANSWER)
+    }
+
+    /// `completion` tokens, but too few beside the estimate of the prompt for its bound to be
+    /// reserved.
+    pub(crate) fn below_prompt_bound(&self, completion: u64) -> u64 {
+        let more = u64::from(self.prompt_bound) - u64::from(self.prompt_estimate.min(self.prompt_bound));
+        let room = more.saturating_add(self.answer_wanted_with_bound());
+        if more == 0 { completion } else { completion.min(room.saturating_sub(1)) }
     }
 
     /// Splits `granted` tokens into prompt and answers.

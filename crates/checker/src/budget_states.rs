@@ -1,0 +1,98 @@
+//! Where budgets stand.
+
+use std::collections::HashMap;
+
+use latchkey_domain::api::BudgetState;
+use latchkey_domain::budget::{BudgetAmount, Budgets};
+use latchkey_domain::time::Timestamp;
+use latchkey_store::Error;
+use latchkey_store::entity::budget_usage;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use crate::budget_owner::BudgetOwner;
+use crate::budget_slot::{BudgetId, KnownUse};
+use crate::checker::Checker;
+use crate::lookup_limiter::LookupCaller;
+use crate::record::KeyRecord;
+
+impl Checker {
+    /// States of several owners' budgets at `now`, by one query. An owner without budgets has no
+    /// entry. What other nodes have leased counts as used until they return it, a second or two
+    /// after their last call.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn budget_states(
+        &self,
+        owners: &[(BudgetOwner, Budgets)],
+        now: Timestamp,
+    ) -> Result<HashMap<BudgetOwner, Vec<BudgetState>>, Error> {
+        let budgets = owners.iter().flat_map(|(owner, budgets)| {
+            budgets.as_slice().iter().map(move |budget| {
+                let id = BudgetId { owner: *owner, unit: budget.unit, period: budget.period };
+                (id, *budget, budget.period.around(now))
+            })
+        });
+        // Read before the database, so that an amount returned meanwhile counts as used at worst.
+        let budgets: Vec<_> = budgets
+            .map(|(id, budget, (starts_at, resets_at))| {
+                (id, budget, (starts_at, resets_at), self.known_use(&id, starts_at))
+            })
+            .collect();
+        if budgets.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let owners = budgets.iter().map(|(id, ..)| id.owner.uuid());
+        let starts = budgets.iter().map(|(_, _, (starts_at, _), _)| *starts_at);
+        let rows = budget_usage::Entity::find()
+            .filter(budget_usage::Column::OwnerId.is_in(owners))
+            .filter(budget_usage::Column::StartsAt.is_in(starts))
+            .all(self.database.reader())
+            .await?;
+        let rows: HashMap<_, _> = rows
+            .into_iter()
+            .map(|row| ((row.owner_id, row.unit, row.period, row.starts_at), row.used))
+            .collect();
+        let mut states: HashMap<BudgetOwner, Vec<BudgetState>> = HashMap::new();
+        for (id, budget, (starts_at, resets_at), known) in budgets {
+            let used = rows.get(&(id.owner.uuid(), id.unit, id.period, starts_at)).copied();
+            let charged = used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default();
+            let charged = charged.saturating_sub(known.unused);
+            let amount = |counted| BudgetAmount::new(budget.unit, counted);
+            let limit = budget.limit.counted();
+            states.entry(id.owner).or_default().push(BudgetState {
+                unit: budget.unit,
+                limit: budget.limit,
+                period: budget.period,
+                used: amount(charged.saturating_sub(known.reserved)),
+                reserved: amount(known.reserved.min(charged)),
+                remaining: amount(limit.saturating_sub(charged)),
+                resets_at,
+            });
+        }
+        Ok(states)
+    }
+
+    fn known_use(&self, id: &BudgetId, starts_at: Timestamp) -> KnownUse {
+        self.budget_slots.get(id).map_or_else(KnownUse::default, |slot| {
+            slot.lock().known_use(starts_at)
+        })
+    }
+
+    /// States of a key's own budgets now. It costs a query if the key has any.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn key_budget_states(&self, key: &KeyRecord) -> Result<Vec<BudgetState>, Error> {
+        let budgets = &key.extended().budgets;
+        if budgets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let owner = BudgetOwner::Key(key.id);
+        let owners = [(owner, budgets.clone())];
+        let states = self.budget_states(&owners, self.clock.now());
+        let caller = LookupCaller::Organization(key.organization);
+        let mut states = Box::pin(self.lookup_limiter.of(caller, states)).await?;
+        Ok(states.remove(&owner).unwrap_or_default())
+    }
+}

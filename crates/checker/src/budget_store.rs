@@ -1,0 +1,111 @@
+//! Usage of budgets in the database.
+
+use latchkey_domain::time::Timestamp;
+use latchkey_store::Error;
+use latchkey_store::database::{OnBehalfOf, in_time};
+use latchkey_store::entity::budget_usage;
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Set};
+
+use crate::budget_slot::BudgetId;
+use crate::checker::Checker;
+
+/// One period of a budget: a row of `budget_usage`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BudgetPeriod {
+    pub(crate) id: BudgetId,
+    pub(crate) starts_at: Timestamp,
+}
+
+impl BudgetPeriod {
+    pub(crate) fn condition(&self) -> Condition {
+        Condition::all()
+            .add(budget_usage::Column::OwnerId.eq(self.id.owner.uuid()))
+            .add(budget_usage::Column::Unit.eq(self.id.unit))
+            .add(budget_usage::Column::Period.eq(self.id.period))
+            .add(budget_usage::Column::StartsAt.eq(self.starts_at))
+    }
+}
+
+/// Usage of a period, leases included.
+pub(crate) async fn used_of(checker: &Checker, period: BudgetPeriod) -> Result<u64, Error> {
+    let used: Option<i64> = budget_usage::Entity::find()
+        .select_only()
+        .column(budget_usage::Column::Used)
+        .filter(period.condition())
+        .into_tuple()
+        .one(checker.database.reader())
+        .await?;
+    Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
+}
+
+/// Adds `amount` unless that exceeds the limit. One statement, so that no other call can come
+/// between the read and the write. Returns the usage after that, or `None` over the limit.
+///
+/// It runs in an explicit transaction. SQLite commits a lone statement with `RETURNING` after its
+/// rows were read; if that commit fails, for lack of disk space, no error is reported.
+pub(crate) async fn add(
+    checker: &Checker,
+    who: OnBehalfOf,
+    period: BudgetPeriod,
+    amount: u64,
+    limit: u64,
+) -> Result<Option<u64>, Error> {
+    let Some(max_used) = limit.checked_sub(amount) else { return Ok(None) };
+    let used = (budget_usage::Entity, budget_usage::Column::Used);
+    let row = budget_usage::ActiveModel {
+        owner_id: Set(period.id.owner.uuid()),
+        unit: Set(period.id.unit),
+        period: Set(period.id.period),
+        starts_at: Set(period.starts_at),
+        used: Set(stored(amount)),
+    };
+    let key = [
+        budget_usage::Column::OwnerId,
+        budget_usage::Column::Unit,
+        budget_usage::Column::Period,
+        budget_usage::Column::StartsAt,
+    ];
+    let upsert = OnConflict::columns(key)
+        .value(budget_usage::Column::Used, Expr::col(used).add(stored(amount)))
+        .action_and_where(Expr::col(used).lte(stored(max_used)))
+        .to_owned();
+    let transaction = checker.database.begin_for(who).await?;
+    let written = budget_usage::Entity::insert(row)
+        .on_conflict(upsert)
+        .exec_with_returning(&transaction)
+        .await;
+    let used = match written {
+        Ok(row) => u64::try_from(row.used).unwrap_or_default(),
+        Err(sea_orm::DbErr::RecordNotInserted | sea_orm::DbErr::RecordNotFound(_)) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    transaction.commit().await?;
+    Ok(Some(used))
+}
+
+/// Adds a difference to the usage, whatever the limit.
+pub(crate) async fn change(
+    checker: &Checker,
+    who: OnBehalfOf,
+    period: BudgetPeriod,
+    difference: i64,
+) -> Result<(), Error> {
+    let column = Expr::col(budget_usage::Column::Used);
+    let update = budget_usage::Entity::update_many()
+        .col_expr(budget_usage::Column::Used, column.add(difference))
+        .filter(period.condition());
+    in_time(async {
+        let _permit = checker.database.write_permit(who).await?;
+        update.exec(checker.database.writer()).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Limits are far below `i64::MAX`.
+pub(crate) fn stored(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
