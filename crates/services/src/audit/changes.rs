@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use latchkey_domain::api::AuditChange;
+use latchkey_domain::budget::{Budget, BudgetUnit, Budgets};
+use latchkey_domain::limit::Period;
 use latchkey_domain::mask;
 use serde::Serialize;
 use serde_json::Value;
@@ -29,6 +31,11 @@ impl Changes {
     /// Adds a field that had no value before.
     pub(crate) fn set(self, name: &str, value: impl Serialize) -> Self {
         self.field(name, Value::Null, value)
+    }
+
+    /// Adds budgets with their values before and after, in words: `$5 a day, 10 requests in total`.
+    pub(crate) fn budgets(self, name: &str, before: &Budgets, after: &Budgets) -> Self {
+        self.field(name, in_words(before), in_words(after))
     }
 
     /// Adds a long text with its values before and after, of which only the beginning of the
@@ -62,6 +69,31 @@ fn to_value(value: impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
+/// `None` if there are none.
+fn in_words(budgets: &Budgets) -> Option<String> {
+    let words: Vec<_> = budgets.as_slice().iter().map(budget_in_words).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn budget_in_words(budget: &Budget) -> String {
+    let Budget { unit, limit, period } = budget;
+    let unit = match unit {
+        BudgetUnit::Requests => " requests",
+        BudgetUnit::Tokens => " tokens",
+        // The amount has a dollar sign.
+        BudgetUnit::Usd => "",
+    };
+    let period = match period {
+        Period::Minute => "a minute",
+        Period::Hour => "an hour",
+        Period::Day => "a day",
+        Period::Week => "a week",
+        Period::Month => "a month",
+        Period::Total => "in total",
+    };
+    format!("{limit}{unit} {period}")
+}
+
 /// Maximum number of characters of a text that is kept.
 const EXCERPT_CHARACTERS: usize = 240;
 
@@ -91,6 +123,22 @@ mod tests {
             r#"{"name":{"before":"a","after":"b"},"tpm":{"before":null,"after":7}}"#
         );
         assert!(Changes::default().set("rpm", None::<u64>).is_empty());
+    }
+
+    #[test]
+    fn budgets_are_told_in_words() {
+        let budgets = |json: &str| -> Budgets { serde_json::from_str(json).unwrap() };
+        let before = budgets(r#"[{"unit":"usd","limit":"2.5","period":"day"}]"#);
+        let after = budgets(
+            r#"[{"unit":"tokens","limit":1000,"period":"hour"},{"unit":"requests","limit":9,"period":"total"}]"#,
+        );
+        assert_eq!(
+            Changes::default().budgets("budgets", &before, &after).to_json(),
+            r#"{"budgets":{"before":"$2.5 a day","after":"1000 tokens an hour, 9 requests in total"}}"#
+        );
+        assert!(Changes::default().budgets("budgets", &before, &before).is_empty());
+        let none = Changes::default().budgets("budgets", &before, &Budgets::NONE).to_json();
+        assert_eq!(none, r#"{"budgets":{"before":"$2.5 a day","after":null}}"#);
     }
 
     #[test]

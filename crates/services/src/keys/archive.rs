@@ -7,8 +7,8 @@ use latchkey_domain::role::Permission;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use super::events;
-use super::row::{self, to_api_key};
-use super::{find_locked, to_write};
+use super::listed::shown;
+use super::{find_locked, row, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
@@ -73,5 +73,5 @@ async fn set_once(
         events::record(services, &transaction, &scope, &by, action, &key, changes).await?;
         transaction.commit().await?;
     }
-    Ok(to_api_key(key, now))
+    shown(services, key, now).await
 }

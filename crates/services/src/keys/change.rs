@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::{ApiKey, KeyPatch};
 use latchkey_domain::audit::AuditAction;
+use latchkey_domain::budget::Budgets;
 use latchkey_domain::key::{KeyKind, KeyStatus};
 use latchkey_domain::problem::FieldError;
 use latchkey_domain::role::Permission;
@@ -9,12 +10,11 @@ use latchkey_domain::time::Timestamp;
 use sea_orm::{ActiveModelTrait, IntoActiveModel};
 
 use super::attributes::store_tags;
+use super::budgets;
 use super::events;
-use super::limits::{
-    EXPIRY_PAST, HALF_BUDGET, MISPLACED_SCOPES, check_name, check_tier, half_budget,
-    has_misplaced_scopes,
-};
-use super::row::{self, search_text, to_api_key};
+use super::limits::{EXPIRY_PAST, MISPLACED_SCOPES, check_name, check_tier, has_misplaced_scopes};
+use super::listed::shown;
+use super::row::{self, search_text};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::error::Error;
@@ -83,12 +83,15 @@ async fn change_once(
         events::record(services, &transaction, &scope, &by, action, &row, changes).await?;
     }
     KeyInvalidation::keys(digests).commit_and_invalidate(&services.checker, transaction).await?;
-    Ok(to_api_key(row, now))
+    shown(services, row, now).await
 }
 
 /// The row with the patch applied.
 fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Model, Error> {
-    let mut errors = Vec::new();
+    let (budgets, mut errors) = match budgets::patched(row.all_budgets(), &patch) {
+        Ok(budgets) => (budgets, Vec::new()),
+        Err(errors) => (Budgets::NONE, errors),
+    };
     let mut refuse = |field: &str, message: &str| {
         errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });
     };
@@ -105,15 +108,8 @@ fn apply(mut row: key::Model, patch: KeyPatch, now: Timestamp) -> Result<key::Mo
     if let Some(calls) = patch.max_parallel {
         row.max_parallel = calls;
     }
-    if let Some(limit) = patch.token_limit {
-        row.token_limit = limit;
-    }
-    if let Some(period) = patch.token_limit_period {
-        row.token_limit_period = period;
-    }
-    if let Some(field) = half_budget(row.token_limit.is_some(), row.token_limit_period.is_some()) {
-        refuse(field, HALF_BUDGET);
-    }
+    (row.token_limit, row.token_limit_period) = budgets.token_limit().unzip();
+    row.budgets = (!budgets.is_empty()).then_some(budgets);
     if let Some(models) = patch.allowed_models {
         row.allowed_models = models;
     }

@@ -10,10 +10,11 @@ use latchkey_domain::secret::{KeyHint, SecretKey};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 
 use super::attributes::store_tags;
+use super::defaults::NewKeyLimits;
 use super::events;
 use super::idempotency::{self, Idempotency};
 use super::limits::{check_name, check_request, check_tier};
-use super::row::{self, search_text, to_api_key};
+use super::row::{self, search_text, to_api_key, unused};
 use super::to_write;
 use crate::actor::Actor;
 use crate::error::Error;
@@ -137,6 +138,9 @@ async fn insert(
     if request.kind != KeyKind::Service {
         check_tier(services, &transaction, &project).await?;
     }
+    let NewKeyLimits { rpm, tpm, max_parallel, budgets, allowed_models, allowed_cidrs } =
+        NewKeyLimits::new(&request, project.key_defaults)?;
+    let (token_limit, token_limit_period) = budgets.token_limit().unzip();
     let id = KeyId::new(now, services.random.bytes());
     let row = key::ActiveModel {
         id: Set(id),
@@ -151,13 +155,14 @@ async fn insert(
         created_by: Set(actor.author()),
         created_at: Set(now),
         expires_at: Set(request.expires_at),
-        rpm: Set(request.rpm),
-        tpm: Set(request.tpm),
-        max_parallel: Set(request.max_parallel),
-        token_limit: Set(request.token_limit),
-        token_limit_period: Set(request.token_limit_period),
-        allowed_models: Set(request.allowed_models),
-        allowed_cidrs: Set(request.allowed_cidrs),
+        rpm: Set(rpm),
+        tpm: Set(tpm),
+        max_parallel: Set(max_parallel),
+        token_limit: Set(token_limit),
+        token_limit_period: Set(token_limit_period),
+        budgets: Set((!budgets.is_empty()).then_some(budgets)),
+        allowed_models: Set(allowed_models),
+        allowed_cidrs: Set(allowed_cidrs),
         permissions: Set(request.permissions),
         revoked_at: Set(None),
         last_used_at: Set(None),
@@ -182,7 +187,8 @@ async fn insert(
     KeyInvalidation::keys(row::digests(&row))
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
-    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, now) })
+    let states = unused(&row.all_budgets(), now);
+    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(row, states, now) })
 }
 
 /// Checks that the application exists. Deleting an application locks its project first, so it stays

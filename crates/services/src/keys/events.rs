@@ -40,6 +40,7 @@ pub(super) fn between(before: &key::Model, after: &key::Model) -> Changes {
 
 fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model) -> Changes {
     let metadata = |key: &key::Model| key.metadata.as_ref().map(|json| json.as_str().to_owned());
+    let budgets_before = before.map(key::Model::all_budgets).unwrap_or_default();
     changes
         .field("name", before.map(|key| &key.name), &after.name)
         .field("masked", before.map(|key| &key.hint), &after.hint)
@@ -47,12 +48,7 @@ fn differences(changes: Changes, before: Option<&key::Model>, after: &key::Model
         .field("rpm", before.map(|key| key.rpm), after.rpm)
         .field("tpm", before.map(|key| key.tpm), after.tpm)
         .field("max_parallel", before.map(|key| key.max_parallel), after.max_parallel)
-        .field("token_limit", before.map(|key| key.token_limit), after.token_limit)
-        .field(
-            "token_limit_period",
-            before.map(|key| key.token_limit_period),
-            after.token_limit_period,
-        )
+        .budgets("budgets", &budgets_before, &after.all_budgets())
         .field("allowed_models", before.map(|key| &key.allowed_models), &after.allowed_models)
         .field("allowed_cidrs", before.map(|key| &key.allowed_cidrs), &after.allowed_cidrs)
         .field("permissions", before.map(|key| &key.permissions), &after.permissions)

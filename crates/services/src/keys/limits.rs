@@ -8,7 +8,7 @@ use latchkey_domain::scope::Scopes;
 use latchkey_domain::time::Timestamp;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter};
 
-use super::count_active;
+use super::{budgets, count_active};
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::{key, organization, project};
@@ -74,24 +74,11 @@ pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), 
     if has_misplaced_scopes(request.kind, request.scopes.as_ref()) {
         refuse("scopes", MISPLACED_SCOPES);
     }
-    if let Some(field) =
-        half_budget(request.token_limit.is_some(), request.token_limit_period.is_some())
-    {
-        refuse(field, HALF_BUDGET);
-    }
     if request.expires_at.is_some_and(|end| end <= now) {
         refuse("expires_at", EXPIRY_PAST);
     }
+    errors.extend(budgets::requested(request).err().into_iter().flatten());
     if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
-}
-
-/// A token budget needs both an amount and a period. Names the missing one, if only one is set.
-pub(super) const fn half_budget(limit: bool, period: bool) -> Option<&'static str> {
-    match (limit, period) {
-        (true, false) => Some("token_limit_period"),
-        (false, true) => Some("token_limit"),
-        _ => None,
-    }
 }
 
 /// Whether a key of this kind cannot have these scopes.
@@ -99,6 +86,5 @@ pub(super) fn has_misplaced_scopes(kind: KeyKind, scopes: Option<&Scopes>) -> bo
     kind != KeyKind::Api && scopes.is_some_and(|scopes| !scopes.is_empty())
 }
 
-pub(super) const HALF_BUDGET: &str = "Set both token_limit and token_limit_period, or neither.";
 pub(super) const MISPLACED_SCOPES: &str = "Only API keys can have scopes.";
 pub(super) const EXPIRY_PAST: &str = "Choose a time in the future.";

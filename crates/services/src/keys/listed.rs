@@ -1,16 +1,29 @@
-//! Keys in the form that lists show: a row with the state of its token budget.
+//! Keys in the forms that are shown: rows with the states of their budgets.
 
-use latchkey_domain::api::ListedKey;
-use latchkey_domain::id::KeyId;
-use latchkey_domain::limit::{Period, Tokens};
+use latchkey_checker::BudgetOwner;
+use latchkey_domain::api::{ApiKey, BudgetState, ListedKey};
 use latchkey_domain::time::Timestamp;
 
-use super::row::to_listed;
+use super::row::{to_api_key, to_listed};
+use crate::budget_states;
 use crate::error::Error;
 use crate::services::Services;
 use latchkey_store::entity::key;
 
-/// Converts a row to its listed form. A token budget costs one more query, by primary key.
+/// Converts a row to its API form. Budgets cost one more query, by primary key.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn shown(
+    services: &Services,
+    row: key::Model,
+    now: Timestamp,
+) -> Result<ApiKey, Error> {
+    let states = states_of(services, &row, now).await?;
+    Ok(to_api_key(row, states, now))
+}
+
+/// As [`shown`], in the listed form.
 ///
 /// # Errors
 /// The database fails.
@@ -19,11 +32,20 @@ pub(super) async fn listed(
     row: key::Model,
     now: Timestamp,
 ) -> Result<ListedKey, Error> {
-    let budget = match budget_of(&row) {
-        Some((id, budget)) => Some(services.checker.budget_state(id, budget, now).await?),
-        None => None,
-    };
-    Ok(to_listed(row, budget, now))
+    let states = states_of(services, &row, now).await?;
+    Ok(to_listed(row, states, now))
+}
+
+/// States of a key's budgets, in their order.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn states_of(
+    services: &Services,
+    row: &key::Model,
+    now: Timestamp,
+) -> Result<Vec<BudgetState>, Error> {
+    budget_states::of(services, BudgetOwner::Key(row.id), row.all_budgets(), now).await
 }
 
 /// Converts a page of rows. All their budgets take a single query.
@@ -35,19 +57,11 @@ pub(super) async fn all_listed(
     rows: Vec<key::Model>,
     now: Timestamp,
 ) -> Result<Vec<ListedKey>, Error> {
-    let budgets: Vec<_> = rows.iter().filter_map(budget_of).collect();
-    let mut states = services.checker.budget_states(&budgets, now).await?;
+    let owners = rows.iter().map(|row| (BudgetOwner::Key(row.id), row.all_budgets())).collect();
+    let mut states = budget_states::of_all(services, owners, now).await?;
     let listed = rows.into_iter().map(|row| {
-        let budget = states.remove(&row.id);
-        to_listed(row, budget, now)
+        let states = states.remove(&BudgetOwner::Key(row.id)).unwrap_or_default();
+        to_listed(row, states, now)
     });
     Ok(listed.collect())
-}
-
-/// A key's token budget, by the key's id.
-type KeyBudget = (KeyId, (Tokens, Period));
-
-fn budget_of(row: &key::Model) -> Option<KeyBudget> {
-    let budget = row.token_limit.zip(row.token_limit_period);
-    budget.map(|budget| (row.id, budget))
 }

@@ -2,8 +2,10 @@
 
 mod archive;
 mod attributes;
+mod budgets;
 mod change;
 mod create;
+mod defaults;
 mod events;
 mod idempotency;
 mod limits;
@@ -29,7 +31,7 @@ pub use create::{create, create_for_application};
 pub use idempotency::{Idempotency, purge as purge_idempotency_keys};
 pub use list::{get, list, list_of_application};
 pub use revoke::revoke;
-pub(crate) use revoke::revoke_where;
+pub(crate) use revoke::{invalidation_of, revoke_where};
 pub use rotate::{end_grace, rotate};
 
 use crate::error::Error;

@@ -18,6 +18,7 @@ use crate::scope::{self, AuthorizedWrite, KeyRef};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
 use latchkey_domain::digest::KeyDigest;
+use latchkey_domain::id::ProjectId;
 use latchkey_store::entity::key;
 
 /// Revokes a key. Final and idempotent: the time of the first revocation stays. When this returns,
@@ -52,6 +53,27 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
     // A concurrent request revoked it first, and its eviction may still be pending.
     KeyInvalidation::keys(row::digests(&row)).evict(&services.checker);
     Ok(())
+}
+
+/// Invalidates the unrevoked keys of projects, because a limit over all of them changes. The caller
+/// holds the locks of the projects, so that no key joins them until the commit.
+pub(crate) async fn invalidation_of(
+    transaction: &DatabaseTransaction,
+    projects: &[ProjectId],
+) -> Result<KeyInvalidation, Error> {
+    /// With so many, every key of the instance is invalidated instead.
+    const MANY: u64 = 12_001;
+    let rows: Vec<(KeyDigest, Option<KeyDigest>)> = key::Entity::find()
+        .select_only()
+        .columns([key::Column::Digest, key::Column::OldDigest])
+        .filter(key::Column::ProjectId.is_in(projects.iter().copied()))
+        .filter(key::Column::RevokedAt.is_null())
+        .limit(MANY)
+        .into_tuple()
+        .all(transaction)
+        .await?;
+    let slots = rows.into_iter().flat_map(|(digest, old)| [Some(digest), old]);
+    Ok(KeyInvalidation::keys(slots.flatten()))
 }
 
 /// The keys that a bulk revocation revoked.

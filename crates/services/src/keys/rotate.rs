@@ -12,8 +12,8 @@ use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use super::create::new_secret;
 use super::events;
 use super::idempotency::{self, Idempotency};
-use super::listed::listed;
-use super::row::{self, search_text, to_api_key};
+use super::listed::{listed, states_of};
+use super::row::{self, search_text, to_api_key, unused};
 use super::{find_locked, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
@@ -94,7 +94,12 @@ async fn rotate_once(
     KeyInvalidation::keys(digests.into_iter().chain(row::digests(&key)))
         .commit_and_invalidate(&services.checker, transaction)
         .await?;
-    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, now) })
+    // The secret must reach the caller even if this query fails.
+    let states = states_of(services, &key, now).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "Failed to read the budgets of a rotated key");
+        unused(&key.all_budgets(), now)
+    });
+    Ok(CreatedKey { key: secret.into(), api_key: to_api_key(key, states, now) })
 }
 
 /// Ends the grace period of a rotation: the old secret stops working now.

@@ -1,6 +1,7 @@
 //! Converts between a key's row and its API forms.
 
 use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
+use latchkey_domain::budget::{BudgetAmount, BudgetUnit, Budgets};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::query::folded;
@@ -25,8 +26,29 @@ pub(super) fn digests(row: &key::Model) -> Vec<KeyDigest> {
     both.into_iter().flatten().collect()
 }
 
-/// Converts a row to its API form, with its status at `now`.
-pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
+/// Budgets of which nothing was used yet.
+pub(super) fn unused(budgets: &Budgets, now: Timestamp) -> Vec<BudgetState> {
+    let states = budgets.as_slice().iter().map(|budget| {
+        let (_, resets_at) = budget.period.around(now);
+        let nothing = BudgetAmount::new(budget.unit, 0);
+        BudgetState {
+            unit: budget.unit,
+            limit: budget.limit,
+            period: budget.period,
+            used: nothing,
+            reserved: nothing,
+            remaining: budget.limit,
+            resets_at,
+        }
+    });
+    states.collect()
+}
+
+/// Converts a row to its API form, with its status at `now` and the states of its budgets.
+pub(super) fn to_api_key(row: key::Model, states: Vec<BudgetState>, now: Timestamp) -> ApiKey {
+    let budgets = row.all_budgets();
+    let (token_limit, token_limit_period) = budgets.token_limit().unzip();
+    let (spend_limit, spend_limit_period) = budgets.spend_limit().unzip();
     ApiKey {
         id: row.id,
         kind: row.kind,
@@ -40,8 +62,11 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
         rpm: row.rpm,
         tpm: row.tpm,
         max_parallel: row.max_parallel,
-        token_limit: row.token_limit,
-        token_limit_period: row.token_limit_period,
+        budgets: states,
+        token_limit,
+        token_limit_period,
+        spend_limit,
+        spend_limit_period,
         external_id: row.external_id,
         metadata: row.metadata.unwrap_or_default(),
         tags: row.tags.unwrap_or_default(),
@@ -59,12 +84,14 @@ pub(super) fn to_api_key(row: key::Model, now: Timestamp) -> ApiKey {
     }
 }
 
-/// Converts a row to its listed form, with the state of its token budget.
+/// Converts a row to its listed form, with the states of its budgets.
 pub(super) fn to_listed(
     mut row: key::Model,
-    budget: Option<BudgetState>,
+    states: Vec<BudgetState>,
     now: Timestamp,
 ) -> ListedKey {
+    let tokens = states.iter().find(|state| state.unit == BudgetUnit::Tokens);
+    let budget = tokens.map(BudgetState::as_token_budget);
     let old_secret = match (row.old_hint.take(), row.old_ends_at) {
         (Some(masked), Some(ends_at)) if ends_at > now && row.revoked_at.is_none() => {
             Some(OldSecret { masked, ends_at, last_used_at: row.old_last_used_at })
@@ -72,5 +99,5 @@ pub(super) fn to_listed(
         _ => None,
     };
     let last_used_ip = row.last_used_ip.take();
-    ListedKey { key: to_api_key(row, now), last_used_ip, old_secret, budget }
+    ListedKey { key: to_api_key(row, states, now), last_used_ip, old_secret, budget }
 }
