@@ -67,13 +67,13 @@ actions! {
     ApplicationDeleted = "application.deleted", "Deleted application";
     /// A project was created.
     ProjectCreated = "project.created", "Created project";
-    /// A project's name or key prefix was updated.
+    /// A project's name, key prefix, limits or defaults of new keys were updated.
     ProjectChanged = "project.changed", "Changed project";
     /// A project was deleted and its keys were revoked.
     ProjectDeleted = "project.deleted", "Deleted project";
     /// The organization was created.
     OrganizationCreated = "organization.created", "Created organization";
-    /// The organization was renamed.
+    /// The organization's name or limits were updated.
     OrganizationChanged = "organization.changed", "Changed organization";
     /// The organization's tier was changed.
     TierChanged = "organization.tier_changed", "Changed plan";

@@ -11,8 +11,11 @@ pub use plan_use::plan_use;
 pub(crate) use write::insert;
 pub use write::{change, create, delete};
 
-use latchkey_domain::api::{Organization, Page};
+use latchkey_checker::BudgetOwner;
+use latchkey_domain::api::{BudgetState, Organization, Page};
+use latchkey_domain::budget::Budgets;
 use latchkey_domain::id::OrganizationId;
+use latchkey_domain::limit::{MaxParallel, Rpm, Tokens};
 use latchkey_domain::role::{Permission, Role};
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
@@ -22,6 +25,7 @@ use sea_orm::{
 };
 
 use crate::actor::Actor;
+use crate::budget_states;
 use crate::error::Error;
 use crate::page::{PageRequest, id_cursor};
 use crate::scope;
@@ -35,13 +39,44 @@ struct OrganizationRow {
     tier: Tier,
     role: Role,
     created_at: Timestamp,
+    rpm: Option<Rpm>,
+    tpm: Option<Tokens>,
+    max_parallel: Option<MaxParallel>,
+    budgets: Option<Budgets>,
 }
 
-impl From<OrganizationRow> for Organization {
-    fn from(row: OrganizationRow) -> Self {
-        let OrganizationRow { id, name, tier, role, created_at } = row;
-        Self { id, name, tier, role: Some(role), created_at }
+impl OrganizationRow {
+    fn into_organization(self, budgets: Vec<BudgetState>) -> Organization {
+        let Self { id, name, tier, role, created_at, rpm, tpm, max_parallel, .. } = self;
+        Organization {
+            id,
+            name,
+            tier,
+            role: Some(role),
+            rpm,
+            tpm,
+            max_parallel,
+            budgets,
+            created_at,
+        }
     }
+}
+
+/// Adds the states of their budgets to rows, in a single query.
+async fn with_states(
+    services: &Services,
+    mut rows: Vec<OrganizationRow>,
+) -> Result<Vec<Organization>, Error> {
+    let budgets = rows
+        .iter_mut()
+        .map(|row| (BudgetOwner::Organization(row.id), row.budgets.take().unwrap_or_default()));
+    let budgets = budgets.collect();
+    let mut states = budget_states::of_all(services, budgets, services.clock.now()).await?;
+    let organizations = rows.into_iter().map(|row| {
+        let states = states.remove(&BudgetOwner::Organization(row.id)).unwrap_or_default();
+        row.into_organization(states)
+    });
+    Ok(organizations.collect())
 }
 
 /// The actor's organizations, newest first.
@@ -58,8 +93,8 @@ pub async fn list(
         query = query.filter(organization::Column::Id.lt(after));
     }
     let rows = query.into_model::<OrganizationRow>().all(services.database.reader()).await?;
-    let organizations = rows.into_iter().map(Organization::from).collect();
-    Ok(page.page(organizations, |last: &Organization| id_cursor(last.id)))
+    let Page { data, next_cursor } = page.page(rows, |last| id_cursor(last.id));
+    Ok(Page { data: with_states(services, data).await?, next_cursor })
 }
 
 /// All of the actor's organizations, without pages: a person has few.
@@ -72,7 +107,7 @@ pub(crate) async fn of_actor(
         .into_model::<OrganizationRow>()
         .all(services.database.reader())
         .await?;
-    Ok(rows.into_iter().map(Organization::from).collect())
+    with_states(services, rows).await
 }
 
 /// One organization.
@@ -94,7 +129,7 @@ pub async fn get(
         .one(services.database.reader())
         .await?
         .ok_or(Error::NotFound)?;
-    Ok(row.into())
+    with_states(services, vec![row]).await?.pop().ok_or(Error::NotFound)
 }
 
 /// Organizations joined with the actor's own membership: the tenant scope of every query here.

@@ -2,6 +2,7 @@
 
 use latchkey_domain::api::{Organization, OrganizationPatch, OrganizationRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::budget::LevelLimits;
 use latchkey_domain::id::{OrganizationId, ProjectId, UserId};
 use latchkey_domain::name::Name;
 use latchkey_domain::role::{Permission, Role};
@@ -16,14 +17,16 @@ use super::limits::check_owned;
 use super::lock::lock;
 use crate::actor::{Actor, Person};
 use crate::audit::{self, Changes, Event};
+use crate::budget_states;
 use crate::creates;
 use crate::error::Error;
-use crate::keys::{Idempotency, revoke_where};
+use crate::keys::{Idempotency, invalidation_of, revoke_where};
+use crate::level_limits::{self, LevelPatch};
 use crate::named_application::commit_deletion;
 use crate::retry::retried;
 use crate::scope::{self, AuthorizedWrite, OrganizationScope};
 use crate::services::Services;
-use latchkey_checker::KeyInvalidation;
+use latchkey_checker::{BudgetOwner, KeyInvalidation};
 use latchkey_store::entity::{application, invitation, key, membership, organization, project};
 
 /// Creates an empty organization on the free tier, owned by the actor.
@@ -91,6 +94,10 @@ pub(crate) async fn insert(
         created_at: Set(now),
         deleted_at: Set(None),
         tier_overrides: Set(None),
+        rpm: Set(None),
+        tpm: Set(None),
+        max_parallel: Set(None),
+        budgets: Set(None),
     };
     organization::Entity::insert(row).exec_without_returning(database).await?;
     let owner = membership::ActiveModel {
@@ -106,17 +113,21 @@ pub(crate) async fn insert(
         name: name.to_string(),
         tier: Tier::Free,
         role: Some(Role::Owner),
+        rpm: None,
+        tpm: None,
+        max_parallel: None,
+        budgets: Vec::new(),
         created_at: now,
     })
 }
 
-/// Renames an organization, changes its tier, or overrides limits of its tier. When this returns,
-/// every check and every create applies the new values. A lower limit revokes nothing; it only
-/// refuses new resources.
+/// Renames an organization, limits its keys, changes its tier, or overrides limits of its tier. When
+/// this returns, every check and every create applies the new values. A lower limit revokes nothing;
+/// it only refuses new resources and calls.
 ///
 /// # Errors
-/// `NotFound` if the actor is not a member. `Forbidden`: owners and admins may rename; only
-/// instance administrators may change the tier and its overrides, in any organization.
+/// `NotFound` if the actor is not a member. `Forbidden`: owners and admins may rename and limit;
+/// only instance administrators may change the tier and its overrides, in any organization.
 pub async fn change(
     services: &Services,
     actor: &Actor,
@@ -139,17 +150,25 @@ async fn change_once(
     };
     let before = row.plan();
     let plan = patched(before, &patch);
-    let mut events = Vec::new();
-    if let Some(name) = patch.name {
-        let changes = Changes::default().field("name", &row.name, &name);
-        events.push((AuditAction::OrganizationChanged, changes));
-        row.name = name.to_string();
-    }
+    // Cached key records include the plan and the limits of their organization.
+    let limits = LevelPatch::from(&patch);
+    let changed = if plan != before {
+        KeyInvalidation::All
+    } else if limits.is_empty() {
+        KeyInvalidation::keys([])
+    } else {
+        let projects = lock_projects(&transaction, id).await?;
+        invalidation_of(&transaction, &projects).await?
+    };
+    let own_changes = apply(&mut row, patch, limits);
     row.tier = plan.tier;
     row.tier_overrides = (!plan.overrides.is_empty()).then_some(plan.overrides);
     let moved = Changes::default().field("tier", before.tier, plan.tier);
-    events.push((AuditAction::TierChanged, moved));
-    events.push((AuditAction::LimitsChanged, override_changes(before.overrides, plan.overrides)));
+    let events = [
+        (AuditAction::OrganizationChanged, own_changes),
+        (AuditAction::TierChanged, moved),
+        (AuditAction::LimitsChanged, override_changes(before.overrides, plan.overrides)),
+    ];
     let row = row.into_active_model().reset_all().update(&transaction).await?;
     for (action, changes) in events.into_iter().filter(|(_, changes)| !changes.is_empty()) {
         let kind = TargetKind::Organization;
@@ -157,16 +176,36 @@ async fn change_once(
         audit::record(services, &transaction, id, &by, event).await?;
     }
     let own = membership::Entity::find_by_id((id, actor.author())).one(&transaction).await?;
-    // Cached key records include their organization's plan.
-    let changed = if plan == before { KeyInvalidation::keys([]) } else { KeyInvalidation::All };
     changed.commit_and_invalidate(&services.checker, transaction).await?;
+    let LevelLimits { rpm, tpm, max_parallel, budgets } = row.limits();
+    let owner = BudgetOwner::Organization(id);
     Ok(Organization {
         id,
         name: row.name,
         tier: plan.tier,
         role: own.map(|own| own.role),
+        rpm,
+        tpm,
+        max_parallel,
+        budgets: budget_states::of(services, owner, budgets, services.clock.now()).await?,
         created_at: row.created_at,
     })
+}
+
+/// Applies what owners and admins may change, and tells what changed.
+fn apply(row: &mut organization::Model, patch: OrganizationPatch, limits: LevelPatch) -> Changes {
+    let mut changes = Changes::default();
+    if let Some(name) = patch.name {
+        changes = changes.field("name", &row.name, &name);
+        row.name = name.to_string();
+    }
+    let before = row.limits();
+    let after = limits.apply(before.clone());
+    changes = level_limits::add_changes(changes, &before, &after);
+    let LevelLimits { rpm, tpm, max_parallel, budgets } = after;
+    (row.rpm, row.tpm, row.max_parallel) = (rpm, tpm, max_parallel);
+    row.budgets = (!budgets.is_empty()).then_some(budgets);
+    changes
 }
 
 /// Checks who may apply which part of a patch. `None`: the actor is an instance administrator and
@@ -180,14 +219,11 @@ async fn may_change(
     // A service key is never an administrator, and gets the error that fits its tenant below.
     let administrator = actor.person().is_ok_and(Person::is_administrator);
     let plan = patch.tier.is_some() || patch.tier_overrides.is_some();
+    let own = patch.name.is_some() || !LevelPatch::from(patch).is_empty();
     let mut scope = None;
-    if !plan || patch.name.is_some() || !administrator {
+    if !plan || own || !administrator {
         // A stranger gets `NotFound` here and so learns nothing about the organization.
-        let needed = if plan && patch.name.is_none() {
-            Permission::Read
-        } else {
-            Permission::OrganizationWrite
-        };
+        let needed = if plan && !own { Permission::Read } else { Permission::OrganizationWrite };
         scope = Some(scope::organization(services, actor, id, needed).await?);
     }
     if plan && !administrator {

@@ -7,8 +7,11 @@ pub(crate) use lock::lock;
 pub(crate) use write::insert;
 pub use write::{change, create, delete};
 
-use latchkey_domain::api::{Page, Project};
+use latchkey_checker::BudgetOwner;
+use latchkey_domain::api::{BudgetState, KeyDefaults, Page, Project};
+use latchkey_domain::budget::Budgets;
 use latchkey_domain::id::{OrganizationId, ProjectId};
+use latchkey_domain::limit::{MaxParallel, Rpm, Tokens};
 use latchkey_domain::role::Permission;
 use latchkey_domain::secret::KeyPrefix;
 use latchkey_domain::tier::{Plan, Tier, TierOverrides};
@@ -19,6 +22,7 @@ use sea_orm::{
 };
 
 use crate::actor::Actor;
+use crate::budget_states;
 use crate::error::Error;
 use crate::keys::count_active;
 use crate::page::{PageRequest, id_cursor};
@@ -35,6 +39,17 @@ struct ProjectListRow {
     created_at: Timestamp,
     tier: Tier,
     tier_overrides: Option<TierOverrides>,
+    rpm: Option<Rpm>,
+    tpm: Option<Tokens>,
+    max_parallel: Option<MaxParallel>,
+    budgets: Option<Budgets>,
+    key_defaults: Option<KeyDefaults>,
+}
+
+impl ProjectListRow {
+    fn budgets(&self) -> (BudgetOwner, Budgets) {
+        (BudgetOwner::Project(self.id), self.budgets.clone().unwrap_or_default())
+    }
 }
 
 /// The projects of an organization, newest first.
@@ -60,9 +75,12 @@ pub async fn list(
     let rows = page.page(rows, |last| id_cursor(last.id));
     let ids: Vec<_> = rows.data.iter().map(|row| row.id).collect();
     let used = count_active(services, services.database.reader(), &ids).await?;
+    let budgets = rows.data.iter().map(ProjectListRow::budgets).collect();
+    let mut states = budget_states::of_all(services, budgets, services.clock.now()).await?;
     Ok(rows.map(|row| {
         let used = used.get(&row.id).copied().unwrap_or_default();
-        to_project(row, used)
+        let states = states.remove(&BudgetOwner::Project(row.id)).unwrap_or_default();
+        to_project(row, used, states)
     }))
 }
 
@@ -88,7 +106,9 @@ pub(crate) async fn in_scope(
         .await?
         .ok_or(Error::NotFound)?;
     let used = count_active(services, services.database.reader(), &[id]).await?;
-    Ok(to_project(row, used.get(&id).copied().unwrap_or_default()))
+    let (owner, budgets) = row.budgets();
+    let states = budget_states::of(services, owner, budgets, services.clock.now()).await?;
+    Ok(to_project(row, used.get(&id).copied().unwrap_or_default(), states))
 }
 
 fn with_tier() -> Select<project::Entity> {
@@ -98,7 +118,7 @@ fn with_tier() -> Select<project::Entity> {
         .join(JoinType::InnerJoin, project::Relation::Organization.def())
 }
 
-fn to_project(row: ProjectListRow, keys_used: u64) -> Project {
+fn to_project(row: ProjectListRow, keys_used: u64, budgets: Vec<BudgetState>) -> Project {
     let plan = Plan::new(row.tier, row.tier_overrides);
     Project {
         id: row.id,
@@ -108,6 +128,11 @@ fn to_project(row: ProjectListRow, keys_used: u64) -> Project {
         tier: plan.tier,
         keys_used,
         keys_limit: plan.limits().keys_per_project,
+        rpm: row.rpm,
+        tpm: row.tpm,
+        max_parallel: row.max_parallel,
+        budgets,
+        key_defaults: row.key_defaults.unwrap_or_default(),
         created_at: row.created_at,
     }
 }

@@ -1,7 +1,8 @@
 //! Creates, updates and deletes projects.
 
-use latchkey_domain::api::{Project, ProjectPatch, ProjectRequest};
+use latchkey_domain::api::{KeyDefaults, Project, ProjectPatch, ProjectRequest};
 use latchkey_domain::audit::{AuditAction, TargetKind};
+use latchkey_domain::budget::LevelLimits;
 use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::role::Permission;
 use sea_orm::sea_query::Expr;
@@ -13,7 +14,8 @@ use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::creates;
 use crate::error::Error;
-use crate::keys::{Idempotency, revoke_where};
+use crate::keys::{Idempotency, invalidation_of, revoke_where};
+use crate::level_limits::{self, LevelPatch};
 use crate::named_application::commit_deletion;
 use crate::organizations;
 use crate::retry::retried;
@@ -76,6 +78,11 @@ pub(crate) async fn insert(
         key_prefix: Set(request.key_prefix.clone()),
         created_at: Set(now),
         deleted_at: Set(None),
+        rpm: Set(None),
+        tpm: Set(None),
+        max_parallel: Set(None),
+        budgets: Set(None),
+        key_defaults: Set(None),
     };
     project::Entity::insert(row).exec_without_returning(database).await?;
     Ok(id)
@@ -85,7 +92,8 @@ fn event(id: ProjectId, action: AuditAction, name: &str, changes: Changes) -> Ev
     Event { action, kind: TargetKind::Project, id: id.to_string(), name, changes }
 }
 
-/// Updates a project's name or key prefix. Existing keys stay as they are.
+/// Updates a project's name, key prefix, limits, or defaults of new keys. A new prefix and new
+/// defaults leave existing keys as they are. When this returns, every check applies the new limits.
 ///
 /// # Errors
 /// `NotFound` if the actor has no access, `Forbidden` for viewers and members.
@@ -106,6 +114,26 @@ async fn change_once(
 ) -> Result<Project, Error> {
     let mut scope = scope::project(services, actor, id, Permission::ProjectsWrite).await?;
     let AuthorizedWrite { transaction, by, within: mut row } = scope.begin(services, actor).await?;
+    let limits = LevelPatch::from(&patch);
+    // Cached key records include the limits of their project. They are invalidated even if a
+    // concurrent request has just set the same ones: its invalidation may still be pending.
+    let changed = if limits.is_empty() {
+        KeyInvalidation::keys([])
+    } else {
+        invalidation_of(&transaction, &[id]).await?
+    };
+    let changes = apply(&mut row, patch, limits);
+    if !changes.is_empty() {
+        let row = row.into_active_model().reset_all().update(&transaction).await?;
+        let event = event(id, AuditAction::ProjectChanged, &row.name, changes);
+        audit::record(services, &transaction, scope.organization(), &by, event).await?;
+    }
+    changed.commit_and_invalidate(&services.checker, transaction).await?;
+    super::in_scope(services, &scope).await
+}
+
+/// Applies a patch to the row, and tells what changed.
+fn apply(row: &mut project::Model, patch: ProjectPatch, limits: LevelPatch) -> Changes {
     let mut changes = Changes::default();
     if let Some(name) = patch.name {
         changes = changes.field("name", &row.name, &name);
@@ -115,13 +143,29 @@ async fn change_once(
         changes = changes.field("key_prefix", &row.key_prefix, &prefix);
         row.key_prefix = prefix;
     }
-    if !changes.is_empty() {
-        let row = row.into_active_model().reset_all().update(&transaction).await?;
-        let event = event(id, AuditAction::ProjectChanged, &row.name, changes);
-        audit::record(services, &transaction, scope.organization(), &by, event).await?;
-        transaction.commit().await?;
+    let before = row.limits();
+    let after = limits.apply(before.clone());
+    changes = level_limits::add_changes(changes, &before, &after);
+    let LevelLimits { rpm, tpm, max_parallel, budgets } = after;
+    (row.rpm, row.tpm, row.max_parallel) = (rpm, tpm, max_parallel);
+    row.budgets = (!budgets.is_empty()).then_some(budgets);
+    if let Some(defaults) = patch.key_defaults {
+        let before = row.key_defaults.take().unwrap_or_default();
+        let after = defaults.unwrap_or_default();
+        changes = add_default_changes(changes, &before, &after);
+        row.key_defaults = (after != KeyDefaults::default()).then_some(after);
     }
-    super::in_scope(services, &scope).await
+    changes
+}
+
+fn add_default_changes(changes: Changes, before: &KeyDefaults, after: &KeyDefaults) -> Changes {
+    changes
+        .field("key_defaults.rpm", before.rpm, after.rpm)
+        .field("key_defaults.tpm", before.tpm, after.tpm)
+        .field("key_defaults.max_parallel", before.max_parallel, after.max_parallel)
+        .budgets("key_defaults.budgets", &before.budgets, &after.budgets)
+        .field("key_defaults.allowed_models", &before.allowed_models, &after.allowed_models)
+        .field("key_defaults.allowed_cidrs", &before.allowed_cidrs, &after.allowed_cidrs)
 }
 
 /// Deletes a project with its applications, and revokes its keys, in one transaction. When this
