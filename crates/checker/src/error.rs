@@ -42,7 +42,10 @@ impl Error {
 
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
-        Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
+        Self {
+            limit: denial.limit,
+            ..Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use latchkey_checker::{CheckRequest, Denial, PeekedLimits};
-use latchkey_domain::api::{BudgetUnit, KeyBudget, KeyView};
+use latchkey_domain::api::KeyView;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::{KeyHint, PresentedKey};
@@ -28,20 +28,8 @@ pub async fn key_view(
     services.checker.evaluate(&identity, call)?;
     let key = identity.key();
     services.key_views.count(key.id, services.clock.monotonic())?;
-    let PeekedLimits { limits, reserved_tokens } = services.checker.peek(key).await?;
-    let budget = limits.budget.map(|state| {
-        // What calls in progress hold is charged already.
-        let reserved = reserved_tokens.min(state.used);
-        KeyBudget {
-            unit: BudgetUnit::Tokens,
-            limit: state.limit,
-            period: state.period,
-            used: state.used - reserved,
-            reserved,
-            remaining: state.remaining,
-            resets_at: state.resets_at,
-        }
-    });
+    let PeekedLimits { limits, .. } = services.checker.peek(key).await?;
+    let budgets = services.checker.key_budget_states(key).await?;
     let extended = key.extended();
     Ok(KeyView {
         id: key.id,
@@ -61,7 +49,7 @@ pub async fn key_view(
         external_id: extended.external_id.clone(),
         ratelimit: limits.requests,
         tokens: limits.tokens,
-        budgets: budget.into_iter().collect(),
+        budgets,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Verification: a backend asks whether a key that was presented to it is valid.
 
-use latchkey_domain::api::{VerifyAnswer, VerifyRequest};
+use latchkey_domain::api::{BudgetState, VerifyAnswer, VerifyRequest};
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::role::Permission;
@@ -46,10 +47,18 @@ pub async fn verify(
         scopes: request.scopes.as_ref(),
         cost: request.cost,
     };
-    Ok(match services.checker.admit(&identity, call).await {
-        Ok(limits) => answer(identity.key(), Denial { limits, ..Denial::of(Outcome::Valid) }),
-        Err(denial) => answer(identity.key(), denial),
-    })
+    let came_to = match services.checker.admit(&identity, call).await {
+        Ok(limits) => Denial { limits, ..Denial::of(Outcome::Valid) },
+        Err(denial) => denial,
+    };
+    let key = identity.key();
+    let budgets = if key.extended().budgets.is_empty() {
+        Vec::new()
+    } else {
+        // Boxed: most keys have no budget, and need no future of a query.
+        Box::pin(services.checker.key_budget_states(key)).await?
+    };
+    Ok(answer(key, came_to, budgets))
 }
 
 fn caller(actor: &Actor) -> LookupCaller {
@@ -92,8 +101,9 @@ async fn is_elsewhere(
 }
 
 /// Converts an outcome of a check, `valid` included, to the response.
-fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
-    let Denial { outcome, detail, limits, retry_after, .. } = came_to;
+fn answer(key: &KeyRecord, came_to: Denial, budgets: Vec<BudgetState>) -> VerifyAnswer {
+    let Denial { outcome, detail, limits, retry_after, limit, .. } = came_to;
+    let tokens = budgets.iter().find(|state| state.unit == BudgetUnit::Tokens);
     let extended = key.extended();
     VerifyAnswer {
         valid: outcome == Outcome::Valid,
@@ -107,7 +117,9 @@ fn answer(key: &KeyRecord, came_to: Denial) -> VerifyAnswer {
         retry_after_seconds: Some(retry_after.map(whole_seconds)),
         ratelimit: Some(limits.requests),
         tokens: Some(limits.tokens),
-        budget: Some(limits.budget),
+        budget: Some(tokens.map(BudgetState::as_token_budget)),
+        budgets: Some(budgets),
+        limit: Some(limit),
         scopes: Some(extended.scopes.clone().unwrap_or_default()),
         external_id: Some(extended.external_id.clone()),
         metadata: Some(extended.metadata.clone().unwrap_or_default()),
