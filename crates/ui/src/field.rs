@@ -47,6 +47,10 @@ pub fn TextField(
     /// Whether it can't be changed now.
     #[prop(optional, into)]
     disabled: Signal<bool>,
+    /// Whether it is in a grid row of fields: only screen readers hear its label, and what is wrong
+    /// is below the whole row.
+    #[prop(optional)]
+    in_row: bool,
     /// The element, for callers that focus or select it.
     #[prop(optional)]
     node_ref: NodeRef<Input>,
@@ -79,7 +83,7 @@ pub fn TextField(
             {suffix.map(|unit| view! { <span class="pr-2.5 text-table text-ink-3">{unit}</span> })}
         </div>
     };
-    view! { <Labelled name label hint error>{input}</Labelled> }
+    view! { <Labelled name label hint error in_row>{input}</Labelled> }
 }
 
 /// A labelled text field of a form that the browser sends itself. What is typed before the page's
@@ -178,15 +182,21 @@ fn Labelled(
     label: &'static str,
     hint: MaybeProp<String>,
     error: Signal<Option<String>>,
+    #[prop(optional)] in_row: bool,
     children: Children,
 ) -> impl IntoView {
     focus_when_bad(error);
     let described = described_by(name, hint, error);
+    let (class, label_class, about_class) = if in_row {
+        ("contents", "sr-only", "order-last col-span-full text-caption")
+    } else {
+        ("flex flex-col gap-1.5", "text-table font-medium", "text-caption")
+    };
     view! {
-        <div class="flex flex-col gap-1.5">
-            <label for=name class="text-table font-medium">{label}</label>
+        <div class=class>
+            <label for=name class=label_class>{label}</label>
             {children()}
-            <div id=format!("{name}-about") class="text-caption" class:hidden=move || described().is_none()>
+            <div id=format!("{name}-about") class=about_class class:hidden=move || described().is_none()>
                 <HintOrError hint error/>
             </div>
         </div>

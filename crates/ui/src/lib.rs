@@ -7,6 +7,7 @@
 
 pub mod avatar;
 pub mod bar_meter;
+pub mod budget;
 pub mod button;
 pub mod callout;
 pub mod chart;

@@ -39,12 +39,14 @@ pub enum SelectPlace {
     Form,
     /// In a toolbar or a table cell: 32 px high, with a label for screen readers only.
     Toolbar,
+    /// In a form, beside other fields: as high as they are, with a label for screen readers only.
+    Row,
 }
 
 impl SelectPlace {
     const fn class(self) -> &'static str {
         match self {
-            Self::Form => "h-9 w-full border-control max-md:h-11 max-md:text-[1rem]",
+            Self::Form | Self::Row => "h-9 w-full border-control max-md:h-11 max-md:text-[1rem]",
             Self::Toolbar => "h-8 w-full border-line-strong max-md:h-11",
         }
     }

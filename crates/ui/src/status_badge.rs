@@ -6,6 +6,7 @@ use latchkey_domain::key::KeyStatus;
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
+use super::budget::is_spent;
 use super::icon::{Glyph, Icon};
 use super::relative_time::is_soon;
 
@@ -57,7 +58,7 @@ pub enum KeyState {
     Expired,
     /// Its calls are refused until it is enabled.
     Disabled,
-    /// Its token budget is used up.
+    /// One of its budgets is used up.
     BudgetSpent,
     /// It has two secrets that work.
     Rotating,
@@ -70,14 +71,14 @@ pub enum KeyState {
 impl KeyState {
     /// The state of a key at `now`, if the time is known.
     pub fn of(listed: &ListedKey, now: Option<Timestamp>) -> Self {
-        let ListedKey { key, old_secret, budget, .. } = listed;
+        let ListedKey { key, old_secret, .. } = listed;
         let in_future = |time: Timestamp| now.is_none_or(|now| now < time);
         match key.status {
             _ if key.archived => Self::Archived,
             KeyStatus::Revoked => Self::Revoked,
             KeyStatus::Expired => Self::Expired,
             KeyStatus::Disabled => Self::Disabled,
-            _ if budget.is_some_and(|budget| budget.remaining == 0) => Self::BudgetSpent,
+            _ if key.budgets.iter().any(is_spent) => Self::BudgetSpent,
             KeyStatus::Active if old_secret.as_ref().is_some_and(|old| in_future(old.ends_at)) => {
                 Self::Rotating
             }
@@ -185,15 +186,16 @@ mod tests {
             "project_id": "prj_01h455vb4pex5vsknk084sn02q", "application_id": null,
             "name": "Support", "environment": "live", "masked": "lk_live_7Qm2...x9Kd",
             "status": "active", "archived": false, "disabled": false, "external_id": null,
-            "metadata": {}, "tags": [], "scopes": [], "rpm": null, "tpm": null, "token_limit": 5,
-            "token_limit_period": "day", "allowed_models": null, "allowed_cidrs": null,
+            "metadata": {}, "tags": [], "scopes": [], "rpm": null, "tpm": null,
+            "allowed_models": null, "allowed_cidrs": null,
             "created_at": "2026-01-01T00:00:00Z", "created_by": "usr_01h455vb4pex5vsknk084sn02q",
             "expires_at": "2026-05-15T00:00:00Z", "revoked_at": null, "archived_at": null,
             "last_used_at": null, "permissions": null, "last_used_ip": null, "old_secret": null,
-            "budget": {
-                "limit": 5, "used": 5, "remaining": 0, "period": "day",
-                "resets_at": "2026-05-15T00:00:00Z",
-            },
+            "budget": null,
+            "budgets": [{
+                "unit": "usd", "limit": "5", "period": "day", "used": "5", "reserved": "0",
+                "remaining": "0", "resets_at": "2026-05-15T00:00:00Z",
+            }],
         });
         key.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(key).unwrap()
@@ -207,7 +209,7 @@ mod tests {
         assert_eq!(state(serde_json::json!({ "status": "expired" })), KeyState::Expired);
         assert_eq!(state(serde_json::json!({ "status": "revoked" })), KeyState::Revoked);
         assert_eq!(state(serde_json::json!({ "status": "disabled" })), KeyState::Disabled);
-        assert_eq!(state(serde_json::json!({ "budget": null })), KeyState::ExpiresSoon);
+        assert_eq!(state(serde_json::json!({ "budgets": [] })), KeyState::ExpiresSoon);
     }
 
     #[test]

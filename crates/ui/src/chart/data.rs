@@ -74,6 +74,8 @@ pub struct Bucket {
     pub label: String,
     /// How many of each series.
     pub counts: Vec<u64>,
+    /// What stands beside the counts, in words: a cost. Empty if nothing does.
+    pub beside: String,
 }
 
 /// Series and time axis of a chart.
@@ -102,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_chart_without_a_request_is_empty() {
-        let bucket = |counts| Bucket { label: String::new(), counts };
+        let bucket = |counts| Bucket { label: String::new(), counts, beside: String::new() };
         let data = |counts| ChartData { buckets: vec![bucket(counts)], ticks: Vec::new() };
         assert!(data(vec![0, 0]).is_empty());
         assert!(!data(vec![0, 1]).is_empty());

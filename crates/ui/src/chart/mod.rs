@@ -33,6 +33,9 @@ pub fn Chart(
     shape: Shape,
     /// What it shows where there is nothing.
     empty: &'static str,
+    /// What is beside the counts of a bucket, if anything is: “Cost”.
+    #[prop(optional)]
+    beside: &'static str,
     /// Series and time axis of the chart.
     data: Memo<ChartData>,
 ) -> impl IntoView {
@@ -59,8 +62,8 @@ pub fn Chart(
                     .collect_view()}
             </ul>
             <div class="col-span-2 mt-3 min-w-0 max-md:order-2 max-md:col-span-1">
-                <Plot title series shape empty data/>
-                <Numbers title series data/>
+                <Plot title series shape empty beside data/>
+                <Numbers title series beside data/>
             </div>
         </section>
     }
@@ -73,6 +76,7 @@ fn Plot(
     series: &'static [Series],
     shape: Shape,
     empty: &'static str,
+    beside: &'static str,
     data: Memo<ChartData>,
 ) -> impl IntoView {
     let cursor = RwSignal::new(None::<usize>);
@@ -152,7 +156,7 @@ fn Plot(
                     let at = at.get()?;
                     let bucket = data.with(|data| data.buckets.get(at).cloned())?;
                     let late = at * 2 >= count.get_untracked();
-                    Some(view! { <Tip series bucket late/> })
+                    Some(view! { <Tip series bucket beside late/> })
                 }}
             </div>
             <div class="num col-start-2 mt-1.5 flex justify-between text-micro text-ink-3" aria-hidden="true">
@@ -161,7 +165,7 @@ fn Plot(
             <p class="num col-span-2 mt-1.5 text-caption text-ink-2 md:sr-only" role="status">
                 {move || {
                     let at = at.get().filter(|_| spoken.get())?;
-                    data.with(|data| data.buckets.get(at).map(|bucket| in_words(series, bucket)))
+                    data.with(|data| data.buckets.get(at).map(|bucket| in_words(series, bucket, beside)))
                 }}
             </p>
         </div>
@@ -169,11 +173,14 @@ fn Plot(
 }
 
 /// “06:00 to 06:30: 12 allowed, 7 rate limited”.
-fn in_words(series: &[Series], bucket: &Bucket) -> String {
+fn in_words(series: &[Series], bucket: &Bucket, beside: &str) -> String {
     let part = |(series, count): (&Series, &u64)| {
         format!("{} {}", super::thousands(*count), series.label.to_lowercase())
     };
-    let parts: Vec<String> = series.iter().zip(&bucket.counts).map(part).collect();
+    let more = (!bucket.beside.is_empty())
+        .then(|| format!("{} {}", beside.to_lowercase(), bucket.beside));
+    let counts = series.iter().zip(&bucket.counts).map(part);
+    let parts: Vec<String> = counts.chain(more).collect();
     format!("{}: {}", bucket.label, parts.join(", "))
 }
 
@@ -187,7 +194,14 @@ mod tests {
             Series { label: "Allowed", colour: Colour::One },
             Series { label: "Rate limited", colour: Colour::Three },
         ];
-        let bucket = Bucket { label: "06:00 to 06:30".to_owned(), counts: vec![1_204, 7] };
-        assert_eq!(in_words(&series, &bucket), "06:00 to 06:30: 1,204 allowed, 7 rate limited");
+        let bucket = Bucket {
+            label: "06:00 to 06:30".to_owned(),
+            counts: vec![1_204, 7],
+            beside: String::new(),
+        };
+        let words = "06:00 to 06:30: 1,204 allowed, 7 rate limited";
+        assert_eq!(in_words(&series, &bucket, ""), words);
+        let bucket = Bucket { beside: "$1.20".to_owned(), ..bucket };
+        assert_eq!(in_words(&series, &bucket, "Cost"), format!("{words}, cost $1.20"));
     }
 }

@@ -8,7 +8,12 @@ use crate::thousands;
 
 /// The tooltip, on the side where the cursor is not. On phones, a line below says the same.
 #[component]
-pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl IntoView {
+pub(super) fn Tip(
+    series: &'static [Series],
+    bucket: Bucket,
+    beside: &'static str,
+    late: bool,
+) -> impl IntoView {
     let side = if late { "left-2" } else { "right-2" };
     let row = |(series, count): (&Series, &u64)| {
         view! {
@@ -28,6 +33,15 @@ pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl
         >
             <p class="mb-1 text-ink-2">{bucket.label}</p>
             <ul class="flex flex-col gap-1">{series.iter().zip(&bucket.counts).map(row).collect_view()}</ul>
+            {(!bucket.beside.is_empty())
+                .then(|| {
+                    view! {
+                        <p class="mt-1 flex gap-4">
+                            <span class="text-ink-2">{beside}</span>
+                            <span class="ml-auto font-medium">{bucket.beside}</span>
+                        </p>
+                    }
+                })}
         </div>
     }
 }
@@ -36,14 +50,17 @@ pub(super) fn Tip(series: &'static [Series], bucket: Bucket, late: bool) -> impl
 pub(super) fn Numbers(
     title: &'static str,
     series: &'static [Series],
+    beside: &'static str,
     data: Memo<ChartData>,
 ) -> impl IntoView {
-    let row = |bucket: Bucket| {
+    let has_more = !beside.is_empty();
+    let row = move |bucket: Bucket| {
         let cells = bucket.counts.into_iter().map(|count| view! { <td>{thousands(count)}</td> });
         view! {
             <tr>
                 <th scope="row">{bucket.label}</th>
                 {cells.collect_view()}
+                {has_more.then(|| view! { <td>{bucket.beside}</td> })}
             </tr>
         }
     };
@@ -55,6 +72,7 @@ pub(super) fn Numbers(
                     <tr>
                         <th scope="col">"Time, UTC"</th>
                         {series.iter().map(|series| view! { <th scope="col">{series.label}</th> }).collect_view()}
+                        {has_more.then(|| view! { <th scope="col">{beside}</th> })}
                     </tr>
                 </thead>
                 <tbody>{move || data.get().buckets.into_iter().map(row).collect_view()}</tbody>
