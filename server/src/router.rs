@@ -15,9 +15,9 @@ use crate::http::described::DescribedRouter;
 use crate::http::request_limits::{ANYBODYS_BODY, MANAGEMENT_BODY, REQUEST_TIMEOUT};
 use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
-    api_keys, applications, audit, check, docs, health, inference_keys, invitations, key_view,
-    keys, me, members, organizations, projects, server_functions, sessions, telemetry, usage,
-    verify, well_known,
+    api_keys, applications, audit, budget_events, check, docs, health, inference_keys, invitations,
+    key_view, keys, me, members, organizations, projects, server_functions, sessions, telemetry,
+    usage, verify, well_known,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -62,6 +62,7 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .routes(routes!(usage::of_key))
         .routes(routes!(usage::of_inference_key))
         .routes(routes!(usage::of_project))
+        .routes(routes!(budget_events::list))
         .routes(routes!(me::get))
         .layer(from_fn(compress::tag))
         .layer(compress::layer())

@@ -1,7 +1,7 @@
 //! Completes the API's description, which the handlers' own put together: what is the same for
 //! every operation, and what the derives can't say.
 
-use latchkey_domain::limit::{AllowList, ModelName};
+use latchkey_domain::limit::{AllowList, ModelName, Tokens};
 use latchkey_domain::login::GithubLogin;
 use latchkey_gateway::MAX_BODY_BYTES;
 use serde_json::{Value, json};
@@ -27,6 +27,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
     if let Some(components) = &mut document.components {
         refer_to_rows(components);
         limit_lists(components);
+        limit_amounts(components);
     }
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
@@ -89,6 +90,26 @@ fn limit_lists(components: &mut Components) {
         {
             list.min_items = Some(1);
             list.max_items = Some(AllowList::<()>::MAX);
+        }
+    }
+}
+
+/// What an amount of a budget can be, which the derive of an untagged enum can't say: at most the
+/// largest limit.
+fn limit_amounts(components: &mut Components) {
+    let Some(RefOr::T(Schema::OneOf(amount))) = components.schemas.get_mut("BudgetAmount") else {
+        return;
+    };
+    for form in &mut amount.items {
+        if let RefOr::T(Schema::Object(count)) = form
+            && count.schema_type == SchemaType::Type(Type::Integer)
+        {
+            let limited = ObjectBuilder::new()
+                .schema_type(Type::Integer)
+                .minimum(Some(0))
+                .maximum(Some(Tokens::MAX))
+                .description(count.description.clone());
+            *form = limited.into();
         }
     }
 }
@@ -256,13 +277,22 @@ fn example(schema: &str) -> Option<serde_json::Value> {
         "KeyRequest" => json!({"name": "Web checkout", "environment": "live", "rpm": 600}),
         "InferenceKeyRequest" => json!({
             "name": "Support bot", "tpm": 100_000,
-            "token_limit": 5_000_000, "token_limit_period": "month",
+            "spend_limit": "5", "spend_limit_period": "day",
+            "budgets": [{"unit": "tokens", "limit": 5_000_000, "period": "month"}],
         }),
         "KeyPatch" => json!({"name": "Web checkout", "rpm": null}),
         "RotateRequest" => json!({"grace_seconds": 86_400}),
         "VerifyRequest" => {
             json!({"key": "lk_live_000000000000000000000000000000004cjNQE", "cost": 1})
         }
+        "ProjectPatch" => json!({
+            "max_parallel": 50,
+            "budgets": [{"unit": "usd", "limit": "200", "period": "month"}],
+            "key_defaults": {"budgets": [{"unit": "usd", "limit": "5", "period": "day"}]},
+        }),
+        "OrganizationPatch" => json!({
+            "budgets": [{"unit": "usd", "limit": "1000", "period": "month"}],
+        }),
         "ProjectRequest" => json!({"name": "Shop", "key_prefix": "shop"}),
         "ApplicationRequest" => json!({"name": "Checkout", "environment": "production"}),
         "MemberRequest" => json!({"login": "octocat", "role": "member"}),

@@ -212,7 +212,7 @@ refusals! {
         401: "`missing_key`, `malformed_key`, `unknown_key` (also for a key of another project), `revoked_key`, `expired_key`, `disabled_key`",
         403: "`wrong_scope` (the key is for another application), `ip_not_allowed`, `insufficient_scope`",
         404: "`not_found`: the ID is malformed. A well-formed ID that does not exist is `unknown_key`",
-        429: "`rate_limited`, `token_rate_limited`, `token_budget_exhausted` or `quota_exceeded`. See `Retry-After`",
+        429: "`rate_limited`, `token_rate_limited`, `request_budget_exhausted`, `token_budget_exhausted`, `spend_limit_reached` or `quota_exceeded`; `limit` tells which limit it was. See `Retry-After`",
         503: "`unavailable`: the key cannot be checked. See `Retry-After`",
     }
 }

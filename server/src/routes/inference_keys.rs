@@ -47,7 +47,9 @@ pub(crate) async fn list(
 
 /// Create an inference key
 ///
-/// The response contains the secret. It is returned only once.
+/// The response contains the secret. It is returned only once. Limits that the request does not
+/// mention are the project’s `key_defaults`. `token_limit` and `spend_limit` are short forms of
+/// budgets, and stand before those in `budgets`.
 #[utoipa::path(
     post,
     path = "/v1/projects/{projectId}/inference/keys",

@@ -44,7 +44,9 @@ macro_rules! key_actions {
             summary = concat!("Update ", $a_key),
             description = "Omitted fields are left unchanged; null clears a field. Changes take \
                            effect immediately: `disabled` stops the key as a revocation does, \
-                           until it is enabled again.",
+                           until it is enabled again. `budgets` replaces all budgets of the key, \
+                           `token_limit` and `spend_limit` the first one in tokens and in \
+                           dollars. A budget keeps what was used of it when its limit changes.",
             tag = "Keys",
             params(("keyId" = KeyId, Path)),
             request_body(content = KeyPatch),

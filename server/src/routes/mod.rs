@@ -4,6 +4,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod applications;
 pub(crate) mod audit;
+pub(crate) mod budget_events;
 pub(crate) mod check;
 pub(crate) mod docs;
 pub(crate) mod health;

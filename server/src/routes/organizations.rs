@@ -23,7 +23,7 @@ refusals! {
 
     /// Which field it is decides who may change it.
     MayNotChange {
-        403: "`forbidden`: only owners and admins can change the name, and only administrators of the instance the tier",
+        403: "`forbidden`: only owners and admins can change the name and the limits, and only administrators of the instance the tier",
     }
 
     /// Only owners delete what they own.
@@ -107,9 +107,10 @@ pub(crate) async fn create(
 
 /// Update an organization
 ///
-/// Owners and admins can change the name. Administrators of the instance can change the tier and
-/// its overrides for any organization. Changes take effect immediately. Lowering a limit does not
-/// revoke anything; it only prevents new resources.
+/// Owners and admins can change the name and the limits. Administrators of the instance can change
+/// the tier and its overrides for any organization. Changes take effect immediately. `rpm`, `tpm`,
+/// `max_parallel` and `budgets` limit all keys of the organization together, live and test. Lowering
+/// a limit of the tier does not revoke anything; it only prevents new resources.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",

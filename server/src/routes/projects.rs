@@ -100,7 +100,9 @@ pub(crate) async fn create(
 
 /// Update a project
 ///
-/// A new key prefix applies to new keys. Existing keys keep theirs.
+/// A new key prefix and `key_defaults` apply to new keys. Existing keys keep theirs. `rpm`, `tpm`,
+/// `max_parallel` and `budgets` limit all keys of the project together, live and test, and take
+/// effect immediately: a call has to fit the limits of its key, its project and its organization.
 #[utoipa::path(
     patch,
     path = "/v1/projects/{id}",

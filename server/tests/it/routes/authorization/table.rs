@@ -84,6 +84,7 @@ pub(super) const TABLE: &[Row] = &[
     ("PATCH /v1/projects/{id}", &["$project"], ADMIN, r#"{"name": "Renamed"}"#),
     ("DELETE /v1/projects/{id}", &["$project"], ADMIN, ""),
     ("GET /v1/projects/{id}/usage", &["$project"], USAGE, ""),
+    ("GET /v1/projects/{id}/budget-events", &["$project"], USAGE, ""),
     ("GET /v1/projects/{id}/applications", &["$project"], READ, ""),
     ("POST /v1/projects/{id}/applications", &["$project"], APPLICATIONS, r#"{"name": "Another"}"#),
     ("GET /v1/applications/{id}", &["$app"], READ, ""),
