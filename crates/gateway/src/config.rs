@@ -1,9 +1,9 @@
 //! The gateway's settings. The server reads them from its environment and the upstreams file.
 
 use std::fmt;
-use std::num::NonZeroU64;
 use std::time::Duration;
 
+use latchkey_domain::price::Price;
 use serde::Deserialize;
 
 use super::audience::Audience;
@@ -88,8 +88,7 @@ impl fmt::Debug for Upstream {
 }
 
 /// A model, by the name that clients use.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "ModelEntry")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
     /// The name that clients use.
     pub id: String,
@@ -99,36 +98,6 @@ pub struct Model {
     pub max_output_tokens: Option<u64>,
     /// The model's tokenizer, if it is a built-in one.
     pub tokenizer: Option<Tokenizer>,
-}
-
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "expected a model name, or { id = …, upstream = …, max_output_tokens = …, \
-                 tokenizer = \"cl100k_base\" or \"o200k_base\" }"
-)]
-enum ModelEntry {
-    Plain(String),
-    Full {
-        id: String,
-        upstream: Option<String>,
-        max_output_tokens: Option<NonZeroU64>,
-        tokenizer: Option<Tokenizer>,
-    },
-}
-
-impl From<ModelEntry> for Model {
-    fn from(entry: ModelEntry) -> Self {
-        match entry {
-            ModelEntry::Plain(id) => {
-                Self { upstream: id.clone(), id, max_output_tokens: None, tokenizer: None }
-            }
-            ModelEntry::Full { id, upstream, max_output_tokens, tokenizer } => Self {
-                upstream: upstream.unwrap_or_else(|| id.clone()),
-                id,
-                max_output_tokens: max_output_tokens.map(NonZeroU64::get),
-                tokenizer,
-            },
-        }
-    }
+    /// What it costs, if known. Without a price, calls under a spend limit are refused.
+    pub price: Option<Price>,
 }

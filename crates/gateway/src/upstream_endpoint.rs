@@ -8,6 +8,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use latchkey_checker::KeyRecord;
+use latchkey_domain::price::Price;
 use reqwest::Url;
 
 use super::audience::Audience;
@@ -15,7 +16,7 @@ use super::config::{CapField, Tokenizer, Upstream};
 use super::endpoint::Endpoint;
 use super::upstream_client::{Origin, UpstreamClient};
 
-/// A model under its name at the upstream, with its limits.
+/// A model under its name at the upstream, with its limits and its price.
 #[derive(Clone)]
 pub(super) struct UpstreamModel {
     pub(super) upstream: Arc<UpstreamEndpoint>,
@@ -25,6 +26,8 @@ pub(super) struct UpstreamModel {
     pub(super) max_output_tokens: u64,
     /// Tokenizer of the model, if known.
     pub(super) tokenizer: Option<Tokenizer>,
+    /// What the model costs, if known.
+    pub(super) price: Option<Price>,
 }
 
 /// An upstream, with everything that is the same for each call prepared in advance.

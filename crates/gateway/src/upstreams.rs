@@ -7,6 +7,7 @@ use std::time::Duration;
 use latchkey_checker::KeyRecord;
 use latchkey_checker::clock::Clock;
 use latchkey_domain::key::Environment;
+use latchkey_domain::price::Price;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::config::GatewayConfig;
@@ -41,7 +42,8 @@ pub(super) struct Upstreams {
 
 /// What serves a call.
 pub(super) enum ModelBackend {
-    Sandbox,
+    /// The built-in model, at this price.
+    Sandbox(Price),
     Upstream(UpstreamModel),
 }
 
@@ -67,6 +69,7 @@ impl Upstreams {
                     name: model.upstream.clone(),
                     max_output_tokens: model.max_output_tokens.unwrap_or(MAX_OUTPUT_TOKENS),
                     tokenizer: model.tokenizer,
+                    price: model.price,
                 };
                 if let Some(tokenizer) = model.tokenizer {
                     tokenizer.load();
@@ -105,15 +108,20 @@ impl Upstreams {
         self.health.check(&self.client, now).await
     }
 
-    /// Finds what serves a model for this key. Calls of test keys always go to the sandbox, so they
-    /// are free.
+    /// Finds what serves a model for this key. Calls of test keys always go to the sandbox, so no
+    /// upstream charges for them. They cost the key what the model would, or the sandbox's price,
+    /// so that spend limits can be tried.
     pub(super) fn find(&self, model: &str, key: &KeyRecord) -> Option<ModelBackend> {
         match (key.environment, self.models.get(model)) {
-            (Environment::Test, Some(_)) => Some(ModelBackend::Sandbox),
+            (Environment::Test, Some(target)) => {
+                Some(ModelBackend::Sandbox(target.price.unwrap_or(Price::SANDBOX)))
+            }
             (Environment::Live, Some(target)) if target.upstream.serves(key) => {
                 Some(ModelBackend::Upstream(target.clone()))
             }
-            _ if model == SANDBOX_MODEL && self.has_sandbox(key) => Some(ModelBackend::Sandbox),
+            _ if model == SANDBOX_MODEL && self.has_sandbox(key) => {
+                Some(ModelBackend::Sandbox(Price::SANDBOX))
+            }
             _ => None,
         }
     }
