@@ -29,7 +29,7 @@ impl InFlightCall {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let estimated = prompt.saturating_add(completion);
-        let usage = TokenUsage { prompt, completion, estimated };
+        let usage = TokenUsage { completion, estimated, ..estimated_prompt(prompt) };
         Self { reservation: Some(reservation), key, prompt, usage, _permit: permit }
     }
 
@@ -47,8 +47,7 @@ impl InFlightCall {
 
     /// Charges only the prompt from now on.
     pub(super) const fn charge_prompt(&mut self) {
-        let prompt = self.prompt;
-        self.usage = TokenUsage { prompt, completion: 0, estimated: prompt };
+        self.usage = estimated_prompt(self.prompt);
     }
 
     /// Settles with the current usage. Done before the response ends, as the client's next call may
@@ -59,7 +58,7 @@ impl InFlightCall {
         }
     }
 
-    /// The upstream failed, so the call is free.
+    /// The upstream refused the call or failed: it costs a request, no tokens and no money.
     pub(super) fn release(&mut self) {
         drop(self.reservation.take());
     }
@@ -68,6 +67,11 @@ impl InFlightCall {
     pub(super) async fn key_invalidated(&mut self) -> GatewayError {
         Error::from(Box::new(self.key.ended().await)).into()
     }
+}
+
+/// Usage of an estimated prompt without a completion.
+const fn estimated_prompt(prompt: u64) -> TokenUsage {
+    TokenUsage { prompt, completion: 0, cached: 0, cache_written: 0, estimated: prompt }
 }
 
 impl Drop for InFlightCall {

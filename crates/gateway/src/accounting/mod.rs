@@ -34,15 +34,25 @@ fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u
     let generates = endpoint != Endpoint::Embeddings;
     let completion = if generates { tokens_of(text) } else { 0 };
     let reported = reported.without_zeros(completion > 0);
-    let estimated = |prompt: Option<u64>, completion: Option<u64>, guess: (u64, u64)| TokenUsage {
-        prompt: prompt.unwrap_or(guess.0),
-        completion: completion.unwrap_or(guess.1),
-        estimated: prompt.map_or(guess.0, |_| 0).saturating_add(completion.map_or(guess.1, |_| 0)),
+    // The prompt has at least the tokens that the cache had of it.
+    let prompt = prompt.max(reported.cache_tokens());
+    let estimated = |prompt: Option<u64>, completion: Option<u64>, guess: (u64, u64)| {
+        let of_prompt = prompt.map_or(guess.0, |_| 0);
+        let prompt = prompt.unwrap_or(guess.0);
+        let cached = reported.cached.unwrap_or_default().min(prompt);
+        TokenUsage {
+            prompt,
+            completion: completion.unwrap_or(guess.1),
+            cached,
+            cache_written: reported.cache_written.unwrap_or_default().min(prompt - cached),
+            estimated: of_prompt.saturating_add(completion.map_or(guess.1, |_| 0)),
+        }
     };
+    let told_prompt = reported.whole_prompt();
     if !generates {
-        return estimated(reported.prompt.or(reported.total), Some(0), (prompt, 0));
+        return estimated(told_prompt.or(reported.total), Some(0), (prompt, 0));
     }
-    match (reported.prompt, reported.completion, reported.total) {
+    match (told_prompt, reported.completion, reported.total) {
         (Some(known), None, Some(total)) => {
             estimated(Some(known), Some(total.saturating_sub(known)), (0, 0))
         }
@@ -66,7 +76,7 @@ mod tests {
 
     fn of(endpoint: Endpoint, usage: &str, text: u64) -> (u64, u64, u64) {
         let reported = ReportedUsage::read(usage.as_bytes());
-        let TokenUsage { prompt, completion, estimated } =
+        let TokenUsage { prompt, completion, estimated, .. } =
             token_usage(endpoint, reported, 10, text);
         (prompt, completion, estimated)
     }
@@ -107,6 +117,35 @@ mod tests {
             (r#"{"prompt_tokens": 5, "total_tokens": 9}"#, (5, 0, 0)),
         ] {
             assert_eq!(of(Endpoint::Embeddings, usage, 4_096), wanted, "{usage}");
+        }
+    }
+
+    #[test]
+    fn cached_tokens_are_a_part_of_the_prompt() {
+        for (usage, wanted) in [
+            (
+                r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}"#,
+                (9, 4, 0),
+            ),
+            (
+                r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 40}}"#,
+                (9, 9, 0),
+            ),
+            (
+                r#"{"prompt_tokens": 9, "cache_write_tokens": 7,
+                    "prompt_tokens_details": {"cached_tokens": 4}}"#,
+                (9, 4, 5),
+            ),
+            (
+                r#"{"input_tokens": 9, "cache_read_input_tokens": 4,
+                    "cache_creation_input_tokens": 7}"#,
+                (20, 4, 7),
+            ),
+            (r#"{"cache_read_input_tokens": 40}"#, (40, 40, 0)),
+        ] {
+            let reported = ReportedUsage::read(usage.as_bytes());
+            let told = token_usage(Endpoint::Chat, reported, 10, 12);
+            assert_eq!((told.prompt, told.cached, told.cache_written), wanted, "{usage}");
         }
     }
 }

@@ -53,14 +53,16 @@ pub(super) async fn respond(
         SandboxCall::Text(plan) => {
             let completion = plan.generate(&body, reservation.granted().answer);
             drop(body);
-            let used = TokenUsage { prompt, completion: completion.tokens(), estimated: 0 };
+            let completion_tokens = completion.tokens();
+            let used =
+                TokenUsage { prompt, completion: completion_tokens, ..TokenUsage::default() };
             let slot = reservation.settle(used).await;
             completion.respond(slot)
         }
         SandboxCall::Embeddings(plan) => {
             let model = body.model.clone();
             drop(body);
-            let used = TokenUsage { prompt, completion: 0, estimated: 0 };
+            let used = TokenUsage { prompt, ..TokenUsage::default() };
             let slot = reservation.settle(used).await;
             plan.respond(&model, prompt, slot)
         }

@@ -13,7 +13,7 @@ fn scanned(json: &str, size: usize) -> ResponseScanner {
 
 fn usage(json: &str, size: usize) -> Option<(u64, u64)> {
     let reported = scanned(json, size).reported();
-    reported.prompt.zip(reported.completion)
+    reported.whole_prompt().zip(reported.completion)
 }
 
 const USED: &str = r#"{"prompt_tokens": 3, "completion_tokens": 5, "d": {"a": [1, "}"]}}"#;
