@@ -14,6 +14,7 @@ use latchkey_checker::{
 };
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::price::Price;
 
 use super::body::CallBody;
 use super::client_ip::ClientIp;
@@ -182,7 +183,7 @@ const TOO_MANY_CALLS: &str =
 
 /// A validated call and the backend that will serve it.
 enum PreparedCall {
-    Sandbox(sandbox::SandboxCall),
+    Sandbox(sandbox::SandboxCall, Price),
     Upstream(UpstreamModel),
 }
 
@@ -215,9 +216,9 @@ async fn call(
         }
     };
     match prepared {
-        PreparedCall::Sandbox(plan) => {
+        PreparedCall::Sandbox(plan, price) => {
             let estimate = body.exact_estimate(sandbox::MAX_OUTPUT_TOKENS);
-            let request = ReservationRequest::from(estimate);
+            let request = ReservationRequest { estimate, exact_count: None, price: Some(price) };
             let reservation = caller.reserve(state, parts, &body.model, request, pending).await?;
             Ok(sandbox::respond(plan, body, reservation).await)
         }
@@ -236,10 +237,10 @@ async fn call(
                         &state.upstreams.tokenizer_permits,
                     ))
                 });
-            let tokens = ReservationRequest { estimate, exact_count: tokenizer_count };
+            let price = target.price;
+            let tokens = ReservationRequest { estimate, exact_count: tokenizer_count, price };
             let reservation = caller.reserve(state, parts, &body.model, tokens, pending).await?;
-            let extended = reservation.key().extended();
-            let is_limited = extended.budget.is_some() || extended.tpm.is_some();
+            let is_limited = reservation.key().limits_tokens();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
             // unless the upstream stops generating then. A client of a stream pays for what it has
@@ -266,13 +267,13 @@ async fn prepare(
     };
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.extended();
-    restricted_fields::check(body, limits.models.as_ref(), limits.budget.is_some(), passes)?;
-    if limits.budget.is_some() || limits.tpm.is_some() {
+    restricted_fields::check(body, limits.models.as_ref(), key.has_budget(), passes)?;
+    if key.limits_tokens() {
         body.check_caps()?;
     }
     Ok(match route {
         ModelBackend::Upstream(target) => PreparedCall::Upstream(target),
-        ModelBackend::Sandbox => PreparedCall::Sandbox(sandbox::plan(body).await?),
+        ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
     })
 }
 

@@ -1,4 +1,5 @@
-//! Errors in OpenAI's format: `{"error": {"message", "type", "param", "code"}}`.
+//! Errors in OpenAI's format: `{"error": {"message", "type", "param", "code"}}`, with the `limit`
+//! that refused the call, if one did.
 
 use std::borrow::Cow;
 
@@ -8,6 +9,7 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use latchkey_checker::Error;
+use latchkey_domain::api::RefusingLimit;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
@@ -49,6 +51,10 @@ struct ErrorDetail {
     param: Option<String>,
     /// Machine-readable error code. Null if the upstream did not return one.
     code: Option<Cow<'static, str>>,
+    /// The limit that refused the call, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    limit: Option<RefusingLimit>,
 }
 
 impl GatewayError {
@@ -58,7 +64,7 @@ impl GatewayError {
         message: impl Into<String>,
     ) -> Self {
         let (kind, code) = (kind_of(status).into(), Some(code.into()));
-        let error = ErrorDetail { message: message.into(), kind, param: None, code };
+        let error = ErrorDetail { message: message.into(), kind, param: None, code, limit: None };
         Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
@@ -82,7 +88,8 @@ impl GatewayError {
     pub(super) fn of_upstream(status: StatusCode, error: UpstreamError) -> Self {
         let UpstreamError { message, kind, param, code } = error;
         let kind = kind.map_or_else(|| kind_of(status).into(), Cow::from);
-        let error = ErrorDetail { message, kind, param, code: code.map(Cow::from) };
+        let code = code.map(Cow::from);
+        let error = ErrorDetail { message, kind, param, code, limit: None };
         Self { status, body: Box::new(ErrorBody { error }), headers: Vec::new() }
     }
 
@@ -191,6 +198,7 @@ impl From<Error> for GatewayError {
         let code = serde_json::to_value(problem.code).unwrap_or_default();
         let code = code.as_str().unwrap_or_default().to_owned();
         let mut refused = Self::new(status, code, problem.detail);
+        refused.body.error.limit = limit_of(&error);
         if status == StatusCode::TOO_MANY_REQUESTS
             && error.retry_after().is_none_or(|seconds| seconds > MAX_RETRY_AFTER_SECONDS)
         {
@@ -199,7 +207,8 @@ impl From<Error> for GatewayError {
             refused.body.error.kind = INSUFFICIENT_QUOTA.into();
             return refused;
         }
-        if problem.code == ErrorCode::Outcome(Outcome::ModelNotAllowed) {
+        if let ErrorCode::Outcome(Outcome::ModelNotAllowed | Outcome::ModelNotPriced) = problem.code
+        {
             refused.body.error.param = Some("model".to_owned());
         }
         let wait = error.retry_after().or((status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
@@ -209,6 +218,13 @@ impl From<Error> for GatewayError {
             refused.headers.push((WWW_AUTHENTICATE, challenge));
         }
         refused
+    }
+}
+
+fn limit_of(error: &Error) -> Option<RefusingLimit> {
+    match error {
+        Error::Denied(denial) => denial.limit,
+        Error::TooManyFailures(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! checked against the limits of its key.
 //!
 //! ```text
-//! key -> body -> model -> reserve (rpm, tpm, budget) -> upstream -> stream through -> settle
+//! key -> body -> model -> reserve (rates, budgets) -> upstream -> stream through -> settle
 //! ```
 //! A call reserves what it may cost before it is forwarded, and settles once the actual cost is
 //! known. If the client disconnects early, it is charged for what had been received until then.

@@ -12,10 +12,13 @@ pub(super) enum KeyErrors {
     /// Reason why the key was denied
     #[response(status = 401)]
     Unauthorized(ErrorBody),
+    /// A limit that frees in more than a minute, or never for this call
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
     /// `wrong_scope`, `ip_not_allowed`
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// The limit that was reached, or `too_many_failures`
+    /// A limit that frees within a minute, or `too_many_failures`
     #[response(status = 429)]
     TooManyRequests(ErrorBody),
 }
@@ -34,7 +37,12 @@ pub(super) enum CallResponses {
     /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`, `disabled_key`
     #[response(status = 401)]
     Unauthorized(ErrorBody),
-    /// `wrong_scope`, `ip_not_allowed`, `model_not_allowed`
+    /// A limit that frees in more than a minute, or never for this call: `token_rate_limited`,
+    /// `request_budget_exhausted`, `token_budget_exhausted`, `spend_limit_reached`,
+    /// `quota_exceeded`
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
+    /// `wrong_scope`, `ip_not_allowed`, `model_not_allowed`, `model_not_priced`
     #[response(status = 403)]
     Forbidden(ErrorBody),
     /// `model_not_found`
@@ -46,8 +54,9 @@ pub(super) enum CallResponses {
     /// `too_large`: the body exceeds 10 MiB
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),
-    /// `rate_limited`, `token_rate_limited`, `too_many_parallel_requests`,
-    /// `token_budget_exhausted`, `quota_exceeded`, `upstream_rate_limited`, `too_many_failures`
+    /// A limit that frees within a minute: `rate_limited`, `token_rate_limited`,
+    /// `too_many_parallel_requests`, `request_budget_exhausted`, `token_budget_exhausted`,
+    /// `spend_limit_reached`, `quota_exceeded`; or `upstream_rate_limited`, `too_many_failures`
     #[response(status = 429)]
     TooManyRequests(ErrorBody),
     /// `upstream_unreachable`, `upstream_error`
