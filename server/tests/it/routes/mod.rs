@@ -3,6 +3,7 @@
 mod api_keys;
 mod audit;
 mod authorization;
+mod budget_events;
 mod check;
 mod clients;
 mod cors;
@@ -11,6 +12,7 @@ pub(crate) mod ingest;
 mod invitations;
 mod key_view;
 pub(crate) mod keys;
+mod levels;
 pub(crate) mod members;
 mod oauth;
 mod openapi;

@@ -25,6 +25,7 @@ on_both_databases! {
             app.get(&format!("/v1/keys/{key}/usage")),
             app.get(&format!("/v1/inference/keys/{key}/usage")),
             app.get(&format!("/v1/projects/{}/usage", ada.project)),
+            app.get(&format!("/v1/projects/{}/budget-events", ada.project)),
         ] {
             problem(request.bearer_auth(&eve.jwt).send().await.unwrap(), 404, "not_found").await;
         }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod attributes;
+mod budgets;
 mod disabled;
 mod lifecycle;
 mod limits;

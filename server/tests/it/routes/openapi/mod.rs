@@ -147,6 +147,8 @@ fn openapi_has_the_answer_of_verify_as_one_object() {
         "ratelimit",
         "tokens",
         "budget",
+        "budgets",
+        "limit",
         "scopes",
         "external_id",
         "metadata",
