@@ -48,7 +48,7 @@ pub(super) async fn forward(
     let response = match result {
         Ok(response) => response,
         Err(UpstreamFailure::GatewayError(refused)) => {
-            call.release();
+            call.release().await;
             return Err(refused);
         }
         Err(UpstreamFailure::TimedOut) => {

@@ -59,8 +59,11 @@ impl InFlightCall {
     }
 
     /// The upstream refused the call or failed: it costs a request, no tokens and no money.
-    pub(super) fn release(&mut self) {
-        drop(self.reservation.take());
+    /// Done before the response, as the client's next call may need what was reserved.
+    pub(super) async fn release(&mut self) {
+        if let Some(reservation) = self.reservation.take() {
+            reservation.settle_refused().await;
+        }
     }
 
     /// Resolves when the key is no longer valid.

@@ -68,7 +68,7 @@ impl ResponseProxy {
             let Some(chunk) = self.chunk().await? else {
                 let bytes = concat(chunks);
                 if self.scanner.has_error() && !self.scanner.has_choice() {
-                    return Err(self.error_with_success(&bytes));
+                    return Err(self.error_with_success(&bytes).await);
                 }
                 self.settle().await;
                 return Ok(bytes.into());
@@ -89,8 +89,8 @@ impl ResponseProxy {
     }
 
     /// An error with a success status. The call is free, as after any other error.
-    fn error_with_success(&mut self, body: &[u8]) -> GatewayError {
-        self.call.release();
+    async fn error_with_success(&mut self, body: &[u8]) -> GatewayError {
+        self.call.release().await;
         let upstream = &self.context.target.upstream;
         let error = upstream_error::read(body, &upstream.secrets());
         tracing::warn!(
@@ -150,7 +150,7 @@ impl ResponseProxy {
                 Err(GatewayError::upstream_timeout())
             }
             Err(BodyError::Failed(cause)) => {
-                self.call.release();
+                self.call.release().await;
                 let upstream = &self.context.target.upstream.name;
                 tracing::warn!(upstream, cause, "Upstream response was interrupted");
                 Err(GatewayError::upstream_error())

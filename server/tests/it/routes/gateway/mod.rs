@@ -13,6 +13,7 @@ mod leaving;
 mod limited;
 mod parallel;
 mod passage;
+mod prices;
 mod reach;
 mod refusals;
 mod releases;
