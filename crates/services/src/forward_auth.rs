@@ -161,7 +161,7 @@ const REMEDY: &str = "Use scopes of 1 to 100 of the characters A–Z, a–z, 0�
 fn explained(
     services: &Services,
     key: &KeyRecord,
-    denial: Denial,
+    mut denial: Denial,
     asked: &AskedScopes<'_>,
 ) -> Denial {
     let AskedScopes::Unreadable(line) = asked else { return denial };
@@ -174,8 +174,8 @@ fn explained(
             "A proxy’s x-latchkey-scopes header can’t be read, so no key is admitted. {REMEDY}"
         );
     }
-    let detail = format!("The proxy’s x-latchkey-scopes header can’t be read. {REMEDY}");
-    Denial { detail, ..denial }
+    denial.detail = format!("The proxy’s x-latchkey-scopes header can’t be read. {REMEDY}");
+    denial
 }
 
 /// The start of a header's line, in a form that a log can hold.

@@ -8,6 +8,7 @@ use crate::audit::Changes;
 
 /// The limits that a patch names. `Some(None)` removes one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::option_option, reason = "absent and null are not the same")]
 pub(crate) struct LevelPatch {
     rpm: Option<Option<Rpm>>,
     tpm: Option<Option<Tokens>>,

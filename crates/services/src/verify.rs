@@ -48,7 +48,11 @@ pub async fn verify(
         cost: request.cost,
     };
     let came_to = match services.checker.admit(&identity, call).await {
-        Ok(limits) => Denial { limits, ..Denial::of(Outcome::Valid) },
+        Ok(limits) => {
+            let mut admitted = Denial::of(Outcome::Valid);
+            admitted.limits = limits;
+            admitted
+        }
         Err(denial) => denial,
     };
     let key = identity.key();

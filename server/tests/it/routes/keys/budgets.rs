@@ -216,7 +216,8 @@ on_both_databases! {
             assert_eq!(app.json(&path, &ada.jwt).await, changed);
         }
         assert_eq!(app.json(&path, &ada.jwt).await["spend_limit"], Value::Null);
-        let half = problem(change(json!({"spend_limit_period": "day"})).await, 422, "invalid").await;
+        let half = change(json!({"spend_limit_period": "day"})).await;
+        let half = problem(half, 422, "invalid").await;
         assert_eq!(half["errors"][0]["field"], "spend_limit");
         let log = format!("/v1/organizations/{}/audit?action=key.changed", ada.organization);
         let log = app.json(&log, &ada.jwt).await;
