@@ -95,12 +95,14 @@ async fn finish(
     }
     services.settled().await;
     let returned = services.checker.return_leases(true).await;
+    let noted = services.checker.write_budget_events().await;
     if let Err(error) = services.checker.leave_membership().await {
         tracing::warn!(%error, "Failed to remove this node from the cluster membership");
     }
     // Also if returning the leases failed.
     services.checker.flush_usage().await.context("failed to write the last counters")?;
     returned.context("failed to return budget leases")?;
+    noted.context("failed to write budget events")?;
     services.database.close().await.context("failed to close the database")
 }
 
@@ -160,7 +162,8 @@ async fn run_jobs(services: Services, stop: CancellationToken) {
     }
 }
 
-/// Returns the unused tokens of leases. A task of its own: many leases must not delay the counters.
+/// Returns what is unused of leases, and writes budget events. A task of its own: many leases must
+/// not delay the counters.
 async fn return_idle_leases(services: Services, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(FLUSH_EVERY);
     loop {
@@ -170,6 +173,9 @@ async fn return_idle_leases(services: Services, stop: CancellationToken) {
         }
         if let Err(error) = services.checker.return_leases(false).await {
             tracing::warn!(%error, "Failed to return unused budget leases");
+        }
+        if let Err(error) = services.checker.write_budget_events().await {
+            tracing::warn!(%error, "Failed to write budget events");
         }
     }
 }

@@ -10,7 +10,6 @@ use latchkey_domain::time::Timestamp;
 use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use latchkey_store::entity::budget_event;
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{EntityTrait, Set, TryInsertResult};
 
 use crate::budget_owner::BudgetOwner;
@@ -77,19 +76,15 @@ async fn insert(checker: &Checker, events: &[NotedEvent]) -> Result<(), Error> {
     const CHUNK: usize = 100;
     for events in events.chunks(CHUNK) {
         let rows = events.iter().map(|event| row(checker, event));
-        let once = OnConflict::columns([
-            budget_event::Column::OwnerId,
-            budget_event::Column::Unit,
-            budget_event::Column::Period,
-            budget_event::Column::StartsAt,
-            budget_event::Column::Percent,
-        ])
-        .do_nothing()
-        .to_owned();
         let _permit = checker.database.write_permit(OnBehalfOf::Server).await?;
         let written: TryInsertResult<u64> = budget_event::Entity::insert_many(rows)
-            .on_conflict(once)
-            .do_nothing()
+            .on_conflict_do_nothing_on([
+                budget_event::Column::OwnerId,
+                budget_event::Column::Unit,
+                budget_event::Column::Period,
+                budget_event::Column::StartsAt,
+                budget_event::Column::Percent,
+            ])
             .exec_without_returning(checker.database.writer())
             .await?;
         tracing::debug!(?written, "Wrote budget events");

@@ -401,7 +401,7 @@ impl SlotState {
 
     /// Whether the slot holds anything; if not, it leaves the list.
     pub(crate) fn stays_listed(&mut self) -> bool {
-        self.is_listed = self.left > 0 || !self.aside.is_empty() || self.calls > 0;
+        self.is_listed = self.left > 0 || !self.aside.is_empty();
         self.is_listed
     }
 }

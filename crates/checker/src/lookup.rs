@@ -8,8 +8,7 @@ use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
 use latchkey_store::entity::{key, organization, project};
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    RelationTrait,
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
 };
 
 use crate::cache::CachedLookup;
@@ -113,10 +112,8 @@ pub(crate) async fn query(
     digest: &KeyDigest,
 ) -> Result<Option<KeyRecord>, Error> {
     let query = key::Entity::find()
-        .select_also(project::Entity)
-        .select_also(organization::Entity)
-        .join(JoinType::InnerJoin, key::Relation::Project.def())
-        .join(JoinType::InnerJoin, project::Relation::Organization.def())
+        .find_also_related(project::Entity)
+        .and_also_related(organization::Entity)
         .filter(
             Condition::any()
                 .add(key::Column::Digest.eq(*digest))
