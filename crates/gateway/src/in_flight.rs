@@ -66,6 +66,11 @@ impl InFlightCall {
         }
     }
 
+    /// Same as [`Self::release`], for callers that cannot await.
+    pub(super) fn release_later(&mut self) {
+        drop(self.reservation.take());
+    }
+
     /// Resolves when the key is no longer valid.
     pub(super) async fn key_invalidated(&mut self) -> GatewayError {
         Error::from(Box::new(self.key.ended().await)).into()

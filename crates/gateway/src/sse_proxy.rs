@@ -84,7 +84,11 @@ impl SseProxy {
             if self.ended {
                 // Settles before the client reads the last bytes, as its next call may depend on
                 // it.
-                self.call.settle().await;
+                if self.context.usage.is_refused() {
+                    self.call.release().await;
+                } else {
+                    self.call.settle().await;
+                }
             }
             if !out.is_empty() {
                 return Some(out);
@@ -255,6 +259,9 @@ impl Drop for SseProxy {
         {
             read += chunk.len();
             drop(self.process(Ok(Some(chunk))));
+        }
+        if self.context.usage.is_refused() {
+            self.call.release_later();
         }
     }
 }

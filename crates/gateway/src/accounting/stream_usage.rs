@@ -40,12 +40,15 @@ pub(crate) struct StreamUsage {
     text: u64,
     /// Events with text. Most servers send one token per event.
     events: u64,
+    /// Events with a choice, even one that says nothing.
+    choices: u64,
     /// Scans one event after the other.
     event: ResponseScanner,
     reported: ReportedUsage,
     /// The highest completion count reported so far.
     floor: u64,
     has_finish: bool,
+    has_error: bool,
     ended: bool,
 }
 
@@ -57,10 +60,12 @@ impl StreamUsage {
             prompt,
             text: 0,
             events: 0,
+            choices: 0,
             event: ResponseScanner::default(),
             reported: ReportedUsage::default(),
             floor: 0,
             has_finish: false,
+            has_error: false,
             ended: false,
         }
     }
@@ -77,6 +82,7 @@ impl StreamUsage {
         let has_text = seen.text() > 0;
         self.text = self.text.saturating_add(seen.text());
         self.events += u64::from(has_text);
+        self.choices += u64::from(seen.has_choice());
         self.has_finish |= seen.has_finish();
         let reports = seen.reported() != ReportedUsage::default();
         if reports {
@@ -84,7 +90,7 @@ impl StreamUsage {
             self.floor = self.floor.max(self.reported_completion());
         }
         if seen.has_error() {
-            self.ended = true;
+            (self.has_error, self.ended) = (true, true);
             return EventKind::Error;
         }
         let is_empty = !has_text && !seen.has_tool_call() && !seen.has_finish();
@@ -124,6 +130,11 @@ impl StreamUsage {
         let (completion, estimated) =
             (usage.completion - excess, usage.estimated.saturating_sub(excess));
         TokenUsage { completion, estimated, ..usage }
+    }
+
+    /// Whether the upstream refused the call in the stream: with an error in place of an answer.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.has_error && self.choices == 0 && self.reported == ReportedUsage::default()
     }
 
     pub(crate) const fn endpoint(&self) -> Endpoint {
@@ -255,6 +266,10 @@ mod tests {
         assert_eq!(stream.read(b"data: [DONE]\r\n\r\n"), EventKind::Done);
         assert_eq!(stream.end(), StreamEnd::Whole);
         assert_eq!(metered(&[json!({ "error": "x" })]).end(), StreamEnd::Whole);
+        assert!(metered(&[json!({ "error": "x" })]).is_refused());
+        assert!(!metered(&[text("a"), json!({ "error": "x" })]).is_refused());
+        assert!(!metered(&[json!({ "error": "x" }), text("a")]).is_refused());
+        assert!(!metered(&[text("a")]).is_refused());
     }
 
     #[test]

@@ -210,6 +210,7 @@ async fn refused_call_costs_a_request_and_no_money() {
     let gateway = Gateway::with_model(Backend::Sqlite, PER_REQUEST).await;
     let error = json!({ "error": { "message": "no" } }).to_string();
     let answers = |status| Script::Json(status, error.clone().into());
+    let refusal = Bytes::from(format!("data: {error}\n\n"));
     let begun = || vec![Bytes::from(event(&said("Hi")))];
     for (user, script, is_stream, status, cost) in [
         ("refuses", answers(StatusCode::BAD_REQUEST), false, 400, "0"),
@@ -217,6 +218,7 @@ async fn refused_call_costs_a_request_and_no_money() {
         ("fails", answers(StatusCode::INTERNAL_SERVER_ERROR), false, 502, "0"),
         ("says so", answers(StatusCode::OK), false, 502, "0"),
         ("breaks off", Script::Break(vec!["{".into()]), false, 502, "0"),
+        ("refuses in a stream", Script::Stream(vec![refusal]), true, 200, "0"),
         // The upstream has the prompt, of six tokens.
         ("silent", Script::Silent, false, 504, "1.000006"),
         // The prompt and what had come.
