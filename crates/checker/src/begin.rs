@@ -1,8 +1,8 @@
 //! First half of a gateway call's check: everything that can be decided before the body arrives.
 //!
 //! A body takes time to arrive and to parse, and a caller may send one bad body after another. So
-//! the key, its requests per minute and its calls in progress are checked first, and the request
-//! stays counted whatever becomes of the call. What depends on the body (model, tokens) follows
+//! the key, its requests per minute and its calls in progress are checked first, those of its
+//! project and organization too, and the request stays counted whatever becomes of the call. What depends on the body (model, tokens) follows
 //! with [`Checker::reserve`] or [`Checker::admit_pending`].
 
 use latchkey_domain::outcome::Outcome;
@@ -21,7 +21,7 @@ use crate::request::IdentifiedKey;
 use crate::token_estimate::TokenAmount;
 
 impl Checker {
-    /// Acquires one request of the key's `rpm` and a slot for a call in progress.
+    /// Acquires one request of `rpm` and a slot for a call in progress, at every level.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome; it is counted.
@@ -50,15 +50,12 @@ async fn acquire_request(
     let key = &identity.key;
     let mut limits = LimitStates::default();
     let of_key = |denial: Denial, limits| Denial { key: Some(key.clone()), limits, ..denial };
-    let acquiring =
-        rate_limit::acquire(checker, MinuteLimits::of(key).requests(), NO_TOKENS, &mut limits);
-    match acquiring.await {
-        Ok(_) => {}
-        Err(denial) => return Err(of_key(*denial, limits)),
-    }
+    let of = MinuteLimits::of(key).requests();
+    let acquired = rate_limit::acquire(checker, of, NO_TOKENS, &mut limits).await;
+    let acquired = acquired.map_err(|denial| of_key(*denial, limits))?;
     let slot = CallSlot::acquire(checker, key).map_err(|denial| of_key(*denial, limits))?;
-    let LimitStates { requests, tokens, .. } = limits;
-    Ok(PendingCall { acquired_request: key.rpm.is_some(), requests, tokens, slot })
+    let LimitStates { requests, tokens } = limits;
+    Ok(PendingCall { acquired_request: acquired.has_request(), requests, tokens, slot })
 }
 
 impl Checker {

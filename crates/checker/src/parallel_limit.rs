@@ -1,20 +1,24 @@
-//! Limits a key's concurrent gateway calls on this node.
+//! Limits the concurrent gateway calls of a key, a project or an organization on this node.
 //!
 //! Rate limits bound how often calls start. Long calls, streams above all, also hold connections,
-//! memory and reservations while they last, and that needs its own limit. Each node keeps it in
-//! memory, since it protects the node.
+//! memory and reservations while they last, and that needs its own limit. The limit holds on each
+//! node: it is kept in memory and protects the node, and several nodes together run up to as many
+//! times the limit. Only calls under a limit are counted, so a limit that is set anew counts the
+//! calls that start after it.
 
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use latchkey_domain::id::KeyId;
+use sea_orm::prelude::Uuid;
 
+use crate::budget_owner::BudgetOwner;
 use latchkey_store::id_map::IdMap;
 
 /// Number of lock shards. A lock is held for an addition.
 const SHARDS: usize = 64;
-/// Number of calls in progress, by key.
-pub(crate) struct ParallelCalls([Mutex<IdMap<KeyId, u64>>; SHARDS]);
+
+/// Number of calls in progress, by owner of a limit.
+pub(crate) struct ParallelCalls([Mutex<IdMap<Uuid, u64>>; SHARDS]);
 
 impl ParallelCalls {
     pub(crate) fn new() -> Self {
@@ -22,8 +26,8 @@ impl ParallelCalls {
     }
 
     /// Counts one more call if fewer than `limit` are in progress. The error is their number.
-    pub(crate) fn acquire(&self, key: KeyId, limit: u64) -> Result<(), u64> {
-        match self.shard(key).entry(key) {
+    pub(crate) fn acquire(&self, owner: BudgetOwner, limit: u64) -> Result<(), u64> {
+        match self.shard(owner).entry(owner.uuid()) {
             Entry::Occupied(calls) if *calls.get() >= limit => Err(*calls.get()),
             Entry::Occupied(mut calls) => {
                 *calls.get_mut() += 1;
@@ -36,8 +40,8 @@ impl ParallelCalls {
         }
     }
 
-    pub(crate) fn release(&self, key: KeyId) {
-        if let Entry::Occupied(mut calls) = self.shard(key).entry(key) {
+    pub(crate) fn release(&self, owner: BudgetOwner) {
+        if let Entry::Occupied(mut calls) = self.shard(owner).entry(owner.uuid()) {
             *calls.get_mut() -= 1;
             if *calls.get() == 0 {
                 calls.remove();
@@ -45,13 +49,13 @@ impl ParallelCalls {
         }
     }
 
-    /// Number of the key's calls in progress.
-    pub(crate) fn count(&self, key: KeyId) -> u64 {
-        self.shard(key).get(&key).copied().unwrap_or_default()
+    /// Number of the owner's calls in progress.
+    pub(crate) fn count(&self, owner: BudgetOwner) -> u64 {
+        self.shard(owner).get(&owner.uuid()).copied().unwrap_or_default()
     }
 
-    fn shard(&self, key: KeyId) -> MutexGuard<'_, IdMap<KeyId, u64>> {
-        let last = key.to_bytes()[15];
+    fn shard(&self, owner: BudgetOwner) -> MutexGuard<'_, IdMap<Uuid, u64>> {
+        let last = owner.uuid().as_bytes()[15];
         // Each step leaves a count consistent, even if a thread panicked while holding the lock.
         self.0[usize::from(last) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,12 +63,13 @@ impl ParallelCalls {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::id::KeyId;
     use latchkey_domain::time::Timestamp;
 
     use super::*;
 
-    fn key(last: u8) -> KeyId {
-        KeyId::new(Timestamp::from_millis(0), [last; 10])
+    fn key(last: u8) -> BudgetOwner {
+        BudgetOwner::Key(KeyId::new(Timestamp::from_millis(0), [last; 10]))
     }
 
     #[test]

@@ -5,11 +5,9 @@ use std::sync::Arc;
 use crate::acquire::current_rates;
 use crate::checker::Checker;
 use crate::evaluate;
-use crate::lookup_limiter::LookupCaller;
 use crate::outcome::{Denial, LimitStates};
 use crate::record::KeyRecord;
 use crate::request::{CheckRequest, IdentifiedKey};
-use latchkey_store::Error;
 
 /// Where a key's limits stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,18 +38,11 @@ impl Checker {
         }
     }
 
-    /// Where a key's limits stand, here or in Redis, and for a budget in the database.
-    ///
-    /// # Errors
-    /// The database fails, and the key has a budget.
-    pub async fn peek(&self, key: &KeyRecord) -> Result<PeekedLimits, Error> {
-        let mut limits = current_rates(self, key).await;
-        if let Some(budget) = key.extended().budget {
-            let caller = LookupCaller::Organization(key.organization);
-            let state = self.budget_state(key.id, budget, self.clock.now());
-            limits.budget = Some(Box::pin(self.lookup_limiter.of(caller, state)).await?);
-        }
+    /// Where a key's limits per minute stand, here or in Redis: of the key, its project and its
+    /// organization, the tightest. For its budgets see [`Checker::key_budget_states`].
+    pub async fn peek(&self, key: &KeyRecord) -> PeekedLimits {
+        let limits = current_rates(self, key).await;
         let reserved_tokens = self.in_progress.of(key.id).map_or(0, |reserved| reserved.tokens);
-        Ok(PeekedLimits { limits, reserved_tokens })
+        PeekedLimits { limits, reserved_tokens }
     }
 }

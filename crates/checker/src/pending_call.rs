@@ -8,7 +8,7 @@ use crate::outcome::LimitStates;
 /// What a call has acquired before its body arrived.
 #[must_use]
 pub struct PendingCall {
-    /// Whether it acquired a request of `rpm`. False if the key got that limit only later.
+    /// Whether it acquired a request of `rpm`, at any level. False if it had no such limit then.
     pub(crate) acquired_request: bool,
     /// State of requests per minute at that time.
     pub(crate) requests: Option<RateLimitState>,
@@ -20,6 +20,6 @@ pub struct PendingCall {
 impl PendingCall {
     /// States of the limits that were checked before the body.
     pub fn limits(&self) -> LimitStates {
-        LimitStates { requests: self.requests, tokens: self.tokens, budget: None }
+        LimitStates { requests: self.requests, tokens: self.tokens }
     }
 }

@@ -1,6 +1,6 @@
--- Acquires a request and tokens from a key's limits per minute, all or nothing. A window is a hash
--- from whole seconds, by the server's own clock, to what was admitted in them. A second counts
--- until its last instant is 60 seconds old.
+-- Acquires a request and tokens from the limits per minute of a key, a project or an organization,
+-- all or nothing. A window is a hash from whole seconds, by the server's own clock, to what was
+-- admitted in them. A second counts until its last instant is 60 seconds old.
 -- KEYS: the window of requests, the window of tokens
 -- ARGV: the limit of requests (0: none), the limit of tokens (0: none), the minimum and maximum of
 -- tokens, the sorted set of the nodes (not in KEYS: a cluster keeps it in another slot than the

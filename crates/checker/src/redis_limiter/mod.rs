@@ -1,16 +1,17 @@
 //! Limits per minute that several nodes share through Redis or Valkey.
 //!
-//! One script call decides a check (`acquire.lua`). It reads and writes the windows of requests and
-//! of tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window
-//! is a hash from whole seconds to what was admitted in them and expires after 62 s. `peek.lua`
-//! reads the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each
-//! node admits its *share* of a limit by its own windows. The limiter has three states. *Degraded*
-//! is the minute after an outage or a loss of data, not the outage itself:
+//! One script call decides a level of a check (`acquire.lua`): the key's limits, then those of its
+//! project and organization, if they have any. It reads and writes the windows of requests and of
+//! tokens at once, by the clock of the Redis server, so the nodes' clocks don't matter. A window is
+//! a hash from whole seconds to what was admitted in them and expires after 62 s. `peek.lua` reads
+//! the windows, and `settle.lua` returns what was not used. While Redis is unavailable, each node
+//! admits its *share* of a limit by its own windows. The limiter has three states. *Degraded* is
+//! the minute after an outage or a loss of data, not the outage itself:
 //!
 //! ```text
 //! up        an error, or 250 ms in which no call of the node gets a response  ->  down
 //! down      each node admits its share and reconnects every second            ->  degraded
-//! up        Redis does not know the node any more, or counts less of a key
+//! up        Redis does not know the node any more, or counts less of a limit
 //!           than the node alone has admitted: it has lost its data            ->  degraded
 //! degraded  for 61 s both Redis and the node's share have to admit a call     ->  up
 //! ```
@@ -41,7 +42,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use latchkey_domain::id::KeyId;
 use latchkey_domain::window::Window;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError, Script};
@@ -49,9 +49,9 @@ use tokio::time::timeout;
 
 use self::membership::Membership;
 pub use self::url::RedisUrl;
+use crate::budget_owner::BudgetOwner;
 use crate::digest::Pepper;
 use crate::error::StartError;
-use crate::token_estimate::TokenAmount;
 use latchkey_store::database::Database;
 
 /// A call waits for its response in steps of this length. After a stall of the node itself, it then
@@ -119,7 +119,7 @@ impl SharedPermit {
     }
 }
 
-/// A key's shared windows.
+/// The shared windows of a key, a project or an organization.
 pub(crate) struct SharedWindowState {
     /// Redis server's clock.
     pub(crate) now: Duration,
@@ -181,8 +181,8 @@ impl RedisLimiter {
     }
 
     /// Enters the degraded minute because Redis has lost data: it does not know this node, or
-    /// counts less of a key than this node alone has admitted. It was flushed, or failed over to a
-    /// replica that lagged behind.
+    /// counts less of a limit than this node alone has admitted. It was flushed, or failed over to
+    /// a replica that lagged behind.
     pub(crate) fn has_forgotten(&self, now: Duration) {
         if !self.is_degraded(now) {
             tracing::warn!(
@@ -199,22 +199,22 @@ impl RedisLimiter {
         self.membership.share(limit)
     }
 
-    /// Acquires a request and tokens of a key's limits, all or nothing, and returns the windows
-    /// after that. `now` is monotonic.
+    /// Acquires a request and, between `least` and `most`, tokens of an owner's limits, all or
+    /// nothing, and returns the windows after that. `now` is monotonic.
     pub(crate) async fn acquire(
         &self,
         now: Duration,
-        key: KeyId,
+        owner: BudgetOwner,
         requests: Option<u64>,
         tokens: Option<u64>,
-        amount: TokenAmount,
+        (least, most): (u64, u64),
     ) -> Result<(Result<SharedPermit, RateLimitExceeded>, SharedWindowState), RedisUnavailable>
     {
         let mut call = self.acquire_script.prepare_invoke();
-        call.key(window_of(key, 'r')).key(window_of(key, 't'));
+        call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
-        // The script grants what is left between the two. The quarter is one of the whole limit.
-        call.arg(amount.least()).arg(amount.of(tokens.unwrap_or(u64::MAX)));
+        // The script grants what is left between the two.
+        call.arg(least).arg(most);
         let (nodes, node) = self.membership.names();
         call.arg(nodes).arg(node);
         let mut connection = self.open()?;
@@ -233,10 +233,13 @@ impl RedisLimiter {
         Ok((permit, SharedWindowState::new(second, micros, &requests_window, &tokens_window)))
     }
 
-    /// Current state of a key's windows.
-    pub(crate) async fn peek(&self, key: KeyId) -> Result<SharedWindowState, RedisUnavailable> {
+    /// Current state of an owner's windows.
+    pub(crate) async fn peek(
+        &self,
+        owner: BudgetOwner,
+    ) -> Result<SharedWindowState, RedisUnavailable> {
         let mut call = self.peek_script.prepare_invoke();
-        call.key(window_of(key, 'r')).key(window_of(key, 't'));
+        call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         let mut connection = self.open()?;
         let (second, micros, requests, tokens): PeekResponse =
             self.response(call.invoke_async(&mut connection)).await?;
@@ -247,7 +250,7 @@ impl RedisLimiter {
     /// for another reason, so its request is released too.
     pub(crate) async fn settle(
         &self,
-        key: KeyId,
+        owner: BudgetOwner,
         permit: SharedPermit,
         used: Option<u64>,
     ) -> Result<(), RedisUnavailable> {
@@ -258,7 +261,7 @@ impl RedisLimiter {
             return Ok(());
         }
         let mut call = self.settle_script.prepare_invoke();
-        call.key(window_of(key, 'r')).key(window_of(key, 't'));
+        call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         call.arg(permit.second).arg(requests).arg(tokens);
         let mut connection = self.open()?;
         self.response(call.invoke_async::<()>(&mut connection)).await
@@ -359,7 +362,11 @@ fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Window key. The braces put both windows of a key in the same cluster slot.
-fn window_of(key: KeyId, kind: char) -> String {
-    format!("latchkey:{{{key}}}:{kind}")
+/// Name of a window. The braces put both windows of an owner in the same cluster slot.
+fn window_of(owner: BudgetOwner, kind: char) -> String {
+    match owner {
+        BudgetOwner::Key(id) => format!("latchkey:{{{id}}}:{kind}"),
+        BudgetOwner::Project(id) => format!("latchkey:{{{id}}}:{kind}"),
+        BudgetOwner::Organization(id) => format!("latchkey:{{{id}}}:{kind}"),
+    }
 }
