@@ -21,7 +21,7 @@ server_function! {
 server_function! {
     #[endpoint(
         "organizations/change",
-        summary = "Update an organization’s name or tier",
+        summary = "Update an organization’s name, tier or limits",
         refuses = [Forbidden, NotFound],
     )]
     pub async fn update_organization(

@@ -41,7 +41,7 @@ server_function! {
 server_function! {
     #[endpoint(
         "projects/change",
-        summary = "Update a project’s name or key prefix",
+        summary = "Update a project’s name, key prefix or limits",
         refuses = [Forbidden, NotFound],
     )]
     pub async fn update_project(

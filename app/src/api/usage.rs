@@ -2,14 +2,16 @@
 
 #[cfg(feature = "ssr")]
 use latchkey_domain::api::ProjectUsageFilter;
-use latchkey_domain::api::{DryRun, DryRunRequest, KeyActivity, QuotaState, Usage};
+use latchkey_domain::api::{
+    BudgetEvent, DryRun, DryRunRequest, KeyActivity, Page, QuotaState, Usage,
+};
 use latchkey_domain::attribute::{ExternalId, Tag};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
 
 #[cfg(feature = "ssr")]
-use super::caller::caller;
+use super::caller::{caller, page};
 use super::server_function::server_function;
 
 server_function! {
@@ -58,6 +60,24 @@ server_function! {
     ) -> QuotaState {
         let (services, actor) = caller().await?;
         Ok(latchkey_services::usage::of_month(&services, &actor, project_id).await?)
+    }
+}
+
+server_function! {
+    #[endpoint(
+        "usage/budget-events",
+        summary = "List the budgets of a project that have reached 80 or 100 per cent",
+        refuses = [NotFound],
+    )]
+    pub async fn budget_events(
+        /// Project that the call is about.
+        project_id: ProjectId,
+        /// The `next_cursor` of the page before.
+        cursor: Option<String>,
+    ) -> Page<BudgetEvent> {
+        let (services, actor) = caller().await?;
+        Ok(latchkey_services::budget_events::list(&services, &actor, project_id, page(cursor))
+            .await?)
     }
 }
 

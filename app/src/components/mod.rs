@@ -2,6 +2,9 @@
 //! `latchkey-ui`.
 
 pub mod attribute_filter;
+pub mod budget_fields;
+pub mod budget_form;
+pub mod budget_list;
 pub mod count;
 pub mod error_state;
 pub mod form;

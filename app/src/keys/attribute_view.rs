@@ -22,7 +22,8 @@ const IN_A_ROW: usize = 2;
 
 const LINK: &str = "inline-flex min-h-6 max-w-40 min-w-0 items-center rounded-xs hover:underline";
 
-/// Tags and external ID of a key in a list, and a button that shows all of its attributes.
+/// Tags and external ID of a key in a list, and a button that shows all of its attributes and, of an
+/// API key, its budgets.
 #[component]
 pub fn RowAttributes(
     /// Where the key is listed.
@@ -31,21 +32,33 @@ pub fn RowAttributes(
     now: Memo<ListedKey>,
 ) -> impl IntoView {
     let attributes = Memo::new(move |_| now.with(|now| Attributes::of(&now.key)));
-    let label = Signal::derive(move || now.with(|now| format!("Attributes of {}", now.key.name)));
+    let what = Memo::new(move |_| now.with(|now| details_label(&now.key)));
+    let label =
+        Signal::derive(move || now.with(|now| format!("{} of {}", what.get(), now.key.name)));
     let open = move |()| page.viewing.set(Some(now.get_untracked()));
     move || {
         let all = attributes.get();
+        let what = what.get();
         let key = now.with_untracked(|now| now.key.clone());
-        (!all.is_empty()).then(|| {
+        (!all.is_empty() || what == DETAILS).then(|| {
             view! {
                 <div class="flex flex-wrap items-center gap-x-1.5 text-caption text-ink-3">
                     {few_tags(&key)}
                     {all.external_id.map(|id| external_id_link(&key, id))}
-                    <IconButton glyph=Glyph::Info label tooltip="Attributes" class="-ml-1" on_press=open/>
+                    <IconButton glyph=Glyph::Info label tooltip=what class="-ml-1" on_press=open/>
                 </div>
             }
         })
     }
+}
+
+/// What the dialog about a key shows, if it has budgets too.
+const DETAILS: &str = "Details";
+
+/// What the dialog about a key shows. An inference key has a page for its budgets.
+pub fn details_label(key: &ApiKey) -> &'static str {
+    let has_budgets = key.kind == KeyKind::Api && !key.budgets.is_empty();
+    if has_budgets { DETAILS } else { "Attributes" }
 }
 
 /// The first tags of a key, and how many there are beside them.

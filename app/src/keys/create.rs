@@ -33,7 +33,7 @@ impl Draft {
         let given =
             scope.with_untracked(|scope| scope.only.as_ref().map(|only| only.id.to_string()));
         Self {
-            form: KeyForm::empty(),
+            form: scope.with_untracked(|scope| KeyForm::with(&scope.project.key_defaults)),
             kind: scope.with_untracked(|scope| scope.kind),
             environment: RwSignal::new(Environment::default().as_str()),
             application: RwSignal::new(given.unwrap_or_default()),
@@ -47,8 +47,8 @@ impl Draft {
             disabled: self.form.attributes.disabled.get_untracked(),
             environment: environment.unwrap_or_default(),
             application_id: self.application.with_untracked(|id| id.parse().ok()),
-            rpm: filled.rpm,
-            allowed_cidrs: filled.allowed_cidrs,
+            rpm: Some(filled.rpm),
+            allowed_cidrs: Some(filled.allowed_cidrs),
             expires_at: filled.expires_at,
             ..KeyRequest::new(filled.name, self.kind)
         });

@@ -33,8 +33,8 @@ pub fn CreateServiceKey(
         let filled = filled?;
         Some(KeyRequest {
             permissions: Some(permissions?),
-            rpm: filled.rpm,
-            allowed_cidrs: filled.allowed_cidrs,
+            rpm: Some(filled.rpm),
+            allowed_cidrs: Some(filled.allowed_cidrs),
             expires_at: filled.expires_at,
             ..KeyRequest::new(filled.name, KeyKind::Service)
         })

@@ -1,10 +1,12 @@
 //! The fields that forms for keys share.
 
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::key::{Environment, KeyKind};
 use leptos::prelude::*;
 
 use super::KeyScope;
 use super::form::{CUSTOM, EXPIRIES, KeyForm};
+use crate::components::budget_fields::BudgetFields;
 use latchkey_ui::field::{TextArea, TextField};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{browser_time, date_and_time};
@@ -173,7 +175,7 @@ pub fn AdvancedFields(
     #[prop(default = KeyKind::Api)]
     kind: KeyKind,
 ) -> impl IntoView {
-    let KeyForm { advanced, rpm, networks, .. } = form;
+    let KeyForm { advanced, rpm, networks, limits, .. } = form;
     let summary = Signal::derive(move || form.advanced_in_words(kind));
     view! {
         <div>
@@ -191,6 +193,16 @@ pub fn AdvancedFields(
                                 placeholder="None"
                                 hint="Requests in any 60 seconds. More get 429 with a Retry-After header."
                                 error=rpm.error
+                            />
+                        }
+                    })}
+                {(kind == KeyKind::Api)
+                    .then(|| {
+                        view! {
+                            <BudgetFields
+                                form=limits.budgets
+                                first=BudgetUnit::Requests
+                                hint="When one is spent, requests get 429 until it resets."
                             />
                         }
                     })}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use latchkey_domain::api::{ApiKey, KeyPatch};
+use latchkey_domain::api::{ApiKey, KeyDefaults, KeyPatch};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::limit::{AllowList, Cidr, Rpm};
 use latchkey_domain::name::Name;
@@ -46,7 +46,7 @@ pub struct KeyForm {
     pub rpm: FormField,
     /// Networks, one a line.
     pub networks: FormField,
-    /// What limits tokens and models, on forms that have it.
+    /// Budgets, and what limits tokens and models on forms that have it.
     pub limits: LimitForm,
     /// Whose key it is and what it may do.
     pub attributes: AttributeForm,
@@ -69,7 +69,7 @@ pub struct Filled {
     pub rpm: Option<Rpm>,
     /// The networks that it may be used from.
     pub allowed_cidrs: Option<AllowList<Cidr>>,
-    /// What limits tokens and models.
+    /// Budgets, and what limits tokens and models.
     pub limits: TokenLimits,
     /// Whose key it is and what it may do.
     pub attributes: Attributes,
@@ -94,13 +94,19 @@ impl Filled {
 impl KeyForm {
     /// An empty form: a key without limits that never expires.
     pub fn empty() -> Self {
+        Self::with(&KeyDefaults::default())
+    }
+
+    /// A form for a new key that never expires, with the limits that its project gives new keys.
+    pub fn with(defaults: &KeyDefaults) -> Self {
+        let rpm = defaults.rpm.map(|rpm| rpm.to_string());
         Self {
             name: FormField::new(String::new()),
             expiry: RwSignal::new(NEVER),
             last_day: FormField::new(String::new()),
-            rpm: FormField::new(String::new()),
-            networks: FormField::new(String::new()),
-            limits: LimitForm::of(&TokenLimits::default()),
+            rpm: FormField::new(rpm.unwrap_or_default()),
+            networks: FormField::new(lines(defaults.allowed_cidrs.as_ref())),
+            limits: LimitForm::of(&TokenLimits::of_defaults(defaults)),
             attributes: AttributeForm::of(&Attributes::default()),
             advanced: RwSignal::new(false),
             submission: Submission::new(),
@@ -110,19 +116,17 @@ impl KeyForm {
 
     /// A form with what a key is.
     pub fn of(key: &ApiKey) -> Self {
-        let lines = |list: &AllowList<Cidr>| {
-            list.as_slice().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
-        };
+        let is_advanced = key.rpm.is_some() || !key.budgets.is_empty();
         Self {
             name: FormField::new(key.name.clone()),
             expiry: RwSignal::new(if key.expires_at.is_some() { CUSTOM } else { NEVER }),
             last_day: FormField::new(key.expires_at.map(day_of).unwrap_or_default()),
             rpm: FormField::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
-            networks: FormField::new(key.allowed_cidrs.as_ref().map(lines).unwrap_or_default()),
+            networks: FormField::new(lines(key.allowed_cidrs.as_ref())),
             limits: LimitForm::of(&TokenLimits::of(key)),
             attributes: AttributeForm::of(&Attributes::of(key)),
             advanced: RwSignal::new(
-                key.rpm.is_some() && key.kind != KeyKind::Inference || key.allowed_cidrs.is_some(),
+                is_advanced && key.kind != KeyKind::Inference || key.allowed_cidrs.is_some(),
             ),
             before: StoredValue::new(key.expires_at),
             ..Self::empty()
@@ -144,7 +148,7 @@ impl KeyForm {
         if let Err(message) = &expires_at {
             self.last_day.set_error(message.as_str());
         }
-        if rpm.is_none() || networks.is_none() {
+        if rpm.is_none() || networks.is_none() || self.limits.budgets.is_bad() {
             self.advanced.set(true);
         }
         // The field may have been invalid before, so move focus to it.
@@ -171,7 +175,10 @@ impl KeyForm {
     pub fn is_dirty(self) -> Signal<bool> {
         let entries = [self.name, self.last_day, self.rpm, self.networks];
         let all = move || entries.into_iter().chain(self.limits.entries());
-        Signal::derive(move || all().any(FormField::is_changed) || self.attributes.is_changed())
+        Signal::derive(move || {
+            let budgets = self.limits.budgets.is_changed();
+            budgets || all().any(FormField::is_changed) || self.attributes.is_changed()
+        })
     }
 
     /// The advanced fields of a form for keys of that kind in a line, tracked.
@@ -187,7 +194,11 @@ impl KeyForm {
         match kind {
             KeyKind::Inference => format!("Allowed addresses: {addresses}."),
             KeyKind::Api | KeyKind::Service => {
-                format!("Rate limit: {rate}. Allowed addresses: {addresses}.")
+                let budgets = match self.limits.budgets.count() {
+                    0 => String::new(),
+                    count => format!(" Budgets: {count}."),
+                };
+                format!("Rate limit: {rate}.{budgets} Allowed addresses: {addresses}.")
             }
         }
     }
@@ -214,7 +225,13 @@ impl KeyForm {
             "name" => self.name,
             "rpm" => self.rpm,
             "tpm" => self.limits.tpm,
-            "token_limit" | "token_limit_period" => self.limits.budget,
+            "budgets" | "token_limit" | "token_limit_period" | "spend_limit"
+            | "spend_limit_period" => {
+                self.limits.budgets.refuse(error);
+                self.advanced.set(true);
+                focus_first_bad();
+                return true;
+            }
             "allowed_models" => self.limits.models,
             "allowed_cidrs" => self.networks,
             "expires_at" => self.last_day,
@@ -236,6 +253,12 @@ impl KeyForm {
     }
 }
 
+/// Networks as the form shows them, one a line.
+pub fn lines(networks: Option<&AllowList<Cidr>>) -> String {
+    let all = networks.map(AllowList::as_slice).unwrap_or_default();
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
 /// When a key stops working by that choice, for a key that so far stops at `before`.
 fn end_of(
     choice: &str,
@@ -255,7 +278,8 @@ fn end_of(
     }
 }
 
-fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
+/// Reads requests per minute, or nothing.
+pub fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
     let Some(text) = text else { return Ok(None) };
     let most = thousands(Rpm::MAX);
     text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
@@ -265,7 +289,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty())
 }
 
-fn read_networks(text: Option<String>) -> Result<Option<AllowList<Cidr>>, String> {
+/// Reads networks on lines or between commas, or nothing.
+pub fn read_networks(text: Option<String>) -> Result<Option<AllowList<Cidr>>, String> {
     let Some(text) = text else { return Ok(None) };
     let network = |word: &str| {
         word.parse::<Cidr>().map_err(|error| format!("“{word}” isn’t a network. {error}"))

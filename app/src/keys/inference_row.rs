@@ -1,6 +1,7 @@
-//! One inference key in the list, with its limits and the use of its budget.
+//! One inference key in the list, with its limits and the use of its tightest budget.
 
 use latchkey_domain::api::{BudgetState, ListedKey};
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::limit::{Limit, Period};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
@@ -11,6 +12,9 @@ use super::cells::{ActionsCell, Expiry, KeyRowState, SecretHint, ShortId, Status
 use super::model_chips::FewModels;
 use crate::layout::{Workspace, inference_key_path};
 use latchkey_ui::bar_meter::{BarMeter, percent, short};
+use latchkey_ui::budget::{
+    is_spent, limit_in_words, meter_label, per, short_amount, tightest, unit_after, use_in_words,
+};
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{exact, month_and_day_of, time_to_the_minute};
 use latchkey_ui::table::{CELL, EmptyCell, ROW};
@@ -29,7 +33,7 @@ pub fn InferenceKeyRow(
     let environment = listed.key.environment;
     let KeyRowState { now, time, state, name, is_dead } = KeyRowState::of(page, listed);
     let models = Memo::new(move |_| now.with(|now| now.key.allowed_models.clone()));
-    let budget = Memo::new(move |_| now.with(|now| now.budget));
+    let budgets = Memo::new(move |_| now.with(|now| now.key.budgets.clone()));
     let rpm = Memo::new(move |_| now.with(|now| now.key.rpm.map(Limit::get)));
     let tpm = Memo::new(move |_| now.with(|now| now.key.tpm.map(Limit::get)));
     let per_minute = move || in_words(rpm.get(), tpm.get());
@@ -62,9 +66,16 @@ pub fn InferenceKeyRow(
                 {move || per_cell(tpm.get())}
             </td>
             <td role="cell" class=format!("{CELL} min-w-40 max-md:order-4 max-md:col-span-4")>
-                {move || match budget.get() {
-                    Some(budget) => view! { <Budget budget muted=is_dead.get()/> }.into_any(),
-                    None => view! { <span class="text-ink-3">"No budget"</span> }.into_any(),
+                {move || {
+                    let muted = is_dead.get();
+                    budgets
+                        .with(|budgets| match tightest(budgets) {
+                            Some(budget) => {
+                                let others = others_in_words(budgets, budget);
+                                view! { <Budget budget=*budget others muted/> }.into_any()
+                            }
+                            None => view! { <span class="text-ink-3">"No budget"</span> }.into_any(),
+                        })
                 }}
             </td>
             <td role="cell" class=format!("{CELL} md:max-w-48 md:py-2 md:max-xl:hidden max-md:order-5 max-md:col-span-4")>
@@ -94,34 +105,66 @@ fn in_words(rpm: Option<u64>, tpm: Option<u64>) -> String {
     rpm.into_iter().chain(tpm).collect::<Vec<_>>().join(" · ")
 }
 
-/// “3.2M / 5M a month, 64%”, its bar, and when it resets.
+/// The other budgets of the key: “5,000 tokens a day”, “$20 a month”.
+fn others_in_words(budgets: &[BudgetState], shown: &BudgetState) -> Vec<String> {
+    let others = budgets.iter().filter(|state| *state != shown);
+    let words = others.map(|state| limit_in_words(state.unit, state.limit, state.period));
+    words.collect()
+}
+
+/// “$1.20 of $5, 24%”, its bar, “a day, resets Dec 1”, and how many budgets there are beside it.
 #[component]
-fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
-    let BudgetState { limit, used, period, resets_at, .. } = budget;
-    let text =
-        format!("{} of {} tokens this {}", thousands(used), thousands(limit), period.as_str());
-    let whole = format!("{text}, resets {}", exact(resets_at));
-    let share = match used {
-        used if used >= limit && !muted => "font-medium text-danger-ink",
-        used if used.saturating_mul(5) >= limit.saturating_mul(4) && !muted => {
-            "font-medium text-warn-ink"
-        }
-        _ => "text-ink-2",
+fn Budget(budget: BudgetState, others: Vec<String>, muted: bool) -> impl IntoView {
+    let BudgetState { unit, limit, period, used, resets_at, .. } = budget;
+    let text = use_in_words(&budget);
+    let whole = match resets_at {
+        Some(end) => format!("{text}, resets {}", exact(end)),
+        None => text.clone(),
     };
+    let (used_count, limit_count) = (used.counted(), limit.counted());
+    let share = if muted {
+        "text-ink-2"
+    } else if is_spent(&budget) {
+        "font-medium text-danger-ink"
+    } else if used_count.saturating_mul(5) >= limit_count.saturating_mul(4) {
+        "font-medium text-warn-ink"
+    } else {
+        "text-ink-2"
+    };
+    let more = (!others.is_empty()).then(|| {
+        let (count, others) = (others.len(), others.join(", "));
+        view! {
+            " "
+            <span title=others.clone()>
+                {format!("+{count}")} <span class="sr-only">{format!(" more: {others}")}</span>
+            </span>
+        }
+    });
     view! {
         <div class="num" title=whole>
             <p class="flex justify-between gap-3 text-table whitespace-nowrap">
                 <span>
-                    <span class="font-medium" class=("text-ink-2", muted)>{short(used)}</span>
-                    <span class="text-ink-2">{format!(" / {}", short(limit))}</span>
+                    <span class="font-medium" class=("text-ink-2", muted)>{short_amount(used)}</span>
+                    <span class="text-ink-2">{format!(" of {}", short_amount(limit))}</span>
                 </span>
-                <span class=share>{percent(used, limit)}</span>
+                <span class=share>{percent(used_count, limit_count)}</span>
             </p>
-            <div class="my-1"><BarMeter label="Token budget used" used limit text muted/></div>
-            <p class="text-caption whitespace-nowrap text-ink-3">
-                {format!("a {}, resets {}", period.as_str(), reset_in_words(period, resets_at))}
-            </p>
+            <div class="my-1">
+                <BarMeter label=meter_label(unit) used=used_count limit=limit_count text muted/>
+            </div>
+            <p class="text-caption text-ink-3">{after_amounts(unit, period, resets_at)} {more}</p>
         </div>
+    }
+}
+
+/// “tokens a month, resets Dec 1”, “an hour, resets 19:00”, “requests for life”.
+fn after_amounts(unit: BudgetUnit, period: Period, resets_at: Option<Timestamp>) -> String {
+    let unit = unit_after(unit).trim_start();
+    let per =
+        if unit.is_empty() { per(period).to_owned() } else { format!("{unit} {}", per(period)) };
+    match resets_at {
+        Some(end) => format!("{per}, resets {}", reset_in_words(period, end)),
+        None => per,
     }
 }
 
@@ -129,7 +172,7 @@ fn Budget(budget: BudgetState, muted: bool) -> impl IntoView {
 fn reset_in_words(period: Period, resets_at: Timestamp) -> String {
     match period {
         Period::Minute | Period::Hour => time_to_the_minute(resets_at),
-        Period::Day | Period::Week | Period::Month => month_and_day_of(resets_at),
+        Period::Day | Period::Week | Period::Month | Period::Total => month_and_day_of(resets_at),
     }
 }
 
@@ -147,7 +190,11 @@ mod tests {
     #[test]
     fn a_short_period_resets_at_a_time_and_a_long_one_on_a_day() {
         let at = Timestamp::parse("2026-12-01T19:00:00Z").unwrap();
-        assert_eq!(reset_in_words(Period::Hour, at), "19:00");
-        assert_eq!(reset_in_words(Period::Month, at), "Dec 1");
+        assert_eq!(
+            after_amounts(BudgetUnit::Tokens, Period::Month, Some(at)),
+            "tokens a month, resets Dec 1"
+        );
+        assert_eq!(after_amounts(BudgetUnit::Usd, Period::Hour, Some(at)), "an hour, resets 19:00");
+        assert_eq!(after_amounts(BudgetUnit::Usd, Period::Total, None), "for life");
     }
 }

@@ -1,21 +1,14 @@
 //! The fields of an inference key's limits. They are always visible, because limits are the point
 //! of such a key.
 
+use latchkey_domain::budget::BudgetUnit;
 use leptos::prelude::*;
 
 use super::form::KeyForm;
+use crate::components::budget_fields::BudgetFields;
 use latchkey_ui::field::{TextArea, TextField};
-use latchkey_ui::segmented::{Segment, Segmented};
 
-const PERIODS: &[Segment] = &[
-    Segment::new("minute", "Minute"),
-    Segment::new("hour", "Hour"),
-    Segment::new("day", "Day"),
-    Segment::new("week", "Week"),
-    Segment::new("month", "Month"),
-];
-
-/// Requests and tokens per minute, the token budget and the models.
+/// Requests and tokens per minute, the budgets and the models.
 #[component]
 pub fn LimitFields(
     /// The form that they are in.
@@ -43,24 +36,11 @@ pub fn LimitFields(
                 error=limits.tpm.error
             />
         </div>
-        <div class="flex flex-col gap-2.5">
-            <TextField
-                name="token-limit"
-                label="Token budget"
-                value=limits.budget.value
-                suffix="tokens"
-                keyboard="numeric"
-                placeholder="None"
-                hint="Input and output together. When it is spent, requests get 402 until it resets."
-                error=limits.budget.error
-            />
-            <Segmented
-                label="The budget is for one"
-                options=PERIODS
-                value=limits.period
-                on_change=move |chosen| limits.period.set(chosen)
-            />
-        </div>
+        <BudgetFields
+            form=limits.budgets
+            first=BudgetUnit::Usd
+            hint="Tokens are input and output together. When one is spent, requests get 402 until it resets."
+        />
         <TextArea
             name="models"
             label="Allowed models"
@@ -69,19 +49,5 @@ pub fn LimitFields(
             hint="One model per line. Requests for others are denied."
             error=limits.models.error
         />
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use latchkey_domain::limit::Period;
-
-    use super::*;
-
-    #[test]
-    fn every_period_is_one_that_the_server_takes() {
-        for period in PERIODS {
-            assert!(Period::from_name(period.value).is_some(), "{}", period.value);
-        }
     }
 }

@@ -1,9 +1,11 @@
-//! The part of the key forms that limits tokens and models.
+//! The part of the key forms that limits tokens and models, and sets budgets.
 
-use latchkey_domain::api::{ApiKey, KeyPatch, KeyRequest};
-use latchkey_domain::limit::{AllowList, ModelName, Period, Tokens};
-use leptos::prelude::*;
+use latchkey_domain::api::{ApiKey, KeyDefaults, KeyPatch, KeyRequest};
+use latchkey_domain::budget::Budgets;
+use latchkey_domain::key::KeyKind;
+use latchkey_domain::limit::{AllowList, ModelName, Tokens};
 
+use crate::components::budget_form::{BudgetForm, budgets_of, some_unless_empty};
 use crate::components::form::FormField;
 use latchkey_ui::thousands;
 
@@ -12,21 +14,19 @@ use latchkey_ui::thousands;
 pub struct LimitForm {
     /// Maximum tokens per minute.
     pub tpm: FormField,
-    /// The token budget of one period.
-    pub budget: FormField,
-    /// The name of the period.
-    pub period: RwSignal<&'static str>,
+    /// Budgets of the key.
+    pub budgets: BudgetForm,
     /// Models, one a line.
     pub models: FormField,
 }
 
-/// Token limits that the form contains.
+/// Limits that the form contains.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenLimits {
     /// Maximum tokens per minute.
     pub tpm: Option<Tokens>,
-    /// The token budget and how long it lasts.
-    pub budget: Option<(Tokens, Period)>,
+    /// Budgets, in the order of the form.
+    pub budgets: Budgets,
     /// The models that the key may use; none: all.
     pub models: Option<AllowList<ModelName>>,
 }
@@ -34,31 +34,37 @@ pub struct TokenLimits {
 impl TokenLimits {
     /// Those of a key.
     pub fn of(key: &ApiKey) -> Self {
+        Self { tpm: key.tpm, budgets: budgets_of(&key.budgets), models: key.allowed_models.clone() }
+    }
+
+    /// Those that a project gives new keys.
+    pub fn of_defaults(defaults: &KeyDefaults) -> Self {
         Self {
-            tpm: key.tpm,
-            budget: key.token_limit.zip(key.token_limit_period),
-            models: key.allowed_models.clone(),
+            tpm: defaults.tpm,
+            budgets: defaults.budgets.clone(),
+            models: defaults.allowed_models.clone(),
         }
     }
 
-    /// A request for a key with them.
+    /// A request for a key with those that the form for its kind shows. An empty field means no
+    /// limit; only what the form doesn't show is left to the project's defaults.
     #[must_use]
     pub fn on(self, request: KeyRequest) -> KeyRequest {
-        let (token_limit, token_limit_period) = self.budget.unzip();
-        let (tpm, allowed_models) = (self.tpm, self.models);
-        KeyRequest { tpm, token_limit, token_limit_period, allowed_models, ..request }
+        let request = KeyRequest { budgets: Some(some_unless_empty(self.budgets)), ..request };
+        if request.kind != KeyKind::Inference {
+            return request;
+        }
+        KeyRequest { tpm: Some(self.tpm), allowed_models: Some(self.models), ..request }
     }
 
     /// `patch` with what differs from `key`.
     #[must_use]
     pub fn changes(self, key: &ApiKey, patch: KeyPatch) -> KeyPatch {
         let before = Self::of(key);
-        let (limit, period) = self.budget.unzip();
-        let budget_differs = self.budget != before.budget;
+        let budgets_differ = self.budgets != before.budgets;
         KeyPatch {
             tpm: (self.tpm != before.tpm).then_some(self.tpm),
-            token_limit: budget_differs.then_some(limit),
-            token_limit_period: budget_differs.then_some(period),
+            budgets: budgets_differ.then(|| some_unless_empty(self.budgets)),
             allowed_models: (self.models != before.models).then_some(self.models),
             ..patch
         }
@@ -69,14 +75,12 @@ impl LimitForm {
     /// A form with these limits in it.
     pub fn of(limits: &TokenLimits) -> Self {
         let number = |tokens: Option<Tokens>| tokens.map(|it| it.to_string()).unwrap_or_default();
-        let period = limits.budget.map_or(Period::Month, |(_, period)| period);
         let lines = |models: &AllowList<ModelName>| {
             models.as_slice().iter().map(ModelName::as_str).collect::<Vec<_>>().join("\n")
         };
         Self {
             tpm: FormField::new(number(limits.tpm)),
-            budget: FormField::new(number(limits.budget.map(|(limit, _)| limit))),
-            period: RwSignal::new(period.as_str()),
+            budgets: BudgetForm::of(&limits.budgets),
             models: FormField::new(limits.models.as_ref().map(lines).unwrap_or_default()),
         }
     }
@@ -84,29 +88,26 @@ impl LimitForm {
     /// The parsed form; `None` if a field is invalid, which then shows why.
     pub fn read(self) -> Option<TokenLimits> {
         let tpm = self.tpm.read(read_tokens);
-        let budget = self.budget.read(read_tokens);
+        let budgets = self.budgets.read();
         let models = self.models.read(read_models);
-        let period = Period::from_name(self.period.get_untracked()).unwrap_or(Period::Month);
-        Some(TokenLimits {
-            tpm: tpm?,
-            budget: budget?.map(|limit| (limit, period)),
-            models: models?,
-        })
+        Some(TokenLimits { tpm: tpm?, budgets: budgets?, models: models? })
     }
 
     /// The fields that text is written in.
-    pub const fn entries(self) -> [FormField; 3] {
-        [self.tpm, self.budget, self.models]
+    pub const fn entries(self) -> [FormField; 2] {
+        [self.tpm, self.models]
     }
 }
 
-fn read_tokens(text: Option<String>) -> Result<Option<Tokens>, String> {
+/// Reads a number of tokens, or nothing.
+pub fn read_tokens(text: Option<String>) -> Result<Option<Tokens>, String> {
     let Some(text) = text else { return Ok(None) };
     let most = thousands(Tokens::MAX);
     text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
 }
 
-fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, String> {
+/// Reads models, one a line, or nothing.
+pub fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, String> {
     let Some(text) = text else { return Ok(None) };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let models = lines.map(str::parse::<ModelName>).collect::<Result<Vec<_>, _>>();
@@ -116,6 +117,9 @@ fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, Str
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::budget::{Budget, UsdLimit};
+    use latchkey_domain::limit::Period;
+
     use super::*;
     use crate::keys::sample;
 
@@ -129,25 +133,40 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_has_a_number_or_is_none() {
+    fn a_number_of_tokens_is_one_or_none() {
         assert_eq!(read_tokens(Some("5,000,000".into())), Ok(Tokens::new(5_000_000).ok()));
         assert_eq!(read_tokens(None), Ok(None));
         assert!(read_tokens(Some("0".into())).unwrap_err().starts_with("Enter a number from 1"));
     }
 
     #[test]
-    fn a_budget_changes_with_its_period_and_goes_with_it() {
-        let limits =
-            serde_json::json!({ "tpm": 12, "token_limit": 5, "token_limit_period": "day" });
-        let key = sample::key(&limits);
+    fn budgets_are_sent_only_when_they_differ() {
+        let state = serde_json::json!({
+            "unit": "usd", "limit": "5", "period": "day", "used": "1", "reserved": "0",
+            "remaining": "4", "resets_at": "2026-01-02T00:00:00Z",
+        });
+        let key = sample::key(&serde_json::json!({ "tpm": 12, "budgets": [state] }));
         let same = TokenLimits::of(&key);
         assert_eq!(same.clone().changes(&key, KeyPatch::default()), KeyPatch::default());
-        let budget = Some((Tokens::new(5).unwrap(), Period::Week));
-        let patch = TokenLimits { budget, ..same.clone() }.changes(&key, KeyPatch::default());
-        let sent = serde_json::to_value(&patch).unwrap();
-        assert_eq!(sent, serde_json::json!({ "token_limit": 5, "token_limit_period": "week" }));
-        let patch = TokenLimits { budget: None, ..same }.changes(&key, KeyPatch::default());
-        let sent = serde_json::to_value(&patch).unwrap();
-        assert_eq!(sent, serde_json::json!({ "token_limit": null, "token_limit_period": null }));
+        let sent = |limits: TokenLimits| {
+            serde_json::to_value(limits.changes(&key, KeyPatch::default())).unwrap()
+        };
+        let money = Budget::usd("5".parse::<UsdLimit>().unwrap(), Period::Week);
+        let budgets = Budgets::new([money]).unwrap();
+        assert_eq!(
+            sent(TokenLimits { budgets, ..same.clone() }),
+            serde_json::json!({ "budgets": [{ "unit": "usd", "limit": "5", "period": "week" }] })
+        );
+        let none = TokenLimits { budgets: Budgets::NONE, ..same };
+        assert_eq!(sent(none), serde_json::json!({ "budgets": null }));
+    }
+
+    #[test]
+    fn request_leaves_hidden_limits_to_the_defaults() {
+        let request = |kind| KeyRequest::new("a".parse().unwrap(), kind);
+        let api = TokenLimits::default().on(request(KeyKind::Api));
+        assert_eq!((api.budgets, api.tpm, api.allowed_models), (Some(None), None, None));
+        let inference = TokenLimits::default().on(request(KeyKind::Inference));
+        assert_eq!((inference.tpm, inference.allowed_models), (Some(None), Some(None)));
     }
 }

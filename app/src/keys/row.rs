@@ -9,6 +9,7 @@ use super::KeysPageState;
 use super::activity::Activity;
 use super::attribute_view::RowAttributes;
 use super::cells::{ActionsCell, Expiry, KeyRowState, LastUse, SecretHint, ShortId, StatusCell};
+use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{distance, is_soon};
 use latchkey_ui::sparkline::Sparkline;
@@ -87,14 +88,19 @@ pub fn KeyRow(
     }
 }
 
-/// “600 rpm · 2 networks”, if the key has such limits.
+/// “600 rpm · $5 a day · 2 networks”, if the key has such limits.
 fn limits_of(key: &ApiKey) -> Option<String> {
     let rpm = key.rpm.map(|rpm| format!("{} rpm", thousands(rpm.get())));
     let networks = key.allowed_cidrs.as_ref().map(|list| match list.as_slice() {
         [one] => one.to_string(),
         more => format!("{} networks", more.len()),
     });
-    let limits: Vec<String> = [rpm, networks].into_iter().flatten().collect();
+    let budgets = match key.budgets.as_slice() {
+        [] => None,
+        [one] => Some(limit_in_words(one.unit, one.limit, one.period)),
+        more => Some(format!("{} budgets", more.len())),
+    };
+    let limits: Vec<String> = [rpm, budgets, networks].into_iter().flatten().collect();
     (!limits.is_empty()).then(|| limits.join(" · "))
 }
 

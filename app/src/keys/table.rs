@@ -40,7 +40,7 @@ const OF_INFERENCE: &[Column] = &[
     Column::new("Key"),
     Column::new("rpm").class("text-right max-[88rem]:hidden"),
     Column::new("tpm").class("text-right max-[88rem]:hidden"),
-    Column::new("Token budget").class("whitespace-nowrap"),
+    Column::new("Budget").class("whitespace-nowrap"),
     Column::new("Allowed models").class("whitespace-nowrap max-xl:hidden"),
     Column::new("Expires").class("max-[88rem]:hidden"),
     Column::new("Status"),

@@ -1,20 +1,17 @@
-//! The token budget of the key: how much is used, when it resets, and whether it will last.
-
-use std::time::Duration;
+//! The budgets of the key, and what to do when one is spent.
 
 use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
+use crate::components::budget_list::BudgetList;
 use crate::keys::KeysPageState;
-use latchkey_ui::bar_meter::{BarMeter, percent, permille, short};
+use latchkey_ui::budget::is_spent;
 use latchkey_ui::button::{Button, Size};
 use latchkey_ui::callout::{Callout, Tone};
-use latchkey_ui::relative_time::{Clock, browser_time, date_and_time, exact, time_left};
-use latchkey_ui::thousands;
+use latchkey_ui::relative_time::date_and_time;
 
-/// Card with the key's token budget.
+/// Card with the key's budgets.
 #[component]
 pub fn BudgetCard(
     /// State of the page's dialogs.
@@ -22,14 +19,44 @@ pub fn BudgetCard(
     /// The key as it is now.
     now: Memo<ListedKey>,
 ) -> impl IntoView {
-    let budget = Memo::new(move |_| now.with(|now| now.budget));
+    let budgets = Memo::new(move |_| now.with(|now| now.key.budgets.clone()));
+    let is_empty = Memo::new(move |_| budgets.with(Vec::is_empty));
     view! {
         <section class="rounded-lg border border-line bg-surface p-4" aria-labelledby="budget-title">
-            {move || match budget.get() {
-                Some(state) => view! { <Budget page now state/> }.into_any(),
-                None => view! { <NoBudget page now/> }.into_any(),
+            <div class="flex flex-wrap items-center justify-between gap-3">
+                <h2 id="budget-title" class="text-heading font-semibold">"Budgets"</h2>
+                <Show when=move || is_empty.get()>
+                    <Edit page now label="Set a budget"/>
+                </Show>
+            </div>
+            {move || {
+                let budgets = budgets.get();
+                if budgets.is_empty() {
+                    return view! {
+                        <p class="mt-1 text-table text-ink-2">"None. This key may use any number of tokens."</p>
+                    }
+                    .into_any();
+                }
+                let spent = spent_in_words(&budgets);
+                view! {
+                    <div class="mt-3"><BudgetList budgets/></div>
+                    {spent.map(|words| view! { <Spent page now words/> })}
+                }
+                .into_any()
             }}
         </section>
+    }
+}
+
+#[component]
+fn Spent(page: KeysPageState, now: Memo<ListedKey>, words: String) -> impl IntoView {
+    view! {
+        <div class="mt-3">
+            <Callout tone=Tone::Danger>
+                <p>{words}</p>
+                <div class="mt-2"><Edit page now label="Raise budget"/></div>
+            </Callout>
+        </div>
     }
 }
 
@@ -49,128 +76,55 @@ fn Edit(page: KeysPageState, now: Memo<ListedKey>, label: &'static str) -> impl 
     }
 }
 
-#[component]
-fn NoBudget(page: KeysPageState, now: Memo<ListedKey>) -> impl IntoView {
-    view! {
-        <div class="flex flex-wrap items-center justify-between gap-3">
-            <h2 id="budget-title" class="text-heading font-semibold">"Token budget"</h2>
-            <Edit page now label="Set a budget"/>
-        </div>
-        <p class="mt-1 text-table text-ink-2">"None. This key may use any number of tokens."</p>
-    }
-}
-
-#[component]
-fn Budget(page: KeysPageState, now: Memo<ListedKey>, state: BudgetState) -> impl IntoView {
-    let BudgetState { limit, used, period, resets_at, remaining } = state;
-    let clock = use_context::<Clock>();
-    let time = move || clock.and_then(Clock::get).or_else(browser_time);
-    let left = move || time().map(|now| format!("Resets in {}", time_left(resets_at, now)));
-    let text =
-        format!("{} of {} tokens this {}", thousands(used), thousands(limit), period.as_str());
-    let forecast = move || {
-        let runs_out = time().and_then(|now| runs_out_at(&state, now))?;
-        Some(format!("At this rate the budget runs out around {}.", date_and_time(runs_out)))
+/// Which budgets are spent, and until when; nothing if none is.
+fn spent_in_words(budgets: &[BudgetState]) -> Option<String> {
+    let spent: Vec<&BudgetState> = budgets.iter().filter(|state| is_spent(state)).collect();
+    let what = match spent.len() {
+        0 => return None,
+        1 => "The budget is spent.".to_owned(),
+        several => format!("{several} budgets are spent."),
     };
-    view! {
-        <div class="flex flex-wrap items-baseline justify-between gap-x-4">
-            <h2 id="budget-title" class="text-heading font-semibold">"Token budget"</h2>
-            <p class="num text-caption text-ink-2" title=exact(resets_at)>{left}</p>
-        </div>
-        <p class="num mt-2 flex flex-wrap items-baseline gap-x-2" title=text.clone()>
-            <span class="text-metric font-semibold">{short(used)}</span>
-            <span class="text-table text-ink-2">
-                {format!("of {} this {}", short(limit), period.as_str())}
-            </span>
-            <span class="ml-auto text-table font-medium">{percent(used, limit)}</span>
-        </p>
-        <div class="relative mt-2.5">
-            <BarMeter label="Token budget used" used limit text large=true/>
-            {move || time().map(|now| view! { <Pace share=elapsed(&state, now)/> })}
-        </div>
-        <p class="mt-1 text-table text-warn-ink empty:hidden">{forecast}</p>
-        {(remaining == 0)
-            .then(|| {
-                view! {
-                    <div class="mt-3">
-                        <Callout tone=Tone::Danger>
-                            <p>{format!("The budget is spent. Requests are denied until {}.", date_and_time(resets_at))}</p>
-                            <div class="mt-2"><Edit page now label="Raise budget"/></div>
-                        </Callout>
-                    </div>
-                }
-            })}
-    }
-}
-
-/// How much of the period has passed: where the bar would end if every day took the same.
-#[component]
-fn Pace(
-    /// Used share in thousandths.
-    share: u16,
-) -> impl IntoView {
-    let at = |share: u16| format!("{}%", f64::from(share) / 10.0);
-    view! {
-        <svg class="absolute inset-x-0 -top-1 h-9 w-full overflow-visible" aria-hidden="true">
-            <rect class="fill-ink" x=at(share) y="0" width="2" height="16"></rect>
-            // On a card the label stays.
-            <text class="fill-ink-2 text-micro" x=at(share.clamp(90, 910)) y="30" text-anchor="middle">
-                "even pace"
-            </text>
-        </svg>
-        <div class="h-6"></div>
-    }
-}
-
-/// How much of the period has passed at `now`, in thousandths.
-fn elapsed(state: &BudgetState, now: Timestamp) -> u16 {
-    let (begins, ends) = state.period.around(now);
-    permille(now.since(begins).as_secs(), ends.since(begins).as_secs())
-}
-
-/// When the budget is used up if it goes on as so far, if that is before it resets. In the first
-/// twentieth of a period nobody can tell.
-fn runs_out_at(state: &BudgetState, now: Timestamp) -> Option<Timestamp> {
-    let (begins, ends) = state.period.around(now);
-    let passed = u128::from(now.since(begins).as_secs());
-    let length = u128::from(ends.since(begins).as_secs());
-    if state.used == 0 || state.remaining == 0 || passed * 20 < length {
-        return None;
-    }
-    let whole = passed * u128::from(state.limit) / u128::from(state.used);
-    let end = begins + Duration::from_secs(u64::try_from(whole).ok().filter(|_| whole < length)?);
-    Some(end)
+    // Calls pass only when all of them have started again.
+    let ends: Option<Vec<_>> = spent.iter().map(|state| state.resets_at).collect();
+    Some(match ends.and_then(|ends| ends.into_iter().max()) {
+        Some(end) => format!("{what} Requests are denied until {}.", date_and_time(end)),
+        None => format!("{what} Requests are denied until the limit is raised."),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::budget::{BudgetAmount, BudgetUnit};
     use latchkey_domain::limit::Period;
+    use latchkey_domain::time::Timestamp;
 
     use super::*;
 
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse(text).unwrap()
-    }
-
-    fn state(used: u64) -> BudgetState {
-        let (limit, period) = (1_000, Period::Day);
-        let remaining = limit - used;
-        BudgetState { limit, used, remaining, period, resets_at: at("2026-05-15T00:00:00Z") }
-    }
-
-    #[test]
-    fn a_budget_that_will_not_last_says_when_it_ends() {
-        let noon = at("2026-05-14T12:00:00Z");
-        assert_eq!(runs_out_at(&state(750), noon), Some(at("2026-05-14T16:00:00Z")));
-        assert_eq!(runs_out_at(&state(500), noon), None, "it lasts");
-        assert_eq!(runs_out_at(&state(0), noon), None, "nothing was used");
-        assert_eq!(runs_out_at(&state(1_000), noon), None, "it is spent already");
-        assert_eq!(runs_out_at(&state(900), at("2026-05-14T01:00:00Z")), None, "too early to tell");
+    fn state(used: u64, resets_at: Option<&str>) -> BudgetState {
+        let amount = |counted| BudgetAmount::new(BudgetUnit::Tokens, counted);
+        BudgetState {
+            unit: BudgetUnit::Tokens,
+            limit: amount(5),
+            period: if resets_at.is_some() { Period::Day } else { Period::Total },
+            used: amount(used),
+            reserved: amount(0),
+            remaining: amount(5 - used),
+            resets_at: resets_at.map(|text| Timestamp::parse(text).unwrap()),
+        }
     }
 
     #[test]
-    fn the_even_pace_is_the_part_of_the_period_that_has_passed() {
-        assert_eq!(elapsed(&state(0), at("2026-05-14T00:00:00Z")), 0);
-        assert_eq!(elapsed(&state(0), at("2026-05-14T06:00:00Z")), 250);
+    fn spent_budgets_say_until_when_requests_are_denied() {
+        let day = Some("2026-05-15T00:00:00Z");
+        let said = |budgets: &[BudgetState]| spent_in_words(budgets);
+        assert_eq!(said(&[state(4, day)]), None);
+        assert_eq!(
+            said(&[state(5, day), state(4, None)]).unwrap(),
+            "The budget is spent. Requests are denied until May 15, 2026 at 00:00 UTC."
+        );
+        assert_eq!(
+            said(&[state(5, day), state(5, None)]).unwrap(),
+            "2 budgets are spent. Requests are denied until the limit is raised."
+        );
     }
 }

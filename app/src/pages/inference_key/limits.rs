@@ -1,11 +1,12 @@
 //! The limits of the key.
 
-use latchkey_domain::api::ListedKey;
+use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::limit::{Cidr, DEFAULT_MAX_PARALLEL, Limit};
 use leptos::prelude::*;
 
 use crate::keys::KeysPageState;
+use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::date;
@@ -63,9 +64,10 @@ const NONE: &str = "None";
 fn rows_of(listed: &ListedKey) -> Vec<Row> {
     let key = &listed.key;
     let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
-    let budget = match key.token_limit.zip(key.token_limit_period) {
-        Some((limit, period)) => format!("{} a {}", thousands(limit.get()), period.as_str()),
-        None => NONE.to_owned(),
+    let budget = |state: &BudgetState| limit_in_words(state.unit, state.limit, state.period);
+    let budgets = match key.budgets.as_slice() {
+        [] => NONE.to_owned(),
+        some => some.iter().map(budget).collect::<Vec<_>>().join(", "),
     };
     let networks = match &key.allowed_cidrs {
         Some(list) => list.as_slice().iter().map(Cidr::to_string).collect::<Vec<_>>().join(", "),
@@ -75,7 +77,7 @@ fn rows_of(listed: &ListedKey) -> Vec<Row> {
         ("Requests per minute", number(key.rpm.map(Limit::get))),
         ("Tokens per minute", number(key.tpm.map(Limit::get))),
         ("Calls at a time", thousands(key.max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get))),
-        ("Tokens per period", budget),
+        ("Budgets", budgets),
         ("Allowed addresses", networks),
         ("Expires", key.expires_at.map_or_else(|| "Never".to_owned(), date)),
     ]

@@ -1,4 +1,4 @@
-//! One inference key: its usage, the state of its budget, and why requests were denied.
+//! One inference key: its usage, the states of its budgets, and why requests were denied.
 
 pub mod attributes;
 pub mod budget;

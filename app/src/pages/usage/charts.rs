@@ -1,12 +1,14 @@
-//! The two charts of usage: requests by outcome, and tokens.
+//! The two charts of usage: requests by outcome, and tokens with their cost.
 
-use latchkey_domain::api::Usage;
+use latchkey_domain::api::{Usage, UsageTotals};
+use latchkey_domain::money::Usd;
 use leptos::prelude::*;
 
 use super::series::{REQUESTS, TOKENS, requests, tokens};
 use crate::api::ApiError;
 use crate::components::error_state::ErrorState;
 use crate::data::polled_query::PolledQuery;
+use latchkey_ui::budget::{ABOUT_PRICES, short_dollars};
 use latchkey_ui::chart::{Chart, ChartData, Shape};
 use latchkey_ui::table::Card;
 use latchkey_ui::thousands;
@@ -29,10 +31,14 @@ pub fn UsageCharts(
         let totals = totals();
         thousands(totals.prompt_tokens + totals.completion_tokens)
     });
-    let estimated = Signal::derive(move || match totals().estimated_tokens {
-        0 => String::new(),
-        tokens => format!("{} estimated", thousands(tokens)),
+    let beside_tokens = Signal::derive(move || {
+        let UsageTotals { cost_usd, estimated_tokens, .. } = totals();
+        let cost = (cost_usd > Usd::ZERO).then(|| short_dollars(cost_usd));
+        let estimated =
+            (estimated_tokens > 0).then(|| format!("{} estimated", thousands(estimated_tokens)));
+        cost.into_iter().chain(estimated).collect::<Vec<_>>().join(", ")
     });
+    let costs = Memo::new(move |_| totals().cost_usd > Usd::ZERO);
     view! {
         <div class="grid gap-4 lg:grid-cols-2" aria-busy=move || usage.is_outdated().then_some("true")>
             <Chart
@@ -47,13 +53,17 @@ pub fn UsageCharts(
             <Chart
                 title="Tokens"
                 total=used
-                aside=estimated
+                aside=beside_tokens
                 series=TOKENS
                 shape=Shape::Areas
                 empty="No tokens in this range."
+                beside="Cost"
                 data=data(tokens)
             />
         </div>
+        <Show when=move || costs.get()>
+            <p class="text-caption text-ink-2">{ABOUT_PRICES} " Calls of models without a price count as $0."</p>
+        </Show>
     }
 }
 

@@ -116,7 +116,10 @@ pub fn OutcomeBadge(
         Outcome::RateLimited | Outcome::TokenRateLimited | Outcome::TooManyParallelRequests => {
             "bg-warn-soft text-warn-ink"
         }
-        Outcome::TokenBudgetExhausted | Outcome::QuotaExceeded => "bg-danger-soft text-danger-ink",
+        Outcome::RequestBudgetExhausted
+        | Outcome::TokenBudgetExhausted
+        | Outcome::SpendLimitReached
+        | Outcome::QuotaExceeded => "bg-danger-soft text-danger-ink",
         _ => "bg-subtle text-ink-2",
     };
     view! {

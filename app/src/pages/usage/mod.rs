@@ -1,8 +1,10 @@
 //! The usage of a project's keys, and the parts that an inference key's own page shows too.
 
+pub mod budgets;
 pub mod charts;
 pub mod denials;
 pub mod filters;
+pub mod limit_words;
 pub mod month;
 pub mod range;
 pub mod series;
@@ -12,13 +14,14 @@ use latchkey_domain::api::{ListedKey, Usage};
 use latchkey_domain::id::ProjectId;
 use leptos::prelude::*;
 
+use self::budgets::{BudgetEvents, UsageBudgets};
 use self::charts::{FailedCharts, LoadingCharts, UsageCharts};
 use self::denials::Denials;
 use self::filters::{Filters, keys_of};
 use self::month::MonthCard;
 use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
-use crate::api::{get_key_usage, get_project_month, get_project_usage};
+use crate::api::{budget_events, get_key_usage, get_project_month, get_project_usage};
 use crate::components::attribute_filter::AttributeFilter;
 use crate::data::polled_query::{PolledQuery, QueryState};
 use crate::layout::PageHead;
@@ -63,6 +66,7 @@ fn Page(project: ProjectId) -> impl IntoView {
     let filter = UsageFilterState::of_address();
     let usage = usage_of(project, filter.now);
     let month = PolledQuery::new(move || get_project_month(project));
+    let events = PolledQuery::new(move || budget_events(project, None));
     let keys = keys_of(project);
     let missing = Memo::new(move |_| usage.is_missing() || month.is_missing());
     move || {
@@ -72,14 +76,16 @@ fn Page(project: ProjectId) -> impl IntoView {
         view! {
             <PageHead
                 title="Usage"
-                description="Requests and tokens of this project’s API and inference keys, in UTC."
+                description="Requests, tokens and cost of this project’s API and inference keys, in UTC."
                 compact=true
             >
                 <RangePicker filter/>
             </PageHead>
             <Filters filter keys/>
             <Body usage keys filter>
+                <UsageBudgets usage/>
                 <MonthCard month/>
+                <BudgetEvents events keys/>
             </Body>
         }
         .into_any()

@@ -5,6 +5,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::UsageRange;
 
+use latchkey_ui::budget::dollars;
 use latchkey_ui::chart::{Bucket, ChartData, Colour, Series};
 use latchkey_ui::relative_time::{day_and_time, month_and_day_of, time_to_the_minute};
 
@@ -27,7 +28,10 @@ const fn series_of(outcome: Outcome) -> usize {
     match outcome {
         Outcome::Valid => 0,
         Outcome::RateLimited | Outcome::TokenRateLimited | Outcome::TooManyParallelRequests => 1,
-        Outcome::TokenBudgetExhausted | Outcome::QuotaExceeded => 2,
+        Outcome::RequestBudgetExhausted
+        | Outcome::TokenBudgetExhausted
+        | Outcome::SpendLimitReached
+        | Outcome::QuotaExceeded => 2,
         Outcome::MissingKey
         | Outcome::MalformedKey
         | Outcome::UnknownKey
@@ -37,6 +41,7 @@ const fn series_of(outcome: Outcome) -> usize {
         | Outcome::WrongScope
         | Outcome::IpNotAllowed
         | Outcome::ModelNotAllowed
+        | Outcome::ModelNotPriced
         | Outcome::InsufficientScope
         | Outcome::Unavailable => 3,
     }
@@ -53,9 +58,13 @@ pub fn requests(usage: &Usage) -> ChartData {
     })
 }
 
-/// The tokens of each bucket.
+/// The tokens of each bucket, and what they cost.
 pub fn tokens(usage: &Usage) -> ChartData {
-    chart(usage, |bucket| vec![bucket.prompt_tokens, bucket.completion_tokens])
+    let mut chart = chart(usage, |bucket| vec![bucket.prompt_tokens, bucket.completion_tokens]);
+    for (shown, bucket) in chart.buckets.iter_mut().zip(&usage.buckets) {
+        shown.beside = dollars(bucket.cost_usd);
+    }
+    chart
 }
 
 fn chart(usage: &Usage, counts: impl Fn(&UsageBucket) -> Vec<u64>) -> ChartData {
@@ -63,8 +72,13 @@ fn chart(usage: &Usage, counts: impl Fn(&UsageBucket) -> Vec<u64>) -> ChartData 
     let buckets = usage
         .buckets
         .iter()
-        .map(|bucket| Bucket { label: span(range, bucket.start), counts: counts(bucket) });
-    ChartData { buckets: buckets.collect(), ticks: ticks(usage) }
+        .map(|bucket| Bucket {
+            label: span(range, bucket.start),
+            counts: counts(bucket),
+            beside: String::new(),
+        })
+        .collect();
+    ChartData { buckets, ticks: ticks(usage) }
 }
 
 /// From when to when a bucket goes.
@@ -108,14 +122,16 @@ mod tests {
     fn every_request_is_in_one_series() {
         let mut usage = Usage::none(UsageRange::Day, now());
         for outcome in Outcome::ALL {
-            usage.add(now(), outcome, 1, TokenUsage { prompt: 3, completion: 2, estimated: 0 });
+            let tokens = TokenUsage { prompt: 3, completion: 2, ..TokenUsage::default() };
+            usage.add(now(), outcome, 1, tokens);
         }
         let last = requests(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [1, 3, 2, 11]);
+        assert_eq!(last.counts, [1, 3, 4, 12]);
         assert_eq!(last.counts.iter().sum::<u64>(), usage.totals.requests);
         assert_eq!(last.label, "11:00 to 11:30");
         let last = tokens(&usage).buckets.pop().unwrap();
-        assert_eq!(last.counts, [51, 34]);
+        assert_eq!(last.counts, [60, 40]);
+        assert_eq!(last.beside, "$0");
     }
 
     #[test]

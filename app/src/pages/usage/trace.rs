@@ -1,15 +1,15 @@
 //! “Why was this rejected?”: derives from an outcome the checks that led to it, and a sentence.
 
-use latchkey_domain::api::{
-    ApiKey, BudgetState, DryRun, DryRunRequest, QuotaState, RateLimitState,
-};
+use latchkey_domain::api::{ApiKey, DryRun, DryRunRequest, QuotaState, RateLimitState};
+use latchkey_domain::budget::LimitScope;
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::outcome::Outcome;
 
+use super::limit_words::{budget_in_words, token_budget_in_words, used_in_words};
 use crate::keys::model_chips::models_in_words;
 use latchkey_ui::bar_meter::short;
 use latchkey_ui::decision_trace::{CheckState, TraceStep};
-use latchkey_ui::relative_time::{date, date_and_time};
+use latchkey_ui::relative_time::date;
 use latchkey_ui::thousands;
 
 /// The checks in the gateway's order: those that don't need the body come first.
@@ -24,13 +24,14 @@ enum Check {
     Requests,
     Parallel,
     Model,
+    Price,
     Tokens,
     Quota,
     Budget,
 }
 
 impl Check {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Found,
         Self::Alive,
         Self::Enabled,
@@ -40,6 +41,7 @@ impl Check {
         Self::Requests,
         Self::Parallel,
         Self::Model,
+        Self::Price,
         Self::Tokens,
         Self::Quota,
         Self::Budget,
@@ -56,11 +58,14 @@ impl Check {
             Outcome::InsufficientScope => Some(Self::GrantedScopes),
             Outcome::IpNotAllowed => Some(Self::Address),
             Outcome::ModelNotAllowed => Some(Self::Model),
+            Outcome::ModelNotPriced => Some(Self::Price),
             Outcome::RateLimited => Some(Self::Requests),
             Outcome::TooManyParallelRequests => Some(Self::Parallel),
             Outcome::TokenRateLimited => Some(Self::Tokens),
             Outcome::QuotaExceeded => Some(Self::Quota),
-            Outcome::TokenBudgetExhausted => Some(Self::Budget),
+            Outcome::RequestBudgetExhausted
+            | Outcome::TokenBudgetExhausted
+            | Outcome::SpendLimitReached => Some(Self::Budget),
         }
     }
 
@@ -73,11 +78,12 @@ impl Check {
             Self::GrantedScopes => "Scopes granted",
             Self::Address => "Address allowed",
             Self::Model => "Model allowed",
+            Self::Price => "Model priced",
             Self::Requests => "Requests per minute",
             Self::Parallel => "Calls at a time",
             Self::Tokens => "Tokens per minute",
             Self::Quota => "Monthly quota",
-            Self::Budget => "Token budget",
+            Self::Budget => "Budgets",
         }
     }
 
@@ -86,11 +92,13 @@ impl Check {
         match self {
             _ if failed == Some(self) => true,
             Self::Scope => key.kind == KeyKind::Api,
-            // Most keys are never asked for scopes, and few were ever disabled.
-            Self::Enabled | Self::GrantedScopes => false,
+            // Most keys are never asked for scopes, few were ever disabled, and most models have a
+            // price.
+            Self::Enabled | Self::GrantedScopes | Self::Price => false,
             Self::Address => key.allowed_cidrs.is_some(),
             Self::Parallel => key.max_parallel.is_some(),
-            Self::Model | Self::Tokens | Self::Budget => key.kind == KeyKind::Inference,
+            Self::Model | Self::Tokens => key.kind == KeyKind::Inference,
+            Self::Budget => key.kind == KeyKind::Inference || !key.budgets.is_empty(),
             Self::Quota => key.environment == Environment::Live,
             Self::Found | Self::Alive | Self::Requests => true,
         }
@@ -110,11 +118,14 @@ pub const fn label_of(outcome: Outcome) -> &'static str {
         Outcome::WrongScope => "Wrong application",
         Outcome::IpNotAllowed => "Address not allowed",
         Outcome::ModelNotAllowed => "Model not allowed",
+        Outcome::ModelNotPriced => "Model without price",
         Outcome::InsufficientScope => "Missing scope",
         Outcome::RateLimited => "Requests per minute",
         Outcome::TokenRateLimited => "Tokens per minute",
         Outcome::TooManyParallelRequests => "Calls at a time",
+        Outcome::RequestBudgetExhausted => "Request budget",
         Outcome::TokenBudgetExhausted => "Token budget",
+        Outcome::SpendLimitReached => "Spend limit",
         Outcome::QuotaExceeded => "Monthly quota",
         Outcome::Unavailable => "Unavailable",
     }
@@ -146,7 +157,7 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
             (None, Some(at)) => format!("expires {}", date(at)),
             (None, None) => "never expires".to_owned(),
         },
-        Check::Enabled | Check::Scope | Check::GrantedScopes => String::new(),
+        Check::Enabled | Check::Scope | Check::GrantedScopes | Check::Price => String::new(),
         Check::Address => call.ip.map_or_else(|| "none given".to_owned(), |ip| ip.to_string()),
         Check::Model => call.model.clone().unwrap_or_else(|| "none named".to_owned()),
         Check::Requests => run.ratelimit.map_or_else(no_limit, |state| {
@@ -157,10 +168,21 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
             .token_ratelimit
             .map_or_else(no_limit, |state| requested_text(used(state), call.tokens, state.limit)),
         Check::Quota => run.quota.map_or_else(no_limit, quota_in_words),
-        Check::Budget => run
-            .budget
-            .map_or_else(no_limit, |state| requested_text(state.used, call.tokens, state.limit)),
+        Check::Budget => budgets_in_words(key, call, run),
     })
+}
+
+/// The limit that refused the call, else what the call asks of the first token budget, else how
+/// many budgets the key has.
+fn budgets_in_words(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
+    let refusing = run.limit.filter(|_| Check::of(run.code) == Some(Check::Budget));
+    match (refusing, run.budget, key.budgets.len()) {
+        (Some(limit), ..) => used_in_words(&limit),
+        (None, Some(state), _) => requested_text(state.used, call.tokens, state.limit),
+        (None, None, 0) => no_limit(),
+        (None, None, 1) => "1 budget".to_owned(),
+        (None, None, several) => format!("{several} budgets"),
+    }
 }
 
 fn steps(key: &ApiKey, outcome: Outcome, detail: impl Fn(Check, bool) -> String) -> Vec<TraceStep> {
@@ -204,6 +226,12 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
     let wait = run
         .retry_after_seconds
         .map_or_else(String::new, |seconds| format!(" Retry after {}.", seconds_in_words(seconds)));
+    let is_budget = Check::of(run.code) == Some(Check::Budget);
+    // The states of a run are those of the key.
+    let of_level = run.limit.filter(|limit| limit.scope != LimitScope::Key);
+    if let Some(limit) = of_level.filter(|_| !is_budget) {
+        return format!("{}.{wait}", used_in_words(&limit));
+    }
     match run.code {
         Outcome::Valid => "This request would be allowed.".to_owned(),
         Outcome::RevokedKey => match key.revoked_at {
@@ -236,7 +264,13 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
             };
             format!("It needed {missing} more tokens than this minute had left.{wait}{never}")
         }
-        Outcome::TokenBudgetExhausted => run.budget.map_or_else(|| run.detail.clone(), budget),
+        Outcome::RequestBudgetExhausted
+        | Outcome::TokenBudgetExhausted
+        | Outcome::SpendLimitReached => match (&run.limit, run.budget) {
+            (Some(limit), _) => budget_in_words(limit),
+            (None, Some(state)) => token_budget_in_words(&state),
+            (None, None) => run.detail.clone(),
+        },
         Outcome::QuotaExceeded => match run.quota {
             Some(QuotaState { limit: Some(limit), used, resets_at }) => format!(
                 "{} of {} live requests are used this month. The quota resets on {}.",
@@ -252,19 +286,10 @@ pub fn sentence(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
         | Outcome::WrongScope
         | Outcome::InsufficientScope
         | Outcome::IpNotAllowed
+        | Outcome::ModelNotPriced
         | Outcome::TooManyParallelRequests
         | Outcome::Unavailable => run.detail.clone(),
     }
-}
-
-fn budget(BudgetState { limit, used, period, resets_at, .. }: BudgetState) -> String {
-    format!(
-        "{} of {} tokens are used this {}. The budget resets on {}.",
-        thousands(used),
-        thousands(limit),
-        period.as_str(),
-        date_and_time(resets_at)
-    )
 }
 
 fn seconds_in_words(seconds: u64) -> String {
@@ -273,6 +298,7 @@ fn seconds_in_words(seconds: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use latchkey_domain::api::TokenBudget;
     use latchkey_domain::limit::Period;
     use latchkey_domain::time::Timestamp;
 
@@ -297,6 +323,7 @@ mod tests {
             token_ratelimit: None,
             quota: None,
             budget: None,
+            limit: None,
         }
     }
 
@@ -321,7 +348,7 @@ mod tests {
                 ("Requests per minute", Passed),
                 ("Model allowed", Failed),
                 ("Tokens per minute", NotReached),
-                ("Token budget", NotReached),
+                ("Budgets", NotReached),
             ]
         );
         assert_eq!(steps[1].detail, "never expires");
@@ -379,12 +406,12 @@ mod tests {
             "It needed 460 more tokens than this minute had left. Retry after 9 seconds."
         );
         let resets_at = Timestamp::parse("2026-06-01T00:00:00Z").unwrap();
-        let state = BudgetState {
+        let state = TokenBudget {
             limit: 5_000_000,
             used: 5_000_000,
             remaining: 0,
             period: Period::Month,
-            resets_at,
+            resets_at: Some(resets_at),
         };
         assert_eq!(
             said(&DryRun { budget: Some(state), ..run(Outcome::TokenBudgetExhausted) }),
