@@ -6,6 +6,7 @@ mod direct_url;
 mod held_back;
 mod late_writes;
 mod leases;
+mod level_limits;
 pub(crate) mod nodes;
 pub(crate) mod shared_limits;
 pub(crate) mod stores;
