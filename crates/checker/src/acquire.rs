@@ -111,7 +111,7 @@ impl AcquiredLimits<'_> {
     async fn acquire_all(
         &mut self,
         key: &KeyRecord,
-        of: MinuteLimits,
+        of: MinuteLimits<'_>,
         need: LimitNeed,
         now: Timestamp,
         limits: &mut LimitStates,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use latchkey_domain::api::{BudgetState, DryRun, DryRunRequest, RefusingLimit};
+use latchkey_domain::api::{BudgetState, DryRun, DryRunRequest, LimitUnit, RefusingLimit};
 use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
@@ -94,7 +94,8 @@ impl DryRunCheck<'_> {
         if let Some(rate) = rates.requests {
             self.answer.ratelimit = Some(rate.state);
             if rate.is_full {
-                return Ok(Some(wait_for(Outcome::RateLimited, rate.frees_in)));
+                let limit = Some(rate.refusing(LimitUnit::Requests, now));
+                return Ok(Some(wait_for(Outcome::RateLimited, rate.frees_in, limit)));
             }
         }
         if at_gateway
@@ -117,7 +118,8 @@ impl DryRunCheck<'_> {
         if let Some(rate) = of_tokens {
             self.answer.token_ratelimit = Some(rate.state);
             if rate.is_full {
-                return Ok(Some(wait_for(Outcome::TokenRateLimited, rate.frees_in)));
+                let limit = Some(rate.refusing(LimitUnit::Tokens, now));
+                return Ok(Some(wait_for(Outcome::TokenRateLimited, rate.frees_in, limit)));
             }
         }
         if quota::counts(key.kind, key.environment) {
@@ -125,10 +127,8 @@ impl DryRunCheck<'_> {
             let month = checker.quota_state(key.project, limit, now).await?;
             self.answer.quota = Some(month);
             if month.is_used_up() {
-                return Ok(Some(wait_for(
-                    Outcome::QuotaExceeded,
-                    Some(month.resets_at.since(now)),
-                )));
+                let wait = Some(month.resets_at.since(now));
+                return Ok(Some(wait_for(Outcome::QuotaExceeded, wait, None)));
             }
         }
         self.budgets(key, tokens).await
@@ -155,7 +155,7 @@ impl DryRunCheck<'_> {
                 if state.remaining.counted() < least {
                     let resets_at = state.resets_at.filter(|_| least <= state.limit.counted());
                     let wait = resets_at.map(|at| at.since(now));
-                    self.answer.limit = Some(RefusingLimit {
+                    let limit = Some(RefusingLimit {
                         scope: owner.scope(),
                         unit: state.unit.into(),
                         period: Some(state.period),
@@ -164,7 +164,8 @@ impl DryRunCheck<'_> {
                         reserved: state.reserved,
                         resets_at,
                     });
-                    return Ok(Some(wait_for(budget_denial::outcome(state.unit), wait)));
+                    let outcome = budget_denial::outcome(state.unit);
+                    return Ok(Some(wait_for(outcome, wait, limit)));
                 }
             }
         }
@@ -172,7 +173,8 @@ impl DryRunCheck<'_> {
     }
 
     fn finish(mut self, denial: Option<Denial>) -> DryRun {
-        if let Some(Denial { outcome, detail, retry_after, .. }) = denial {
+        if let Some(Denial { outcome, detail, retry_after, limit, .. }) = denial {
+            self.answer.limit = limit;
             self.answer.code = outcome;
             self.answer.detail = detail;
             self.answer.retry_after_seconds = retry_after.map(whole_seconds);
@@ -182,6 +184,10 @@ impl DryRunCheck<'_> {
 }
 
 /// Needs no detail: the response already contains the limit.
-fn wait_for(outcome: Outcome, retry_after: Option<Duration>) -> Denial {
-    Denial { retry_after, ..Denial::of(outcome) }
+fn wait_for(
+    outcome: Outcome,
+    retry_after: Option<Duration>,
+    limit: Option<RefusingLimit>,
+) -> Denial {
+    Denial { retry_after, limit, ..Denial::of(outcome) }
 }
