@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
+use latchkey_domain::money::Usd;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::scope::ScopeQuery;
 use latchkey_domain::secret::PresentedKey;
@@ -69,6 +70,7 @@ impl IdentifiedKey {
             at,
             ip: call.ip,
             tokens: TokenUsage::default(),
+            cost: Usd::ZERO,
         }
     }
 }

@@ -81,6 +81,8 @@ struct RatioSample {
 struct UnsettledReservation {
     acquired: AcquiredTokens,
     call: Use,
+    /// Model that the gateway has found for the call.
+    model: Option<Arc<str>>,
     ratio_sample: RatioSample,
     slot: CallSlot,
     /// Dropped last, after everything else was released.
@@ -104,6 +106,7 @@ impl Checker {
         let ReservationRequest { estimate, mut exact_count, price } = wanted;
         let pair = self.prompt_ratios.pair(identity.key.id, call.model);
         let ratio_sample = RatioSample { pair, estimate: estimate.prompt_estimate };
+        let model: Option<Arc<str>> = call.model.map(Arc::from);
         let mut estimate = estimate.with_estimate(match &exact_count {
             // Until the exact count is known, the upper bound has to fit.
             Some(_) => estimate.prompt_bound,
@@ -148,9 +151,12 @@ impl Checker {
                 mention_reserved(denial, calls, &tokens);
             }
             count(self, confirmed, call, decided.as_ref().err(), now);
+            if let (Err(denial), Some(model)) = (&decided, &model) {
+                self.usage.record_model(&confirmed.used(call, now, denial.outcome), model);
+            }
             let acquired = decided?;
             let used = confirmed.used(call, now, Outcome::Valid);
-            let used = (used, ratio_sample);
+            let used = (used, model, ratio_sample);
             let acquired = (acquired, price);
             return Ok(reservation(self, confirmed, estimate, acquired, used, pending.slot));
         }
@@ -185,7 +191,7 @@ fn reservation(
     identity: &IdentifiedKey,
     estimate: TokenEstimate,
     ((limits, mut acquired), price): ((LimitStates, AcquiredTokens), Option<Price>),
-    (call, ratio_sample): (Use, RatioSample),
+    (call, model, ratio_sample): (Use, Option<Arc<str>>, RatioSample),
     slot: CallSlot,
 ) -> Reservation {
     let granted = acquired.budgets.granted;
@@ -197,7 +203,14 @@ fn reservation(
     let in_progress = InProgressCall::new(checker, identity.key.id, granted);
     Reservation {
         checker: checker.clone(),
-        unsettled: Some(UnsettledReservation { acquired, call, ratio_sample, slot, in_progress }),
+        unsettled: Some(UnsettledReservation {
+            acquired,
+            call,
+            model,
+            ratio_sample,
+            slot,
+            in_progress,
+        }),
         key: Arc::clone(&identity.key),
         limits,
         granted: estimate.split(granted),
@@ -314,7 +327,8 @@ async fn settle(
     unsettled: UnsettledReservation,
     (used, cost): Cost,
 ) -> CallSlot {
-    let UnsettledReservation { acquired, mut call, ratio_sample, slot, in_progress } = unsettled;
+    let UnsettledReservation { acquired, mut call, model, ratio_sample, slot, in_progress } =
+        unsettled;
     let AcquiredTokens { rates, budgets } = acquired;
     let is_limited = !budgets.permits.is_empty() || rates.tokens().is_some();
     if is_limited && used.prompt > 0 && used.estimated == 0 {
@@ -338,6 +352,9 @@ async fn settle(
     call.tokens = used;
     call.cost = cost;
     checker.usage.record(&call);
+    if let Some(model) = &model {
+        checker.usage.record_model(&call, model);
+    }
     drop(in_progress);
     slot
 }

@@ -9,6 +9,8 @@
 //! nodes add up.
 
 mod buffer;
+mod counts;
+mod models;
 pub mod pending;
 pub(crate) mod quota;
 pub(crate) mod quota_check;
@@ -16,5 +18,7 @@ mod resolution;
 mod write;
 
 pub use buffer::UsageBuffer;
+pub use counts::Counts;
+pub use models::ModelCounter;
 pub use pending::Use;
 pub use resolution::Resolution;

@@ -7,17 +7,18 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::ops::AddAssign;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::mask;
+use latchkey_domain::money::Usd;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
 use smallvec::SmallVec;
 
+use super::counts::Counts;
 use super::resolution::Resolution;
 use crate::record::KeyRecord;
 use latchkey_store::id_map::IdMap;
@@ -62,31 +63,8 @@ pub struct Use {
     pub ip: Option<IpAddr>,
     /// Tokens that the call used.
     pub tokens: TokenUsage,
-}
-
-/// Number of calls and their tokens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Number of calls.
-    pub requests: u64,
-    /// Tokens of these calls.
-    pub tokens: TokenUsage,
-    /// Telemetry items of these calls that were not stored.
-    pub rejected_items: u64,
-}
-
-impl Counts {
-    fn of(tokens: TokenUsage) -> Self {
-        Self { requests: 1, tokens: tokens.bounded(), rejected_items: 0 }
-    }
-}
-
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.requests += other.requests;
-        self.tokens += other.tokens;
-        self.rejected_items += other.rejected_items;
-    }
+    /// What the call cost.
+    pub cost: Usd,
 }
 
 /// Last use of a key, and last use of its secret before the last rotation.
@@ -107,7 +85,7 @@ pub struct Counter {
     pub minute: Timestamp,
     /// Outcome of the checks.
     pub outcome: Outcome,
-    /// Number of calls and their tokens.
+    /// Number of calls, their tokens and their cost.
     pub counts: Counts,
 }
 
@@ -116,7 +94,7 @@ impl Counter {
         Self {
             minute: Resolution::Minute.floor(call.at),
             outcome: call.outcome,
-            counts: Counts::of(call.tokens),
+            counts: Counts::of(call),
         }
     }
 }
@@ -262,11 +240,16 @@ impl PendingCounters {
     }
 
     /// Calls `visit` with the unwritten usage of each of a project's keys.
-    pub(super) fn visit_project(&self, project: ProjectId, mut visit: impl FnMut(&PendingUsage)) {
+    pub(super) fn visit_project(
+        &self,
+        project: ProjectId,
+        mut visit: impl FnMut(KeyId, &PendingUsage),
+    ) {
         for shard in &self.shards {
             let shard = lock(shard);
-            let all = shard.keys.values().filter(|one| one.project == project);
-            all.filter(|one| one.is_of_project()).for_each(&mut visit);
+            let all = shard.keys.iter().filter(|(_, one)| one.project == project);
+            let all = all.filter(|(_, one)| one.is_of_project());
+            all.for_each(|(key, one)| visit(*key, one));
         }
     }
 

@@ -8,6 +8,7 @@
 
 mod denials;
 mod last_uses;
+mod models;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +21,9 @@ use sea_orm::{
 };
 
 use super::buffer::UsageBuffer;
-use super::pending::{Counts, PendingCounters, UsageBatch};
+use super::counts::Counts;
+use super::models::ModelUsage;
+use super::pending::{PendingCounters, UsageBatch};
 use super::quota::MonthCount;
 use super::resolution::Resolution;
 use crate::checker::Checker;
@@ -35,8 +38,15 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time limit of the final flush, which writes everything.
 const FINAL_FLUSH_TIMEOUT: Duration = Duration::from_mins(1);
 /// Counter columns of both tables.
-const SUMS: &[&str] =
-    &["requests", "prompt_tokens", "completion_tokens", "estimated_tokens", "rejected_items"];
+const SUMS: &[&str] = &[
+    "requests",
+    "prompt_tokens",
+    "completion_tokens",
+    "estimated_tokens",
+    "rejected_items",
+    "cached_tokens",
+    "cost",
+];
 
 /// Totals of the projects' months.
 type Totals = BTreeMap<(ProjectId, Month), u64>;
@@ -69,15 +79,16 @@ async fn write(
     let usage = &checker.usage;
     let _alone = usage.writing.write().await;
     usage.quota.forget_idle(checker.clock.monotonic());
-    let mut guard = FlushGuard { usage, batch: take(&usage.pending) };
+    let (batch, models) = (take(&usage.pending), usage.models.take());
+    let mut guard = FlushGuard { usage, batch, models };
     let mut months = usage.quota.unwritten();
-    if guard.batch.is_empty() && months.is_empty() {
+    if guard.batch.is_empty() && guard.models.is_empty() && months.is_empty() {
         return Ok(());
     }
     guard.batch.sort_by_key(|(key, _)| *key);
     months.sort_unstable();
     let read_at = checker.clock.monotonic();
-    let totals = within(timeout, write_all(checker, &guard.batch, &months)).await?;
+    let totals = within(timeout, write_all(checker, &guard, &months)).await?;
     let batch = guard.commit();
     for month in months {
         let total = totals.get(&(month.project, month.month)).copied();
@@ -93,11 +104,12 @@ async fn write(
 /// Writes a batch in one transaction, except last uses. Returns the months' totals after that.
 async fn write_all(
     checker: &Checker,
-    batch: &UsageBatch,
+    FlushGuard { batch, models, .. }: &FlushGuard<'_>,
     months: &[MonthCount],
 ) -> Result<Totals, Error> {
     let transaction = checker.database.telemetry().begin().await?;
     add_counters(&transaction, batch).await?;
+    models::add(&transaction, models).await?;
     let totals = add_months(&transaction, months).await?;
     denials::insert(checker, &transaction, batch).await?;
     transaction.commit().await?;
@@ -108,10 +120,12 @@ async fn write_all(
 struct FlushGuard<'a> {
     usage: &'a UsageBuffer,
     batch: UsageBatch,
+    models: Vec<ModelUsage>,
 }
 
 impl FlushGuard<'_> {
     fn commit(&mut self) -> UsageBatch {
+        self.models.clear();
         std::mem::take(&mut self.batch)
     }
 }
@@ -119,6 +133,7 @@ impl FlushGuard<'_> {
 impl Drop for FlushGuard<'_> {
     fn drop(&mut self) {
         self.usage.pending.restore(std::mem::take(&mut self.batch));
+        self.usage.models.restore(std::mem::take(&mut self.models));
     }
 }
 
@@ -153,6 +168,8 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
             completion_tokens: Set(stored(counts.tokens.completion)),
             estimated_tokens: Set(stored(counts.tokens.estimated)),
             rejected_items: Set(stored(counts.rejected_items)),
+            cached_tokens: Set(stored(counts.tokens.cached)),
+            cost: Set(stored(counts.cost.billionths())),
         }
     });
     add(transaction, rows.collect(), SUMS).await?;
@@ -168,6 +185,8 @@ async fn add_counters(transaction: &DatabaseTransaction, batch: &UsageBatch) -> 
             completion_tokens: Set(stored(counts.tokens.completion)),
             estimated_tokens: Set(stored(counts.tokens.estimated)),
             rejected_items: Set(stored(counts.rejected_items)),
+            cached_tokens: Set(stored(counts.tokens.cached)),
+            cost: Set(stored(counts.cost.billionths())),
         },
     );
     add(transaction, rows.collect(), SUMS).await

@@ -8,6 +8,7 @@ use super::{BudgetState, TokenBudget};
 use crate::attribute::{ExternalId, Tag};
 use crate::id::KeyId;
 use crate::key::Environment;
+use crate::money::Usd;
 use crate::outcome::Outcome;
 use crate::time::Timestamp;
 use crate::token_usage::TokenUsage;
@@ -41,7 +42,7 @@ pub struct Usage {
     pub last_used: Option<LastUsed>,
     /// Up to 50 denied requests in the range, newest first.
     pub denials: Vec<RecentDenial>,
-    /// State of the first budget in tokens; null if the key has none.
+    /// State of the first budget in tokens; null if there is none.
     pub budget: Option<TokenBudget>,
     /// States of the budgets of the key or the project.
     #[cfg_attr(feature = "openapi", schema(max_items = 8))]
@@ -64,6 +65,10 @@ pub struct UsageTotals {
     pub completion_tokens: u64,
     /// Number of these tokens that are an estimate because the upstream reported no usage.
     pub estimated_tokens: u64,
+    /// Number of prompt tokens that upstreams read from their cache.
+    pub cached_tokens: u64,
+    /// Cost of these requests.
+    pub cost_usd: Usd,
     /// Number of spans, log records and metric data points of admitted requests that were not
     /// stored.
     pub rejected_items: u64,
@@ -84,6 +89,8 @@ pub struct UsageBucket {
     pub completion_tokens: u64,
     /// Number of these tokens that are an estimate because the upstream reported no usage.
     pub estimated_tokens: u64,
+    /// Cost of the requests.
+    pub cost_usd: Usd,
 }
 
 /// Time and IP address of a key's last use.
@@ -151,6 +158,7 @@ impl Usage {
             prompt_tokens: 0,
             completion_tokens: 0,
             estimated_tokens: 0,
+            cost_usd: Usd::ZERO,
         };
         Self {
             range,
@@ -166,13 +174,7 @@ impl Usage {
     /// Adds requests and tokens to the bucket that contains `at` and to the totals. Ignores times
     /// outside the range.
     pub fn add(&mut self, at: Timestamp, outcome: Outcome, requests: u64, tokens: TokenUsage) {
-        let index = self.buckets.partition_point(|bucket| bucket.start <= at);
-        let Some(bucket) = index.checked_sub(1).map(|index| &mut self.buckets[index]) else {
-            return;
-        };
-        if at >= bucket.start + self.range.bucket() {
-            return;
-        }
+        let Some(bucket) = self.bucket(at) else { return };
         if requests > 0 {
             *bucket.outcomes.entry(outcome).or_default() += requests;
         }
@@ -188,6 +190,21 @@ impl Usage {
         self.totals.prompt_tokens += tokens.prompt;
         self.totals.completion_tokens += tokens.completion;
         self.totals.estimated_tokens += tokens.estimated;
+        self.totals.cached_tokens += tokens.cached;
+    }
+
+    /// Adds the cost of requests that [`Self::add`] has added.
+    pub fn add_cost(&mut self, at: Timestamp, cost: Usd) {
+        let Some(bucket) = self.bucket(at) else { return };
+        bucket.cost_usd += cost;
+        self.totals.cost_usd += cost;
+    }
+
+    /// The bucket that contains `at`, if it is in the range.
+    fn bucket(&mut self, at: Timestamp) -> Option<&mut UsageBucket> {
+        let index = self.buckets.partition_point(|bucket| bucket.start <= at).checked_sub(1)?;
+        let end = self.buckets[index].start + self.range.bucket();
+        (at < end).then(|| &mut self.buckets[index])
     }
 }
 
@@ -199,8 +216,15 @@ mod tests {
     fn usage_report_serializes_as_documented() {
         let now = Timestamp::parse("2026-11-18T11:06:40Z").unwrap();
         let mut usage = Usage::none(UsageRange::Day, now);
-        let tokens = TokenUsage { prompt: 30, completion: 12, estimated: 5, ..TokenUsage::default() };
+        let tokens = TokenUsage {
+            prompt: 30,
+            completion: 12,
+            cached: 10,
+            estimated: 5,
+            ..TokenUsage::default()
+        };
         usage.add(now, Outcome::Valid, 2, tokens);
+        usage.add_cost(now, Usd::from_billionths(250_000_000));
         usage.add(now, Outcome::RateLimited, 1, TokenUsage::default());
         usage.last_used = Some(LastUsed { at: now, ip: Some("203.0.113.9".to_owned()) });
         let wire = serde_json::to_value(&usage).unwrap();
@@ -208,7 +232,7 @@ mod tests {
             wire["totals"],
             serde_json::json!({
                 "requests": 3, "valid": 2, "denied": 1, "prompt_tokens": 30, "completion_tokens": 12,
-                "estimated_tokens": 5, "rejected_items": 0,
+                "estimated_tokens": 5, "cached_tokens": 10, "cost_usd": "0.25", "rejected_items": 0,
             })
         );
         assert_eq!(wire["range"], "24h");
@@ -218,6 +242,7 @@ mod tests {
             serde_json::json!({
                 "start": "2026-11-18T11:00:00.000Z", "outcomes": {"valid": 2, "rate_limited": 1},
                 "prompt_tokens": 30, "completion_tokens": 12, "estimated_tokens": 5,
+                "cost_usd": "0.25",
             })
         );
         assert_eq!(wire["buckets"][0]["outcomes"], serde_json::json!({}));
@@ -235,6 +260,8 @@ mod tests {
         let some = TokenUsage { prompt: 1, completion: 1, ..TokenUsage::default() };
         usage.add(first - instant, Outcome::Valid, 1, some);
         usage.add(last + UsageRange::Hour.bucket(), Outcome::Valid, 1, some);
+        usage.add_cost(first - instant, Usd::dollars(1));
+        usage.add_cost(last + UsageRange::Hour.bucket(), Usd::dollars(1));
         assert_eq!(usage, Usage::none(UsageRange::Hour, now));
         usage.add(first, Outcome::Valid, 1, TokenUsage::default());
         usage.add(

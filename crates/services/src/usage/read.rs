@@ -1,8 +1,10 @@
 //! Reads usage: the stored sums of a range, plus what this process has not flushed yet.
 
-use latchkey_domain::api::{LastUsed, ProjectUsageFilter, RecentDenial, Usage};
+use latchkey_domain::api::{BudgetState, LastUsed, ProjectUsageFilter, RecentDenial, Usage};
+use latchkey_domain::budget::{BudgetUnit, Budgets};
 use latchkey_domain::id::{DenialId, KeyId, ProjectId};
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::money::Usd;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
@@ -15,13 +17,15 @@ use sea_orm::{
 };
 
 use crate::actor::Actor;
+use crate::budget_states;
 use crate::error::Error;
 use crate::keys;
 use crate::scope::{self, KeyRef, ProjectScope};
 use crate::services::Services;
-use latchkey_checker::usage::Resolution;
-use latchkey_checker::usage::pending::{Counts, DENIALS_PER_KEY, PendingUsage};
-use latchkey_store::entity::{denial, key, key_usage, project_usage};
+use latchkey_checker::BudgetOwner;
+use latchkey_checker::usage::pending::{DENIALS_PER_KEY, PendingUsage};
+use latchkey_checker::usage::{Counts, Resolution};
+use latchkey_store::entity::{denial, key, key_usage, project, project_usage};
 
 /// How many keys are named in one query.
 const KEYS_PER_QUERY: usize = 500;
@@ -41,10 +45,7 @@ pub async fn of_key(
     let mut chart = Chart::new(services, range);
     let _whole = services.checker.usage.hold().await;
     let row = keys::find(services.database.reader(), &scope, named.id).await?;
-    if let Some(budget) = row.token_limit.zip(row.token_limit_period) {
-        chart.usage.budget =
-            Some(services.checker.budget_state(named.id, budget, chart.now).await?);
-    }
+    chart.add_budgets(services, BudgetOwner::Key(named.id), row.all_budgets()).await?;
     chart.add_last_use(row.last_used_at, row.last_used_ip);
     services.checker.usage.visit_key(named.id, |unwritten| chart.add_unwritten(unwritten));
     chart.add_sums(services, sums_of_key(&scope, named.id)).await?;
@@ -70,6 +71,9 @@ pub async fn of_project(
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
     let _whole = services.checker.usage.hold().await;
+    let row = project::Entity::find_by_id(scope.id()).one(services.database.reader()).await?;
+    let budgets = row.ok_or(Error::NotFound)?.limits().budgets;
+    chart.add_budgets(services, BudgetOwner::Project(scope.id()), budgets).await?;
     if filter.external_id.is_some() || filter.tag.is_some() {
         chart.add_keys(services, &scope, filter).await?;
     } else {
@@ -119,6 +123,8 @@ struct Sum {
     completion_tokens: i64,
     estimated_tokens: i64,
     rejected_items: i64,
+    cached_tokens: i64,
+    cost: i64,
 }
 
 /// Sums by bucket and outcome. The database aggregates them, so it returns only what the chart
@@ -134,6 +140,8 @@ fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) 
         .expr_as(sum("completion_tokens"), "completion_tokens")
         .expr_as(sum("estimated_tokens"), "estimated_tokens")
         .expr_as(sum("rejected_items"), "rejected_items")
+        .expr_as(sum("cached_tokens"), "cached_tokens")
+        .expr_as(sum("cost"), "cost")
         .filter(Expr::col("resolution").eq(Resolution::of(range).as_str()))
         .filter(Expr::col("start").gte(start))
         .group_by(Expr::col("bucket"))
@@ -151,6 +159,20 @@ impl Chart {
     fn new(services: &Services, range: UsageRange) -> Self {
         let now = services.clock.now();
         Self { usage: Usage::none(range, now), now, start: range.start(now) }
+    }
+
+    /// Adds the states of the budgets that apply to all of it.
+    async fn add_budgets(
+        &mut self,
+        services: &Services,
+        owner: BudgetOwner,
+        budgets: Budgets,
+    ) -> Result<(), Error> {
+        let states = budget_states::of(services, owner, budgets, self.now).await?;
+        let tokens = states.iter().find(|state| state.unit == BudgetUnit::Tokens);
+        self.usage.budget = tokens.map(BudgetState::as_token_budget);
+        self.usage.budgets = states;
+        Ok(())
     }
 
     /// Adds all keys of a project but service keys, from the sums of the project.
@@ -177,7 +199,7 @@ impl Chart {
         if let Some((at, ip)) = last_use {
             self.add_last_use(at, ip);
         }
-        services.checker.usage.visit_project(scope.id(), |unwritten| {
+        services.checker.usage.visit_project(scope.id(), |_, unwritten| {
             if environment.is_none_or(|environment| environment == unwritten.environment) {
                 self.add_unwritten(unwritten);
             }
@@ -235,9 +257,12 @@ impl Chart {
             let tokens = TokenUsage {
                 prompt: number(row.prompt_tokens),
                 completion: number(row.completion_tokens),
+                cached: number(row.cached_tokens),
                 estimated: number(row.estimated_tokens),
+                ..TokenUsage::default()
             };
             self.usage.add(start, row.outcome, number(row.requests), tokens);
+            self.usage.add_cost(start, Usd::from_billionths(number(row.cost)));
             self.usage.totals.rejected_items += number(row.rejected_items);
         }
         Ok(())
@@ -279,8 +304,9 @@ impl Chart {
         let last = unwritten.last_use;
         self.add_last_use(Some(last.at), last.ip.map(|ip| ip.to_string()));
         for counter in &unwritten.counters {
-            let Counts { requests, tokens, rejected_items } = counter.counts;
+            let Counts { requests, tokens, cost, rejected_items } = counter.counts;
             self.usage.add(counter.minute, counter.outcome, requests, tokens);
+            self.usage.add_cost(counter.minute, cost);
             if counter.minute >= self.start {
                 self.usage.totals.rejected_items += rejected_items;
             }

@@ -23,6 +23,9 @@ pub struct Model {
     pub estimated_tokens: i64,
     /// Dropped telemetry items.
     pub rejected_items: i64,
+    pub cached_tokens: i64,
+    /// Billionths of a dollar.
+    pub cost: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -19,6 +19,7 @@ pub mod key_tag;
 pub mod key_usage;
 pub mod log;
 pub mod membership;
+pub mod model_usage;
 pub mod node;
 pub mod organization;
 pub mod project;

@@ -16,7 +16,14 @@ fn call(key: u8, millis: i64, outcome: Outcome) -> Use {
         outcome,
         at: at(millis),
         ip: None,
-        tokens: TokenUsage { prompt: 3, completion: 2, estimated: 1 },
+        tokens: TokenUsage {
+            prompt: 3,
+            completion: 2,
+            cached: 1,
+            estimated: 1,
+            ..TokenUsage::default()
+        },
+        cost: Usd::from_billionths(7),
     }
 }
 
@@ -43,6 +50,19 @@ fn calls_are_summed_by_minute_and_outcome() {
     let expected =
         [(0, Outcome::Valid, 2), (60_000, Outcome::Valid, 1), (0, Outcome::RateLimited, 1)];
     assert_eq!(counters(&pending, 1), expected);
+}
+
+#[test]
+fn cost_and_cached_tokens_are_summed() {
+    let pending = PendingCounters::new();
+    for _ in 0..2 {
+        pending.record(&call(1, 0, Outcome::Valid));
+    }
+    let batch = pending.take();
+    pending.record(&call(1, 0, Outcome::Valid));
+    pending.restore(batch);
+    let counts = pending.take()[0].1.counters[0].counts;
+    assert_eq!((counts.tokens.cached, counts.cost), (3, Usd::from_billionths(21)));
 }
 
 #[test]
@@ -122,12 +142,14 @@ fn memory_is_bounded_and_sums_stay_exact() {
 #[test]
 fn upstream_usage_cannot_overflow_sums() {
     let pending = PendingCounters::new();
-    let tokens = TokenUsage { prompt: u64::MAX, completion: u64::MAX, estimated: 0 };
+    let tokens = TokenUsage { prompt: u64::MAX, cached: u64::MAX, ..TokenUsage::default() };
     for _ in 0..3 {
-        pending.record(&Use { tokens, ..call(1, 0, Outcome::Valid) });
+        pending.record(&Use { tokens, cost: Usd::MAX, ..call(1, 0, Outcome::Valid) });
     }
     let counts = pending.take()[0].1.counters[0].counts;
     assert_eq!(counts.tokens.prompt, 3 * TokenUsage::MAX_PER_CALL);
+    assert_eq!(counts.tokens.cached, 3 * TokenUsage::MAX_PER_CALL);
+    assert_eq!(counts.cost, Usd::dollars(3_000_000));
 }
 
 #[test]

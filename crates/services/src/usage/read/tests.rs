@@ -48,6 +48,8 @@ async fn fill(database: &Database) {
                     completion_tokens: Set(0),
                     estimated_tokens: Set(0),
                     rejected_items: Set(0),
+                    cached_tokens: Set(0),
+                    cost: Set(0),
                 }));
             }
         }
