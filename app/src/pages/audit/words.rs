@@ -52,6 +52,9 @@ fn one(field: &str, change: &AuditChange) -> String {
     if let Some(count) = count(field, after) {
         return count;
     }
+    if let Some(limit) = field.strip_prefix(KEY_DEFAULTS) {
+        return format!("new keys: {}", one(limit, change));
+    }
     match field {
         "description" | "metadata" => field.to_owned(),
         "name" => format!("was “{}”", value(field, before)),
@@ -64,6 +67,9 @@ fn one(field: &str, change: &AuditChange) -> String {
         }
     }
 }
+
+/// What fields of a project's defaults for new keys begin with.
+const KEY_DEFAULTS: &str = "key_defaults.";
 
 /// Whether a new value is clear without the old one.
 fn is_own_word(field: &str) -> bool {
@@ -109,11 +115,13 @@ fn label(field: &str) -> &str {
         "tpm" => "token rate",
         "max_parallel" => "calls at a time",
         "token_limit" | "token_limit_period" => "token budget",
+        "spend_limit" | "spend_limit_period" => "spend limit",
         "allowed_models" => "models",
         "allowed_cidrs" => "allowed addresses",
         "expires_at" => "expiry",
         "external_id" => "external ID",
         "key_prefix" => "key prefix",
+        defaults if defaults.starts_with(KEY_DEFAULTS) => "defaults of new keys",
         "application_id" => "application",
         "grace_seconds" => "grace period",
         "tier" => "plan",
@@ -129,6 +137,7 @@ fn unit(field: &str) -> &'static str {
     match field {
         "rpm" => "rpm",
         "tpm" => "tpm",
+        "max_parallel" => "calls at a time",
         "token_limit" => "tokens",
         "projects" => "projects",
         "keys_per_project" => "keys per project",
@@ -211,6 +220,8 @@ mod tests {
             ("rpm", json!(600), json!(900), "600 to 900 rpm"),
             ("rpm", json!(null), json!(1_500), "none to 1,500 rpm"),
             ("token_limit", json!(5_000), json!(null), "5,000 to none tokens"),
+            ("budgets", json!(null), json!("$5 a day"), "none to $5 a day"),
+            ("key_defaults.rpm", json!(600), json!(900), "new keys: 600 to 900 rpm"),
             ("name", json!("Old"), json!("New"), "was “Old”"),
             ("role", json!("viewer"), json!("member"), "Viewer to Member"),
             ("role", json!(null), json!("admin"), "Admin"),

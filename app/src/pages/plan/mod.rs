@@ -1,4 +1,5 @@
-//! The plans, and how much of the current one the projects of the organization use.
+//! The plans, how much of the current one the projects of the organization use, and the limits that
+//! the organization sets itself.
 
 pub mod limits;
 pub mod tier_change;
@@ -9,6 +10,7 @@ use leptos::prelude::*;
 
 use self::limits::{Limits, in_words};
 use self::tier_change::{TierButton, TierChange, is_larger};
+use super::settings::limits::{LimitsOf, LimitsSection};
 use super::settings::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::layout::{About, Workspace};
 use latchkey_ui::icon::{Glyph, Icon};
@@ -69,6 +71,7 @@ fn Plan(subject: Signal<SettingsSubject>) -> impl IntoView {
             <h2 id="limits-title" class="mb-3 text-heading font-semibold">"Limits"</h2>
             <Limits subject/>
         </section>
+        <div class="mt-7 max-w-160"><LimitsSection subject of=LimitsOf::Organization/></div>
     }
 }
 
@@ -220,6 +223,11 @@ mod tests {
             tier: Tier::Pro,
             keys_used,
             keys_limit: Some(10),
+            rpm: None,
+            tpm: None,
+            max_parallel: None,
+            budgets: Vec::new(),
+            key_defaults: latchkey_domain::api::KeyDefaults::default(),
             created_at: latchkey_domain::time::Timestamp::from_millis(0),
         }
     }

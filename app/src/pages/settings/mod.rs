@@ -1,6 +1,7 @@
 //! The settings of a project and of its organization.
 
 pub mod delete;
+pub mod limits;
 pub mod members;
 pub mod organization;
 pub mod project;

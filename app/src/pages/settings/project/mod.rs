@@ -1,4 +1,4 @@
-//! The settings of a project: its ID, its name, its key prefix, and its deletion.
+//! The settings of a project: its ID, its name, its key prefix, its limits, and its deletion.
 
 pub mod delete;
 
@@ -9,6 +9,7 @@ use latchkey_domain::secret::KeyPrefix;
 use leptos::prelude::*;
 
 use self::delete::DeleteProject;
+use super::limits::{LimitsOf, LimitsSection};
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::update_project;
 use crate::components::form::{FormField, Refusal, Submission};
@@ -20,7 +21,7 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::table::Card;
 use latchkey_ui::toast::Toasts;
 
-/// Name, key prefix and deletion of the project.
+/// Name, key prefix, limits and deletion of the project.
 #[component]
 pub fn ProjectPage() -> impl IntoView {
     view! {
@@ -38,7 +39,7 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
         Memo::new(move |_| subject.with(|it| it.organization.allows(Permission::ProjectsWrite)));
     let description = Signal::derive(move || {
         let name = subject.with(|subject| subject.project.name.clone());
-        format!("Name, key prefix and deletion of {name}.")
+        format!("Name, key prefix, limits and deletion of {name}.")
     });
     view! {
         <SettingsHead title="Project" description/>
@@ -54,6 +55,8 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
                     </div>
                 </Card>
             </section>
+            <LimitsSection subject of=LimitsOf::Project/>
+            <LimitsSection subject of=LimitsOf::NewKeys/>
             <section aria-labelledby="danger-title">
                 <h2 id="danger-title" class="mb-3 text-heading font-semibold">"Danger zone"</h2>
                 <DangerZone subject may_write/>
@@ -127,6 +130,7 @@ fn General(subject: Signal<SettingsSubject>) -> impl IntoView {
         let patch = ProjectPatch {
             name: untrack(|| name.is_changed()).then_some(called),
             key_prefix: untrack(|| prefix.is_changed()).then_some(key_prefix),
+            ..ProjectPatch::default()
         };
         submission.start();
         leptos::task::spawn_local(async move {

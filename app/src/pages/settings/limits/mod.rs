@@ -1,0 +1,246 @@
+//! The limits over all keys of a project or an organization, and the limits that new keys start
+//! with.
+
+mod edit;
+mod form;
+
+use latchkey_domain::api::{BudgetState, KeyDefaults};
+use latchkey_domain::limit::{AllowList, Cidr, Limit, ModelName};
+use latchkey_domain::role::Permission;
+use leptos::prelude::*;
+
+use self::edit::EditLimits;
+use super::SettingsSubject;
+use crate::components::budget_form::budgets_of;
+use crate::components::budget_list::BudgetList;
+use crate::layout::Workspace;
+use latchkey_ui::budget::limit_in_words;
+use latchkey_ui::button::{Button, Size};
+use latchkey_ui::icon::Glyph;
+use latchkey_ui::table::Card;
+use latchkey_ui::thousands;
+
+/// Whose limits they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitsOf {
+    /// Of the project, over all its keys.
+    Project,
+    /// Of the organization, over all its keys.
+    Organization,
+    /// What the project gives new keys.
+    NewKeys,
+}
+
+impl LimitsOf {
+    /// The limits now. Those of a project or an organization name no models and addresses.
+    fn limits(self, subject: &SettingsSubject) -> KeyDefaults {
+        let SettingsSubject { project, organization } = subject;
+        let level = |rpm, tpm, max_parallel, budgets: &[BudgetState]| KeyDefaults {
+            rpm,
+            tpm,
+            max_parallel,
+            budgets: budgets_of(budgets),
+            ..KeyDefaults::default()
+        };
+        match self {
+            Self::Project => {
+                level(project.rpm, project.tpm, project.max_parallel, &project.budgets)
+            }
+            Self::Organization => level(
+                organization.rpm,
+                organization.tpm,
+                organization.max_parallel,
+                &organization.budgets,
+            ),
+            Self::NewKeys => project.key_defaults.clone(),
+        }
+    }
+
+    /// What is used of the budgets.
+    fn states(self, subject: &SettingsSubject) -> Vec<BudgetState> {
+        match self {
+            Self::Project => subject.project.budgets.clone(),
+            Self::Organization => subject.organization.budgets.clone(),
+            Self::NewKeys => Vec::new(),
+        }
+    }
+
+    const fn permission(self) -> Permission {
+        match self {
+            Self::Project | Self::NewKeys => Permission::ProjectsWrite,
+            Self::Organization => Permission::OrganizationWrite,
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Project | Self::Organization => "Limits over all keys",
+            Self::NewKeys => "Defaults of new keys",
+        }
+    }
+
+    /// The title within a sentence.
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Project | Self::Organization => "limits over all keys",
+            Self::NewKeys => "defaults of new keys",
+        }
+    }
+
+    const fn title_id(self) -> &'static str {
+        match self {
+            Self::Project | Self::Organization => "all-keys-title",
+            Self::NewKeys => "new-keys-title",
+        }
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Project => {
+                "Live and test keys of the project share them. A call has to fit its key, the \
+                 project and the organization."
+            }
+            Self::Organization => {
+                "Live and test keys of all projects share them. A call has to fit its key, its \
+                 project and the organization."
+            }
+            Self::NewKeys => {
+                "New keys start with these limits. Each can be changed or cleared when a key is \
+                 created."
+            }
+        }
+    }
+}
+
+/// Section with the limits. Users who may change them have a button for that.
+#[component]
+pub fn LimitsSection(
+    /// What the page is about.
+    subject: Signal<SettingsSubject>,
+    /// Whose limits they are.
+    of: LimitsOf,
+) -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let rows = Memo::new(move |_| subject.with(|subject| rows_of(of, &of.limits(subject))));
+    let states = Memo::new(move |_| subject.with(|subject| of.states(subject)));
+    let may_write = Memo::new(move |_| subject.with(|it| it.organization.allows(of.permission())));
+    let editing = RwSignal::new(false);
+    Effect::new(move || {
+        // What is used was loaded with the layout, which may be long ago.
+        if states.with_untracked(|states| !states.is_empty()) {
+            workspace.reload();
+        }
+    });
+    view! {
+        <section aria-labelledby=of.title_id()>
+            <div class="mb-3 flex min-h-7 items-center justify-between gap-3">
+                <h2 id=of.title_id() class="text-heading font-semibold">{of.title()}</h2>
+                <Show when=move || may_write.get()>
+                    <Button size=Size::Compact glyph=Glyph::Pencil on_press=move |()| editing.set(true)>
+                        "Edit" <span class="sr-only">" " {of.what()}</span>
+                    </Button>
+                </Show>
+            </div>
+            <Card>
+                <div class="p-5 max-md:p-4">
+                    <p class="mb-3 text-table text-ink-2">{of.about()}</p>
+                    <dl class="text-table">
+                        {move || rows.get().into_iter().map(|row| view! { <Row row/> }).collect_view()}
+                    </dl>
+                    {move || {
+                        let budgets = states.get();
+                        (!budgets.is_empty())
+                            .then(|| {
+                                view! { <div class="mt-1.5 border-t border-line pt-4"><BudgetList budgets/></div> }
+                            })
+                    }}
+                    <Show when=move || !may_write.get()>
+                        <p class="mt-3 text-table text-ink-2">"An owner or admin can change these limits."</p>
+                    </Show>
+                </div>
+            </Card>
+            <Show when=move || editing.get()>
+                <EditLimits subject of on_close=move |()| editing.set(false)/>
+            </Show>
+        </section>
+    }
+}
+
+/// A limit and what it is.
+type LimitRow = (&'static str, String);
+
+const NONE: &str = "None";
+
+/// The limits without budgets that have a state, which are shown by themselves.
+fn rows_of(of: LimitsOf, limits: &KeyDefaults) -> Vec<LimitRow> {
+    let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
+    let mut rows = vec![
+        ("Requests per minute", number(limits.rpm.map(Limit::get))),
+        ("Tokens per minute", number(limits.tpm.map(Limit::get))),
+        ("Calls at a time", number(limits.max_parallel.map(Limit::get))),
+    ];
+    let budgets = limits.budgets.as_slice();
+    if of == LimitsOf::NewKeys || budgets.is_empty() {
+        let budgets = budgets.iter().map(|it| limit_in_words(it.unit, it.limit, it.period));
+        rows.push(("Budgets", list(budgets, NONE)));
+    }
+    if of == LimitsOf::NewKeys {
+        let models = limits.allowed_models.iter().flat_map(AllowList::as_slice);
+        let networks = limits.allowed_cidrs.iter().flat_map(AllowList::as_slice);
+        rows.push((
+            "Allowed models",
+            list(models.map(|model: &ModelName| model.as_str().to_owned()), "Any"),
+        ));
+        rows.push(("Allowed addresses", list(networks.map(Cidr::to_string), "Any")));
+    }
+    rows
+}
+
+fn list(items: impl Iterator<Item = String>, empty: &str) -> String {
+    let items = items.collect::<Vec<_>>().join(", ");
+    if items.is_empty() { empty.to_owned() } else { items }
+}
+
+#[component]
+fn Row(row: LimitRow) -> impl IntoView {
+    let (label, value) = row;
+    let quiet = value == NONE;
+    view! {
+        <div class="flex min-h-9 items-center justify-between gap-4 border-t border-line py-1.5">
+            <dt class="text-ink-2">{label}</dt>
+            <dd class="num min-w-0 text-right break-words" class=("font-medium", !quiet) class=("text-ink-3", quiet)>
+                {value}
+            </dd>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_say_every_limit_and_levels_those_that_they_have() {
+        let limits: KeyDefaults = serde_json::from_value(serde_json::json!({
+            "rpm": 1_500, "allowed_models": ["sandbox", "bge-m3"],
+            "budgets": [{ "unit": "usd", "limit": "5", "period": "day" }],
+        }))
+        .unwrap();
+        let said = |of| {
+            let words = |(label, value): LimitRow| format!("{label}: {value}");
+            rows_of(of, &limits).into_iter().map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            said(LimitsOf::NewKeys),
+            [
+                "Requests per minute: 1,500",
+                "Tokens per minute: None",
+                "Calls at a time: None",
+                "Budgets: $5 a day",
+                "Allowed models: sandbox, bge-m3",
+                "Allowed addresses: Any",
+            ]
+        );
+        assert_eq!(said(LimitsOf::Project).len(), 3, "its budgets have bars");
+    }
+}
