@@ -1,6 +1,7 @@
 // The inference keys of a project, and the page of one of them.
 import { expect, type Locator, type Page } from "@playwright/test";
 import { type Answer, call } from "./api.ts";
+import { type Budget, BudgetRows } from "./budgets.ts";
 import { CreateDialog, type Dashboard } from "./dashboard.ts";
 
 export class InferenceKeys {
@@ -38,8 +39,8 @@ export class InferenceKeys {
     await expect(this.chart("Requests")).toBeVisible();
   }
 
-  budgetOf(root: Locator | Page): Locator {
-    return root.getByRole("meter", { name: "Token budget used" });
+  budgetOf(root: Locator | Page, meter = "Token budget used"): Locator {
+    return root.getByRole("meter", { name: meter });
   }
 
   chart(title: "Requests" | "Tokens"): Locator {
@@ -78,12 +79,19 @@ export class InferenceDialog extends CreateDialog {
     return this.root.getByRole("button", { name: /^(Create|Save) key$/ });
   }
 
-  async limit(limits: { rpm?: number; tpm?: number; budget?: number; period?: string; models?: string }): Promise<void> {
-    const fields = { "Requests per minute": limits.rpm, "Tokens per minute": limits.tpm, "Token budget": limits.budget, "Allowed models": limits.models };
+  get budgets(): BudgetRows {
+    return new BudgetRows(this.root);
+  }
+
+  /** `budget` is one in tokens, the first of the form. */
+  async limit(limits: { rpm?: number; tpm?: number; budget?: number; period?: Budget["period"]; models?: string }): Promise<void> {
+    const fields = { "Requests per minute": limits.rpm, "Tokens per minute": limits.tpm, "Allowed models": limits.models };
     for (const [label, value] of Object.entries(fields)) {
       if (value !== undefined) await this.root.getByRole("textbox", { name: label }).fill(`${value}`);
     }
-    if (limits.period) await this.root.getByRole("radio", { name: limits.period, exact: true }).click();
+    if (limits.budget === undefined) return;
+    const budget: Budget = { unit: "Tokens", limit: `${limits.budget}` };
+    await this.budgets.put(1, limits.period ? { ...budget, period: limits.period } : budget);
   }
 }
 

@@ -23,9 +23,13 @@ async function creation(keys: InferenceKeys, stop: Stop): Promise<void> {
   await keys.createKey.click();
   await createDialog.name.fill("Support assistant");
   await createDialog.limit({ rpm: 0, budget: 5_000 });
+  await createDialog.budgets.put(2, { unit: "US dollars", limit: "none", period: "For life" });
   await createDialog.submit.click();
   await expect(createDialog.root.getByText(/^Enter a number from 1 to/)).toBeVisible();
   await stop("inference-create-refused");
+  await createDialog.budgets.limit(2).scrollIntoViewIfNeeded();
+  await stop("inference-create-budgets");
+  await createDialog.budgets.change(2, { limit: "5" });
   await createDialog.limit({ rpm: 3, tpm: 12_000 });
   await createDialog.submit.click();
   const secret = await keys.dashboard.createdDialog.secret();
@@ -45,7 +49,7 @@ async function creation(keys: InferenceKeys, stop: Stop): Promise<void> {
 }
 
 async function list({ page, dashboard }: InferenceKeys, stop: Stop): Promise<void> {
-  await expect(dashboard.keyRow("Support assistant")).toContainText("/ 5,000");
+  await expect(dashboard.keyRow("Support assistant")).toContainText("of 5,000");
   await expect(page.getByText("Budget spent")).toBeVisible();
   await stop("inference-keys");
 }

@@ -2,6 +2,7 @@
 import { expect } from "@playwright/test";
 import { ApiKeys } from "./api-keys.ts";
 import { AuditLog } from "./audit-log.ts";
+import { BudgetRows } from "./budgets.ts";
 import { FIRST_APPLICATION, type Dashboard } from "./dashboard.ts";
 import { Members } from "./members.ts";
 import type { Company, Stop } from "./screenshots.ts";
@@ -72,6 +73,20 @@ async function projectSettings(workspace: Workspace, stop: Stop): Promise<void> 
   await workspace.openSettings();
   await expect(page.getByRole("textbox", { name: "Key prefix" })).toHaveValue("lk");
   await stop("project-settings");
+  await page.getByRole("button", { name: "Edit limits over all keys" }).click();
+  const limits = page.getByRole("dialog", { name: "Edit limits over all keys" });
+  const budgets = new BudgetRows(limits);
+  await budgets.put(1, { limit: "5" });
+  await limits.getByRole("button", { name: "Save limits" }).click();
+  await expect(page.getByRole("meter", { name: "Spend limit used" })).toBeVisible();
+  await page.getByRole("meter", { name: "Spend limit used" }).scrollIntoViewIfNeeded();
+  await stop("project-limits");
+  await page.getByRole("button", { name: "Edit defaults of new keys" }).click();
+  const defaults = new BudgetRows(page.getByRole("dialog", { name: "Edit defaults of new keys" }));
+  await defaults.add.click();
+  await defaults.limit(1).scrollIntoViewIfNeeded();
+  await stop("project-defaults");
+  await page.keyboard.press("Escape");
   await workspace.deleteProject.click();
   await expect(page.getByText("3 applications are deleted, with their traces and logs.")).toBeVisible();
   await stop("project-delete");

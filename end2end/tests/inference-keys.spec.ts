@@ -10,7 +10,7 @@ test("an inference key is made with limits, used, and its page tells of it", asy
   const { createDialog } = keys;
   await expect(createDialog.name).toBeFocused();
   await createDialog.fill("Support assistant", "Live");
-  await createDialog.limit({ rpm: 60, tpm: 12_000, budget: 20, period: "Day", models: "sandbox\nbge-m3" });
+  await createDialog.limit({ rpm: 60, tpm: 12_000, budget: 20, period: "A day", models: "sandbox\nbge-m3" });
   await createDialog.submit.click();
   const { createdDialog } = application;
   const secret = await createdDialog.secret();
@@ -58,7 +58,7 @@ test("an inference key is made with limits, used, and its page tells of it", asy
 
   await page.getByRole("button", { name: "Raise budget" }).click();
   const edit = keys.editDialog("Support assistant");
-  await expect(edit.root.getByRole("radio", { name: "Day", exact: true })).toBeChecked();
+  await expect(edit.budgets.row(1).getByRole("combobox", { name: "Period" })).toHaveText("A day");
   await edit.limit({ budget: 5_000 });
   await edit.submit.click();
   await expect(edit.root).toBeHidden();

@@ -55,7 +55,7 @@ fn Budget(state: BudgetState) -> impl IntoView {
         <p class="num mt-1 flex flex-wrap items-baseline gap-x-2" title=text.clone()>
             <span class="text-metric font-semibold">{short_amount(used)}</span>
             <span class="text-table text-ink-2">
-                {format!("of {}{} {}", short_amount(limit), unit_after(unit), this(period))}
+                {format!("of {}{} {}", short_amount(limit), unit_after(unit, limit), this(period))}
             </span>
             <span class="ml-auto text-table font-medium">{percent(used.counted(), limit.counted())}</span>
         </p>

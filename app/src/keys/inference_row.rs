@@ -1,7 +1,6 @@
 //! One inference key in the list, with its limits and the use of its tightest budget.
 
 use latchkey_domain::api::{BudgetState, ListedKey};
-use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::limit::{Limit, Period};
 use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
@@ -152,14 +151,14 @@ fn Budget(budget: BudgetState, others: Vec<String>, muted: bool) -> impl IntoVie
             <div class="my-1">
                 <BarMeter label=meter_label(unit) used=used_count limit=limit_count text muted/>
             </div>
-            <p class="text-caption text-ink-3">{after_amounts(unit, period, resets_at)} {more}</p>
+            <p class="text-caption text-ink-3">{after_amounts(unit_after(unit, limit), period, resets_at)} {more}</p>
         </div>
     }
 }
 
 /// “tokens a month, resets Dec 1”, “an hour, resets 19:00”, “requests for life”.
-fn after_amounts(unit: BudgetUnit, period: Period, resets_at: Option<Timestamp>) -> String {
-    let unit = unit_after(unit).trim_start();
+fn after_amounts(unit: &str, period: Period, resets_at: Option<Timestamp>) -> String {
+    let unit = unit.trim_start();
     let per =
         if unit.is_empty() { per(period).to_owned() } else { format!("{unit} {}", per(period)) };
     match resets_at {
@@ -191,10 +190,10 @@ mod tests {
     fn a_short_period_resets_at_a_time_and_a_long_one_on_a_day() {
         let at = Timestamp::parse("2026-12-01T19:00:00Z").unwrap();
         assert_eq!(
-            after_amounts(BudgetUnit::Tokens, Period::Month, Some(at)),
+            after_amounts(" tokens", Period::Month, Some(at)),
             "tokens a month, resets Dec 1"
         );
-        assert_eq!(after_amounts(BudgetUnit::Usd, Period::Hour, Some(at)), "an hour, resets 19:00");
-        assert_eq!(after_amounts(BudgetUnit::Usd, Period::Total, None), "for life");
+        assert_eq!(after_amounts("", Period::Hour, Some(at)), "an hour, resets 19:00");
+        assert_eq!(after_amounts("", Period::Total, None), "for life");
     }
 }

@@ -63,10 +63,13 @@ pub const fn unit_label(unit: BudgetUnit) -> &'static str {
     }
 }
 
-/// What is counted, after an amount. Dollars have their sign instead.
-pub const fn unit_after(unit: BudgetUnit) -> &'static str {
+/// What is counted, after a limit. Dollars have their sign instead.
+pub const fn unit_after(unit: BudgetUnit, limit: BudgetAmount) -> &'static str {
+    let is_one = limit.counted() == 1;
     match unit {
+        BudgetUnit::Requests if is_one => " request",
         BudgetUnit::Requests => " requests",
+        BudgetUnit::Tokens if is_one => " token",
         BudgetUnit::Tokens => " tokens",
         BudgetUnit::Usd => "",
     }
@@ -107,14 +110,14 @@ pub const fn this(period: Period) -> &'static str {
 
 /// “5,000,000 tokens a month”, “$5 a day”.
 pub fn limit_in_words(unit: BudgetUnit, limit: BudgetAmount, period: Period) -> String {
-    format!("{}{} {}", exact_amount(limit), unit_after(unit), per(period))
+    format!("{}{} {}", exact_amount(limit), unit_after(unit, limit), per(period))
 }
 
 /// “10 of 20 tokens this day”, “$1.20 of $5 for life”.
 pub fn use_in_words(state: &BudgetState) -> String {
     let BudgetState { unit, limit, period, used, .. } = *state;
-    let (used, limit) = (exact_amount(used), exact_amount(limit));
-    format!("{used} of {limit}{} {}", unit_after(unit), this(period))
+    let (used, all) = (exact_amount(used), exact_amount(limit));
+    format!("{used} of {all}{} {}", unit_after(unit, limit), this(period))
 }
 
 /// Whether all of a budget is used. What is only reserved may become free again.
@@ -162,7 +165,10 @@ mod tests {
             ("0.000000005", "$0.000000005", "$0.000000005"),
             ("12999.5", "$12,999.50", "$12k"),
         ] {
-            assert_eq!((dollars(usd(amount)).as_str(), short_dollars(usd(amount)).as_str()), (exact, few));
+            assert_eq!(
+                (dollars(usd(amount)).as_str(), short_dollars(usd(amount)).as_str()),
+                (exact, few)
+            );
         }
     }
 
@@ -171,6 +177,8 @@ mod tests {
         let tokens = state(BudgetUnit::Tokens, 10, 20);
         assert_eq!(use_in_words(&tokens), "10 of 20 tokens this day");
         assert_eq!(limit_in_words(tokens.unit, tokens.limit, Period::Hour), "20 tokens an hour");
+        let one = state(BudgetUnit::Requests, 0, 1);
+        assert_eq!(limit_in_words(one.unit, one.limit, Period::Day), "1 request a day");
         let money = BudgetState {
             period: Period::Total,
             ..state(BudgetUnit::Usd, 1_200_000_000, 5_000_000_000)
