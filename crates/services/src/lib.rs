@@ -12,6 +12,7 @@ pub mod audit;
 pub mod budget_events;
 mod budget_states;
 mod creates;
+mod csv_lines;
 mod dry_run;
 mod error;
 pub mod forward_auth;

@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod budget;
 mod dry_run;
+mod grouped_usage;
 mod key_requests;
 mod key_view;
 mod keys;
@@ -19,6 +20,7 @@ pub use accounts::{Me, RefreshRequest, Session, SessionEndReason, SessionTokens,
 pub use audit::{AuditActor, AuditChange, AuditEvent, AuditFilter, AuditTarget};
 pub use budget::{BudgetEvent, BudgetState, LimitUnit, RefusingLimit, TokenBudget};
 pub use dry_run::{DryRun, DryRunRequest, QuotaState};
+pub use grouped_usage::{GroupedUsage, UsageGroup, UsageGrouping};
 pub use key_requests::{
     InferenceKeyRequest, KeyFilter, KeyPatch, KeyRequest, KeySort, MAX_GRACE_SECONDS, RotateRequest,
 };

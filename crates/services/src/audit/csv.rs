@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use csv::{Terminator, WriterBuilder};
 use latchkey_domain::api::{AuditEvent, AuditFilter};
 use latchkey_domain::id::{AuditEventId, OrganizationId};
 use latchkey_domain::role::Permission;
@@ -17,6 +16,7 @@ use sea_orm::QuerySelect;
 use super::list::{Filter, to_event};
 use crate::accounts;
 use crate::actor::Actor;
+use crate::csv_lines::csv_lines;
 use crate::error::Error;
 use crate::scope;
 use crate::services::Services;
@@ -103,7 +103,7 @@ impl CsvExport {
         match self.state {
             ExportState::Header => {
                 self.state = ExportState::Rows;
-                Ok(Some(lines([COLUMNS.map(Cow::from)])))
+                Ok(Some(csv_lines([COLUMNS.map(Cow::from)])))
             }
             ExportState::Rows => {
                 let Self { services, actor, organization, .. } = self;
@@ -118,7 +118,7 @@ impl CsvExport {
                 };
                 self.after = Some((last.at, last.id));
                 let events = rows.into_iter().map(to_event).collect::<Result<Vec<_>, _>>()?;
-                Ok(Some(lines(events.iter().map(cells))))
+                Ok(Some(csv_lines(events.iter().map(cells))))
             }
             ExportState::Done => Ok(None),
         }
@@ -144,47 +144,4 @@ fn cells(event: &AuditEvent) -> [Cow<'_, str>; COLUMNS.len()] {
         event.ip.as_deref().unwrap_or_default().into(),
         changes.into(),
     ]
-}
-
-/// Formats rows as lines of CSV.
-fn lines<'a, const N: usize>(rows: impl IntoIterator<Item = [Cow<'a, str>; N]>) -> String {
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    for row in rows {
-        let row = row.map(as_text);
-        let written = writer.write_record(row.iter().map(|cell| cell.as_bytes()));
-        written.expect("memory can be written to, and rows are of one length");
-    }
-    let bytes = writer.into_inner().expect("memory can be written to");
-    String::from_utf8(bytes).expect("texts with ASCII between them are a text")
-}
-
-/// Escapes formulas. Spreadsheets evaluate a cell that starts like a formula, with some settings
-/// also one that starts with a full-width sign. A leading apostrophe turns it into text ([OWASP,
-/// CSV injection](https://owasp.org/www-community/attacks/CSV_Injection)).
-fn as_text(cell: Cow<'_, str>) -> Cow<'_, str> {
-    let formula = cell.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']);
-    if formula { format!("'{cell}").into() } else { cell }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cell(text: &str) -> String {
-        let line = lines([[Cow::from(text), "last".into()]]);
-        line.strip_suffix(",last\r\n").unwrap().to_owned()
-    }
-
-    #[test]
-    fn cells_are_quoted_and_formulas_are_text() {
-        assert_eq!(cell("Web checkout"), "Web checkout");
-        assert_eq!(cell("a,b"), "\"a,b\"");
-        assert_eq!(cell("say \"hi\""), "\"say \"\"hi\"\"\"");
-        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠SUM(A1)", "\t=1"]
-        {
-            assert_eq!(cell(formula), format!("'{formula}"));
-        }
-        assert_eq!(cell("\r=1"), "\"'\r=1\"");
-        assert_eq!(cell("=HYPERLINK(\"x\")"), "\"'=HYPERLINK(\"\"x\"\")\"");
-    }
 }

@@ -2,11 +2,15 @@
 //! retention. The checker counts and writes it (`latchkey_checker::usage`).
 
 mod activity;
+mod export;
+mod grouped;
 mod month;
 mod purge;
 mod read;
 
 pub use activity::of_keys;
+pub use export::{buckets_as_csv, groups_as_csv};
+pub use grouped::of_project_by;
 pub use month::of_month;
 pub use purge::purge;
 pub use read::{of_key, of_project};

@@ -28,7 +28,7 @@ use latchkey_checker::usage::{Counts, Resolution};
 use latchkey_store::entity::{denial, key, key_usage, project, project_usage};
 
 /// How many keys are named in one query.
-const KEYS_PER_QUERY: usize = 500;
+pub(super) const KEYS_PER_QUERY: usize = 500;
 
 /// The usage of one key.
 ///
@@ -83,7 +83,7 @@ pub async fn of_project(
 }
 
 /// The keys that a filter selects.
-fn selected(scope: &ProjectScope, filter: &ProjectUsageFilter) -> Select<key::Entity> {
+pub(super) fn selected(scope: &ProjectScope, filter: &ProjectUsageFilter) -> Select<key::Entity> {
     let keys = key::Entity::find()
         .filter(key::Column::ProjectId.eq(scope.id()))
         .filter(key::Column::Kind.ne(KeyKind::Service))
@@ -91,7 +91,7 @@ fn selected(scope: &ProjectScope, filter: &ProjectUsageFilter) -> Select<key::En
     keys::with_attributes(keys, scope, filter.external_id.as_ref(), filter.tag.as_ref())
 }
 
-fn sums_of_keys(scope: &ProjectScope, ids: &[KeyId]) -> Select<key_usage::Entity> {
+pub(super) fn sums_of_keys(scope: &ProjectScope, ids: &[KeyId]) -> Select<key_usage::Entity> {
     key_usage::Entity::find()
         .filter(key_usage::Column::KeyId.is_in(ids.iter().copied()))
         .filter(key_usage::Column::ProjectId.eq(scope.id()))
@@ -103,7 +103,7 @@ fn sums_of_key(scope: &ProjectScope, id: KeyId) -> Select<key_usage::Entity> {
         .filter(key_usage::Column::ProjectId.eq(scope.id()))
 }
 
-fn sums_of_project(
+pub(super) fn sums_of_project(
     scope: &ProjectScope,
     environment: Option<Environment>,
 ) -> Select<project_usage::Entity> {
@@ -127,11 +127,25 @@ struct Sum {
     cost: i64,
 }
 
+/// When a key was last used, by the same expression as in the index of keys by last use.
+pub(super) fn last_use_or_zero() -> Expr {
+    Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]))
+}
+
+/// Sum of a column in the type of the column.
+pub(super) fn sum(column: &'static str) -> Expr {
+    Expr::col(column).sum().cast_as("bigint")
+}
+
+/// A number that was stored from a `u64`.
+pub(super) fn number(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
+
 /// Sums by bucket and outcome. The database aggregates them, so it returns only what the chart
 /// shows.
 fn summed<E: EntityTrait>(rows: Select<E>, range: UsageRange, start: Timestamp) -> Select<E> {
     let width = i64::try_from(range.bucket().as_millis()).unwrap_or(i64::MAX);
-    let sum = |column: &'static str| Expr::col(column).sum().cast_as("bigint");
     rows.select_only()
         .expr_as(Expr::col("start").div(width).mul(width), "bucket")
         .column_as(Expr::col("outcome"), "outcome")
@@ -182,15 +196,12 @@ impl Chart {
         scope: &ProjectScope,
         environment: Option<Environment>,
     ) -> Result<(), Error> {
-        // The same expression as in the index of keys by last use.
-        let last_use =
-            Expr::expr(Func::coalesce([Expr::col(key::Column::LastUsedAt), Expr::cust("0")]));
         let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
             .filter(key::Column::ProjectId.eq(scope.id()))
-            .filter(last_use.clone().gt(0))
+            .filter(last_use_or_zero().gt(0))
             .filter(key::Column::Kind.ne(KeyKind::Service))
             .apply_if(environment, |query, one| query.filter(key::Column::Environment.eq(one)))
-            .order_by(last_use, Order::Desc)
+            .order_by(last_use_or_zero(), Order::Desc)
             .select_only()
             .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
             .into_tuple()
@@ -251,7 +262,6 @@ impl Chart {
             .into_model::<Sum>()
             .all(services.database.telemetry().reader())
             .await?;
-        let number = |stored: i64| u64::try_from(stored).unwrap_or_default();
         for row in rows {
             let start = row.bucket;
             let tokens = TokenUsage {
