@@ -22,8 +22,8 @@ const IN_A_ROW: usize = 2;
 
 const LINK: &str = "inline-flex min-h-6 max-w-40 min-w-0 items-center rounded-xs hover:underline";
 
-/// Tags and external ID of a key in a list, and a button that shows all of its attributes and, of an
-/// API key, its budgets.
+/// Tags and external ID of a key in a list, and a button that shows all of its attributes, and the
+/// budgets of an API key.
 #[component]
 pub fn RowAttributes(
     /// Where the key is listed.

@@ -177,8 +177,8 @@ fn in_words(series: &[Series], bucket: &Bucket, beside: &str) -> String {
     let part = |(series, count): (&Series, &u64)| {
         format!("{} {}", super::thousands(*count), series.label.to_lowercase())
     };
-    let more = (!bucket.beside.is_empty())
-        .then(|| format!("{} {}", beside.to_lowercase(), bucket.beside));
+    let more =
+        (!bucket.beside.is_empty()).then(|| format!("{} {}", beside.to_lowercase(), bucket.beside));
     let counts = series.iter().zip(&bucket.counts).map(part);
     let parts: Vec<String> = counts.chain(more).collect();
     format!("{}: {}", bucket.label, parts.join(", "))

@@ -219,5 +219,6 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /api/usage/key", &[], USAGE, r#"{"key_id": "$key", "range": "24h"}"#),
     ("POST /api/usage/keys", &[], USAGE, r#"{"project_id": "$project", "key_ids": ["$key"]}"#),
     ("POST /api/usage/month", &[], USAGE, r#"{"project_id": "$project"}"#),
+    ("POST /api/usage/budget-events", &[], USAGE, r#"{"project_id": "$project"}"#),
     ("POST /api/usage/project", &[], USAGE, r#"{"project_id": "$project", "range": "24h"}"#),
 ];
