@@ -107,6 +107,8 @@ impl BudgetForm {
         let row = self.row(free)?;
         row.unit.set(unit);
         row.limit.value.set(String::new());
+        // It may have been removed with an error.
+        row.limit.error.set(None);
         row.period.set(period);
         self.shown.update(|shown| shown.push(free));
         Some(free)
