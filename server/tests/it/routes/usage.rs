@@ -1,5 +1,8 @@
 //! `…/usage`.
 
+mod budgets;
+mod groups;
+
 use std::time::Duration;
 
 use latchkey_checker::CheckRequest;
@@ -72,14 +75,14 @@ on_both_databases! {
         let before = usage(&app, &ada, &key).await;
         assert_eq!(before["totals"], json!({
             "requests": 5, "valid": 3, "denied": 2, "prompt_tokens": 0, "completion_tokens": 0,
-            "estimated_tokens": 0, "rejected_items": 0,
+            "estimated_tokens": 0, "cached_tokens": 0, "cost_usd": "0", "rejected_items": 0,
         }));
         let buckets = before["buckets"].as_array().unwrap();
         assert_eq!((&*before["range"].to_string(), buckets.len()), ("\"24h\"", 48));
         assert_eq!(buckets[47], json!({
             "start": "2026-11-18T11:00:00.000Z",
             "outcomes": {"valid": 3, "wrong_scope": 1, "revoked_key": 1},
-            "prompt_tokens": 0, "completion_tokens": 0, "estimated_tokens": 0,
+            "prompt_tokens": 0, "completion_tokens": 0, "estimated_tokens": 0, "cost_usd": "0",
         }));
         assert_eq!(buckets[0]["outcomes"], json!({}));
         assert_eq!(before["last_used"], json!({"at": "2026-11-18T11:06:40.001Z", "ip": "127.0.0.1"}));
@@ -280,7 +283,7 @@ on_both_databases! {
         assert_eq!(seen["totals"], json!({
             "requests": 10_000_000, "valid": 10_000_000, "denied": 0,
             "prompt_tokens": 210, "completion_tokens": 150, "estimated_tokens": 60,
-            "rejected_items": 0,
+            "cached_tokens": 0, "cost_usd": "0", "rejected_items": 0,
         }));
         assert_eq!(seen["buckets"].as_array().unwrap().len(), 30);
         assert!(app.services.database.statements() - before <= 6);
