@@ -19,6 +19,10 @@ async fn check_impossible_values(database: Database) {
         created_at: now,
         deleted_at: None,
         tier_overrides: Some(overrides),
+        rpm: None,
+        tpm: None,
+        max_parallel: None,
+        budgets: None,
     };
     let writer = database.writer();
     organization::Entity::insert(row.clone().into_active_model()).exec(writer).await.unwrap();
