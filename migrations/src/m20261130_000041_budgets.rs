@@ -85,7 +85,8 @@ async fn create_budget_events(manager: &SchemaManager<'_>) -> Result<(), DbErr> 
     .unique()
     .to_owned();
     manager.create_index(once).await?;
-    let of_project = index("budget_events_by_project", "budget_events", &["project_id", "at", "id"]);
+    let of_project =
+        index("budget_events_by_project", "budget_events", &["project_id", "at", "id"]);
     manager.create_index(of_project).await?;
     manager
         .create_index(index(

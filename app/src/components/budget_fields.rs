@@ -36,7 +36,7 @@ pub fn BudgetFields(
     let is_full = Memo::new(move |_| form.count() >= Budgets::MAX);
     let limits_money = Memo::new(move |_| form.limits_money());
     let add = move |()| {
-        if let Some(index) = form.add(first) {
+        if let Some(index) = form.add_row(first) {
             focus_soon(format!("#{}", limit_id(index)));
         }
     };

@@ -98,7 +98,7 @@ impl BudgetForm {
 
     /// Adds an empty row for a budget that the list doesn't have yet, `first` if there is a choice.
     /// Returns its index.
-    pub fn add(self, first: BudgetUnit) -> Option<usize> {
+    pub fn add_row(self, first: BudgetUnit) -> Option<usize> {
         let known: Vec<_> = untrack(|| self.typed()).into_iter().map(|(u, _, p)| (u, p)).collect();
         let free = self
             .shown

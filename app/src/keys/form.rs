@@ -279,7 +279,7 @@ fn end_of(
 }
 
 /// Reads requests per minute, or nothing.
-pub fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
+pub(crate) fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
     let Some(text) = text else { return Ok(None) };
     let most = thousands(Rpm::MAX);
     text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
@@ -290,7 +290,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Reads networks on lines or between commas, or nothing.
-pub fn read_networks(text: Option<String>) -> Result<Option<AllowList<Cidr>>, String> {
+pub(crate) fn read_networks(text: Option<String>) -> Result<Option<AllowList<Cidr>>, String> {
     let Some(text) = text else { return Ok(None) };
     let network = |word: &str| {
         word.parse::<Cidr>().map_err(|error| format!("“{word}” isn’t a network. {error}"))

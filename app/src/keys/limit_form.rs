@@ -100,14 +100,14 @@ impl LimitForm {
 }
 
 /// Reads a number of tokens, or nothing.
-pub fn read_tokens(text: Option<String>) -> Result<Option<Tokens>, String> {
+pub(crate) fn read_tokens(text: Option<String>) -> Result<Option<Tokens>, String> {
     let Some(text) = text else { return Ok(None) };
     let most = thousands(Tokens::MAX);
     text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
 }
 
 /// Reads models, one a line, or nothing.
-pub fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, String> {
+pub(crate) fn read_models(text: Option<String>) -> Result<Option<AllowList<ModelName>>, String> {
     let Some(text) = text else { return Ok(None) };
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let models = lines.map(str::parse::<ModelName>).collect::<Result<Vec<_>, _>>();

@@ -117,8 +117,9 @@ impl AcquiredLimits<'_> {
         limits: &mut LimitStates,
     ) -> Result<AcquiredBudgets, Denial> {
         let checker = self.checker;
-        self.rates =
-            rate_limit::acquire(checker, of, need.tokens, limits).await.map_err(|denial| *denial)?;
+        self.rates = rate_limit::acquire(checker, of, need.tokens, limits)
+            .await
+            .map_err(|denial| *denial)?;
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(acquire_quota(checker, key, now).await?);
         }

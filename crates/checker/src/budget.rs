@@ -79,7 +79,8 @@ pub(crate) struct BudgetRefusal {
 impl BudgetRefusal {
     fn of(budget: &LimitedBudget, state: &SlotState, least: u64) -> Self {
         let known = state.known_use(state.starts_at());
-        let charged = budget.limit.saturating_sub(state.known_left(budget.limit).unwrap_or_default());
+        let charged =
+            budget.limit.saturating_sub(state.known_left(budget.limit).unwrap_or_default());
         Self {
             budget: budget.clone(),
             spent: charged.saturating_sub(known.reserved),
@@ -102,7 +103,7 @@ pub(crate) enum BudgetMode {
 
 /// Result of drawing on all budgets.
 enum Drawn {
-    Acquired(AcquiredBudgets, SmallVec<[(usize, Crossings); 2]>),
+    Acquired(AcquiredBudgets, Vec<(usize, Crossings)>),
     /// The lease of the budget with this index is too small for this amount.
     NeedsLease(usize, u64),
     /// As far as this node knows, too little is left of the budget with this index.
@@ -185,7 +186,7 @@ fn draw(
     let left = budgets.iter().zip(&states).map(|(budget, state)| {
         (budget.slot.id.unit, state.known_left(budget.limit).unwrap_or_default())
     });
-    let granted = need.granted(left);
+    let granted = need.granted(&left);
     for (index, (budget, state)) in budgets.iter().zip(&states).enumerate() {
         let amount = need.amount(budget.slot.id.unit, granted);
         if !state.covers(amount, budget.limit) {
@@ -194,7 +195,7 @@ fn draw(
     }
     let at = checker.clock.monotonic();
     let mut permits = SmallVec::new();
-    let mut crossings = SmallVec::new();
+    let mut crossings = Vec::new();
     for (index, (budget, state)) in budgets.iter().zip(&mut states).enumerate() {
         let unit = budget.slot.id.unit;
         let amount = need.amount(unit, granted);

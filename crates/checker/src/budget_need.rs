@@ -48,7 +48,7 @@ impl BudgetNeed {
 
     /// Tokens that the call may use when `left` is left of each budget. At least what it needs,
     /// whether or not that is left.
-    pub(crate) fn granted(&self, left: impl Iterator<Item = (BudgetUnit, u64)> + Clone) -> u64 {
+    pub(crate) fn granted(&self, left: &(impl Iterator<Item = (BudgetUnit, u64)> + Clone)) -> u64 {
         let in_tokens = left.clone().map(|(unit, left)| self.tokens_for(unit, left)).min();
         let most = in_tokens.unwrap_or(u64::MAX);
         let granted = self.tokens.of(most).min(self.most).max(self.tokens.least());
@@ -59,12 +59,11 @@ impl BudgetNeed {
     /// Tokens that `left` of a budget pays for.
     fn tokens_for(&self, unit: BudgetUnit, left: u64) -> u64 {
         match (unit, &self.price, self.tokens) {
-            (BudgetUnit::Requests, ..) => u64::MAX,
+            (BudgetUnit::Tokens, ..) => left,
             (BudgetUnit::Usd, Some(price), TokenAmount::Estimated(estimate)) => {
                 tokens_for(price, &estimate, Usd::from_billionths(left))
             }
-            (BudgetUnit::Usd, ..) => u64::MAX,
-            (BudgetUnit::Tokens, ..) => left,
+            (BudgetUnit::Requests | BudgetUnit::Usd, ..) => u64::MAX,
         }
     }
 
@@ -125,7 +124,7 @@ mod tests {
                 price: Some(price),
             };
             let left = [(BudgetUnit::Tokens, tokens), (BudgetUnit::Usd, money)];
-            let granted = need.granted(left.into_iter());
+            let granted = need.granted(&left.into_iter());
             prop_assert!(granted >= estimate.least());
             prop_assert!(granted <= need.most);
             if left.iter().all(|(unit, left)| need.least(*unit) <= *left) {

@@ -346,7 +346,8 @@ impl SlotState {
     pub(crate) fn returned(&mut self, unused: UnusedLease) {
         if self.starts_at == Some(unused.starts_at) {
             self.used = self.used.map(|used| used.saturating_sub(unused.amount));
-            self.last = self.last.map(|(number, used)| (number, used.saturating_sub(unused.amount)));
+            self.last =
+                self.last.map(|(number, used)| (number, used.saturating_sub(unused.amount)));
         }
     }
 

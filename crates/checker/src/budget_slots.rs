@@ -44,7 +44,11 @@ impl BudgetSlots {
         let levels = [
             (BudgetOwner::Key(key), of_project, budgets),
             (BudgetOwner::Project(project), of_project, &project_limits.budgets),
-            (BudgetOwner::Organization(organization), of_organization, &organization_limits.budgets),
+            (
+                BudgetOwner::Organization(organization),
+                of_organization,
+                &organization_limits.budgets,
+            ),
         ];
         let mut all: Vec<_> = levels
             .into_iter()

@@ -74,9 +74,9 @@ impl Checker {
     }
 
     fn known_use(&self, id: &BudgetId, starts_at: Timestamp) -> KnownUse {
-        self.budget_slots.get(id).map_or_else(KnownUse::default, |slot| {
-            slot.lock().known_use(starts_at)
-        })
+        self.budget_slots
+            .get(id)
+            .map_or_else(KnownUse::default, |slot| slot.lock().known_use(starts_at))
     }
 
     /// States of a key's own budgets now. It costs a query if the key has any.

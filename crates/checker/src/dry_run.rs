@@ -142,7 +142,10 @@ impl DryRunCheck<'_> {
         let owners = [
             (of_key, extended.budgets.clone()),
             (BudgetOwner::Project(key.project), extended.project_limits.budgets.clone()),
-            (BudgetOwner::Organization(key.organization), extended.organization_limits.budgets.clone()),
+            (
+                BudgetOwner::Organization(key.organization),
+                extended.organization_limits.budgets.clone(),
+            ),
         ];
         let mut states = checker.budget_states(&owners, now).await?;
         let of_tokens = states.get(&of_key).into_iter().flatten();

@@ -43,7 +43,7 @@ impl Error {
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
         Self {
-            limit: denial.limit,
+            limit: denial.limit.map(Box::new),
             ..Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
         }
     }

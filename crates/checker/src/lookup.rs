@@ -7,9 +7,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
 use latchkey_store::entity::{key, organization, project};
-use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 
 use crate::cache::CachedLookup;
 use crate::checker::Checker;

@@ -98,7 +98,8 @@ impl TokenEstimate {
     /// `completion` tokens, but too few beside the estimate of the prompt for its bound to be
     /// reserved.
     pub(crate) fn below_prompt_bound(&self, completion: u64) -> u64 {
-        let more = u64::from(self.prompt_bound) - u64::from(self.prompt_estimate.min(self.prompt_bound));
+        let more =
+            u64::from(self.prompt_bound) - u64::from(self.prompt_estimate.min(self.prompt_bound));
         let room = more.saturating_add(self.answer_wanted_with_bound());
         if more == 0 { completion } else { completion.min(room.saturating_sub(1)) }
     }

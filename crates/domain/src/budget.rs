@@ -177,7 +177,8 @@ impl std::str::FromStr for UsdLimit {
     type Err = InvalidBudget;
 
     fn from_str(text: &str) -> Result<Self, InvalidBudget> {
-        let text: String = text.trim().trim_start_matches('$').chars().filter(|c| *c != ',').collect();
+        let text: String =
+            text.trim().trim_start_matches('$').chars().filter(|c| *c != ',').collect();
         let amount = Usd::parse(&text, Budget::PLACES).map_err(|_| InvalidBudget::Dollars)?;
         Self::new(amount)
     }

@@ -17,13 +17,13 @@ use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
 use crate::budget::{BudgetUnit, Budgets, LimitScope};
 use crate::digest::KeyDigest;
-use crate::money::Usd;
 use crate::id::{
-    ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, LogItemId, OrganizationId,
-    ProjectId, SessionId, TraceItemId, UserId,
+    ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, LogItemId,
+    OrganizationId, ProjectId, SessionId, TraceItemId, UserId,
 };
 use crate::key::{Environment, KeyKind};
 use crate::limit::{AllowList, Limit, Period};
+use crate::money::Usd;
 use crate::outcome::Outcome;
 use crate::role::Role;
 use crate::scope::Scopes;

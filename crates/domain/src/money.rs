@@ -55,7 +55,8 @@ impl Usd {
     pub fn parse(text: &str, places: usize) -> Result<Self, InvalidUsd> {
         let invalid = InvalidUsd { places };
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(fraction) {
             return Err(invalid);
         }
@@ -203,7 +204,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Usd>().unwrap().billionths(), billionths, "{text}");
         }
-        for text in ["", ".5", "5.", "-1", "+1", "1e3", "1,000", "NaN", "inf", " 1", "0.0000000001"] {
+        for text in ["", ".5", "5.", "-1", "+1", "1e3", "1,000", "NaN", "inf", " 1", "0.0000000001"]
+        {
             assert!(text.parse::<Usd>().is_err(), "{text}");
         }
         assert!("9223372036.854775808".parse::<Usd>().is_err());
@@ -222,9 +224,13 @@ mod tests {
     #[test]
     fn dollars_are_read_from_strings_and_numbers() {
         let read = |json: &str| serde_json::from_str::<Usd>(json).map(Usd::billionths);
-        for (json, billionths) in
-            [("\"0.4\"", 400_000_000), ("0.4", 400_000_000), ("5", 5_000_000_000), ("5.0", 5_000_000_000), ("1e-9", 1)]
-        {
+        for (json, billionths) in [
+            ("\"0.4\"", 400_000_000),
+            ("0.4", 400_000_000),
+            ("5", 5_000_000_000),
+            ("5.0", 5_000_000_000),
+            ("1e-9", 1),
+        ] {
             assert_eq!(read(json).unwrap(), billionths, "{json}");
         }
         for json in ["-1", "-0.5", "\"-1\"", "null", "true", "1e300", "\"\"", "[]", "1e-10"] {

@@ -88,7 +88,8 @@ impl Price {
     }
 
     fn sum<const N: usize>(&self, parts: [(u64, Usd); N]) -> Usd {
-        let part = |(tokens, price): (u64, Usd)| u128::from(tokens) * u128::from(price.billionths());
+        let part =
+            |(tokens, price): (u64, Usd)| u128::from(tokens) * u128::from(price.billionths());
         let tokens: u128 = parts.into_iter().map(part).fold(0, u128::saturating_add);
         let billionths = u64::try_from(tokens.div_ceil(MILLION)).unwrap_or(u64::MAX);
         Usd::from_billionths(billionths) + self.request
@@ -119,7 +120,10 @@ mod tests {
             estimated: 0,
         };
         // 300 × 400 + 600 × 100 + 100 × 500 + 100 × 1,200 billionths, and the request.
-        assert_eq!(price.cost(tokens).billionths(), 120_000 + 60_000 + 50_000 + 120_000 + 1_000_000);
+        assert_eq!(
+            price.cost(tokens).billionths(),
+            120_000 + 60_000 + 50_000 + 120_000 + 1_000_000
+        );
     }
 
     #[test]

@@ -163,7 +163,7 @@ pub struct Problem {
     #[cfg_attr(feature = "openapi", schema(value_type = String, example = "about:blank"))]
     pub kind: AboutBlank,
     /// Short title of the status.
-    pub title: String,
+    pub title: Box<str>,
     /// HTTP status of the response.
     pub status: u16,
     /// Machine-readable code of the error.
@@ -184,7 +184,7 @@ pub struct Problem {
     /// The limit that refused the request, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
-    pub limit: Option<RefusingLimit>,
+    pub limit: Option<Box<RefusingLimit>>,
 }
 
 /// The only value of `type` in our problem details.
@@ -208,7 +208,7 @@ impl Problem {
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             kind: AboutBlank,
-            title: code.title().to_owned(),
+            title: code.title().into(),
             status: code.status(),
             code,
             detail: detail.into(),

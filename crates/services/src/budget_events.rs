@@ -32,7 +32,7 @@ pub async fn list(
     let mut rows = select(of_project(&scope), after).limit(page.rows()).all(database).await?;
     rows.extend(select(of_organization(&scope), after).limit(page.rows()).all(database).await?);
     rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.at, row.id)));
-    Ok(page.page(rows, |last| time_cursor(last.at, last.id)).map(to_event))
+    Ok(page.page(rows, |last| time_cursor(last.at, last.id)).map(|row| to_event(&row)))
 }
 
 fn of_project(scope: &ProjectScope) -> Condition {
@@ -64,7 +64,7 @@ fn select(
         .filter(Condition::any().add(Column::At.lt(at)).add(Column::Id.lt(id)))
 }
 
-fn to_event(row: budget_event::Model) -> BudgetEvent {
+fn to_event(row: &budget_event::Model) -> BudgetEvent {
     let amount =
         |stored: i64| BudgetAmount::new(row.unit, u64::try_from(stored).unwrap_or_default());
     BudgetEvent {

@@ -111,9 +111,8 @@ impl State {
         let counters = models.entry(Arc::clone(model)).or_default();
         let same = |known: &ModelCounter| known.environment == counter.environment;
         // The newest counter is last and the likeliest match.
-        let known = counters.iter().rposition(|known| {
-            same(known) && known.minute == counter.minute
-        });
+        let known =
+            counters.iter().rposition(|known| same(known) && known.minute == counter.minute);
         let known = known.or_else(|| counters.iter().rposition(same).filter(|_| full));
         if let Some(known) = known {
             counters[known].valid += counter.valid;

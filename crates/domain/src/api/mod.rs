@@ -42,8 +42,8 @@ pub use usage::{
 pub use verify::{PresentedSecret, RateLimitState, VerifyAnswer, VerifyRequest};
 pub use workspace::{
     Application, ApplicationContext, ApplicationEnvironment, ApplicationPatch, ApplicationRequest,
-    KeyDefaults, Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project, ProjectPatch,
-    ProjectRequest, TierOverridesPatch,
+    KeyDefaults, Organization, OrganizationPatch, OrganizationRequest, PlanUse, Project,
+    ProjectPatch, ProjectRequest, TierOverridesPatch,
 };
 
 use std::fmt;

@@ -298,7 +298,10 @@ mod tests {
     fn whole_numbers_may_have_a_fraction_of_zero() {
         let read = |body: &str| read::<KeyRequest>(body.as_bytes());
         let made = read(r#"{"name":"a","rpm":60.0,"tpm":1e3}"#).unwrap();
-        assert_eq!((made.rpm.flatten().unwrap().get(), made.tpm.flatten().unwrap().get()), (60, 1_000));
+        assert_eq!(
+            (made.rpm.flatten().unwrap().get(), made.tpm.flatten().unwrap().get()),
+            (60, 1_000)
+        );
         for wrong in ["60.5", "-60.0", "0.0", "1e300", "1e999"] {
             let body = format!(r#"{{"name":"a","rpm":{wrong}}}"#);
             assert_eq!(fields::<KeyRequest>(&body), ["rpm"], "{wrong}");

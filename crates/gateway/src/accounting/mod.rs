@@ -123,14 +123,8 @@ mod tests {
     #[test]
     fn cached_tokens_are_a_part_of_the_prompt() {
         for (usage, wanted) in [
-            (
-                r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}"#,
-                (9, 4, 0),
-            ),
-            (
-                r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 40}}"#,
-                (9, 9, 0),
-            ),
+            (r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}}"#, (9, 4, 0)),
+            (r#"{"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 40}}"#, (9, 9, 0)),
             (
                 r#"{"prompt_tokens": 9, "cache_write_tokens": 7,
                     "prompt_tokens_details": {"cached_tokens": 4}}"#,

@@ -354,7 +354,10 @@ mod tests {
     fn cached_tokens_are_read_in_every_form() {
         for (usage, wanted) in [
             (r#""prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4}"#, (9, 4, None)),
-            (r#""prompt_tokens_details": {"cached_tokens": 4.0}, "prompt_tokens": 9"#, (9, 4, None)),
+            (
+                r#""prompt_tokens_details": {"cached_tokens": 4.0}, "prompt_tokens": 9"#,
+                (9, 4, None),
+            ),
             (r#""input_tokens": 9, "input_tokens_details": {"cached_tokens": "4"}"#, (9, 4, None)),
             (
                 r#""prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 3}"#,

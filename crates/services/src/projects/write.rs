@@ -117,7 +117,7 @@ async fn change_once(
     let limits = LevelPatch::from(&patch);
     // Cached key records include the limits of their project. They are invalidated even if a
     // concurrent request has just set the same ones: its invalidation may still be pending.
-    let changed = if limits.is_empty() {
+    let invalidation = if limits.is_empty() {
         KeyInvalidation::keys([])
     } else {
         invalidation_of(&transaction, &[id]).await?
@@ -128,7 +128,7 @@ async fn change_once(
         let event = event(id, AuditAction::ProjectChanged, &row.name, changes);
         audit::record(services, &transaction, scope.organization(), &by, event).await?;
     }
-    changed.commit_and_invalidate(&services.checker, transaction).await?;
+    invalidation.commit_and_invalidate(&services.checker, transaction).await?;
     super::in_scope(services, &scope).await
 }
 

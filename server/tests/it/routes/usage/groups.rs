@@ -27,7 +27,10 @@ async fn groups(app: &TestApp, who: &Session, query: &str) -> Vec<Value> {
     let usage = project_usage(app, who, query).await;
     let rows = usage["data"].as_array().unwrap().iter();
     let row = |one: &Value| {
-        assert_eq!(one["requests"], one["valid"].as_u64().unwrap() + one["denied"].as_u64().unwrap());
+        assert_eq!(
+            one["requests"],
+            one["valid"].as_u64().unwrap() + one["denied"].as_u64().unwrap()
+        );
         json!([one["group"], one["label"], one["requests"], one["denied"]])
     };
     rows.map(row).collect()
