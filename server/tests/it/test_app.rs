@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use github_stand_in::{Person, StandIn};
-use latchkey_checker::{AnswerCap, Denial, TokenEstimate};
+use latchkey_checker::{AnswerCap, Denial, ReservationRequest, TokenEstimate};
 use latchkey_domain::time::Timestamp;
 use latchkey_server::config::Config;
 use latchkey_server::system::SystemRandom;
@@ -431,12 +431,13 @@ pub(crate) fn person(login: &str) -> Person {
 }
 
 /// What a call needs whose prompt has so many tokens and whose answer may have so many.
-pub(crate) fn token_estimate(prompt: u64, answer: u64) -> TokenEstimate {
+pub(crate) fn token_estimate(prompt: u64, answer: u64) -> ReservationRequest<'static> {
     let [prompt, answer] = [prompt, answer].map(|tokens| u32::try_from(tokens).unwrap());
-    TokenEstimate {
+    let estimate = TokenEstimate {
         prompt_estimate: prompt,
         prompt_bound: prompt,
         answers: u32::from(answer > 0),
         answer: AnswerCap::Client(answer),
-    }
+    };
+    ReservationRequest { estimate, exact_count: None, price: None }
 }

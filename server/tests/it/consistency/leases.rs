@@ -37,9 +37,15 @@ async fn settle(reserved: Reservation) {
 /// A call that reserves as much; what is used of the budget then, its reservation included.
 async fn call(services: &Services, found: &IdentifiedKey, tokens: u64) -> u64 {
     let reserved = reserve(services, found, tokens).await;
-    let used = reserved.limits.budget.unwrap().used;
+    let used = used(services, found).await;
     settle(reserved).await;
     used
+}
+
+/// What is used and reserved of the key's budget, as its node knows.
+async fn used(services: &Services, found: &IdentifiedKey) -> u64 {
+    let states = services.checker.key_budget_states(found.key()).await.unwrap();
+    states[0].as_token_budget().used
 }
 
 /// Asks for so many tokens; what is used then, or the code of the refusal.
@@ -49,7 +55,10 @@ async fn spend(services: &Services, secret: &str, cost: u64) -> Result<u64, &'st
         .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
         .await
     {
-        Ok(admission) => Ok(admission.limits.budget.unwrap().used),
+        Ok(admission) => {
+            let states = services.checker.key_budget_states(&admission.key).await.unwrap();
+            Ok(states[0].as_token_budget().used)
+        }
         Err(error) => Err(denial(error).outcome.as_str()),
     }
 }
