@@ -17,6 +17,10 @@
 //! | acquire | `acquire`: `rate_limit`, the month's quota (`usage::quota`), `budget`: all or none |
 //! | record | `recording`: `counters` for metrics, `usage` for charts and quotas |
 //!
+//! Limits are of a key, its project and its organization (`budget_owner`), and a call has to fit
+//! all of them. `budget` draws on all budgets of a call at once, in memory (`budget_slots`);
+//! `budget_store` charges the database ahead of calls.
+//!
 //! A cached record is valid while the node receives every invalidation: `cache_validity` says until
 //! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
 //! `key_watch` check the key again during long calls.
