@@ -9,4 +9,5 @@ mod leases;
 mod level_limits;
 pub(crate) mod nodes;
 pub(crate) mod shared_limits;
+mod spend;
 pub(crate) mod stores;
