@@ -49,7 +49,7 @@ on_both_databases! {
         let body = json!({"name": "Metered", "token_limit": 100, "token_limit_period": "minute"});
         let secret = text(&app.create(&ada, &body).await["key"]);
         let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
-        let count = async || count_rows(&database, "budgets").await;
+        let count = async || count_rows(&database, "budget_usage").await;
         for _ in 0..3 {
             app.services.checker.check(Some(&secret), TEN_TOKENS).await.unwrap();
             app.advance(Duration::from_mins(1));
