@@ -159,6 +159,7 @@ async fn acquire_quota(
     acquired.map_err(|hit| Denial {
         detail: hit.detail(),
         retry_after: Some(hit.resets_at.since(now)),
+        limit: Some(hit.refusing()),
         ..Denial::of(Outcome::QuotaExceeded)
     })
 }

@@ -254,6 +254,10 @@ impl LeaseRequest {
             if state.covers((*amount).min(least), limit) && is_read {
                 return Ok(true);
             }
+            // Other nodes, or a limit that was lowered, may need what this node holds.
+            if state.known_left(limit).is_some_and(|left| left < least) {
+                state.set_lease_aside();
+            }
             (state.starts_at(), state.take_aside())
         };
         return_unused(checker, who, slot, aside).await?;

@@ -376,6 +376,13 @@ impl SlotState {
         self.last.is_some_and(|(number, _)| number > queries)
     }
 
+    /// Ends the lease: what is left of it is to be returned.
+    pub(crate) fn set_lease_aside(&mut self) {
+        let unused = UnusedLease { starts_at: self.starts_at(), amount: self.left };
+        self.left = 0;
+        self.set_aside(unused);
+    }
+
     /// Takes what was set aside, to be returned.
     pub(crate) fn take_aside(&mut self) -> Vec<UnusedLease> {
         std::mem::take(&mut self.aside)

@@ -20,7 +20,7 @@ use crate::rate_limit;
 use crate::rate_limit::PeekedRate;
 use crate::record::KeyRecord;
 use crate::request::CheckRequest;
-use crate::usage::quota;
+use crate::usage::quota::{self, QuotaHit};
 use latchkey_domain::digest::KeyDigest;
 use latchkey_store::Error;
 use latchkey_store::clock::whole_seconds;
@@ -128,7 +128,10 @@ impl DryRunCheck<'_> {
             self.answer.quota = Some(month);
             if month.is_used_up() {
                 let wait = Some(month.resets_at.since(now));
-                return Ok(Some(wait_for(Outcome::QuotaExceeded, wait, None)));
+                let limit = limit.map(|limit| {
+                    QuotaHit { limit, used: month.used, resets_at: month.resets_at }.refusing()
+                });
+                return Ok(Some(wait_for(Outcome::QuotaExceeded, wait, limit)));
             }
         }
         self.budgets(key, tokens).await

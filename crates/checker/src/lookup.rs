@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use latchkey_domain::budget::LevelLimits;
+use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
@@ -135,7 +137,11 @@ fn record(
     let plan = organization.plan();
     let old = row.old_digest.zip(row.old_ends_at);
     let budgets = row.all_budgets();
-    let (project_limits, organization_limits) = (project.limits(), organization.limits());
+    // A service key is the customer's backend. Its calls are not those of the customer's customers.
+    let (project_limits, organization_limits) = match row.kind {
+        KeyKind::Service => (LevelLimits::NONE, LevelLimits::NONE),
+        KeyKind::Api | KeyKind::Inference => (project.limits(), organization.limits()),
+    };
     let limited_budgets = checker.budget_slots.of_key(
         (row.id, project.id, organization.id),
         &budgets,

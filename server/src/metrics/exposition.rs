@@ -82,7 +82,7 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     let waiting =
         encoder.encode_descriptor("key_lookup_queue_length", help, None, MetricType::Gauge)?;
     gauge(services.checker.waiting_look_ups()).encode(waiting)?;
-    let help = "Token budgets of which this node holds a lease";
+    let help = "Budgets of which this node holds a lease";
     let leases = encoder.encode_descriptor("budget_leases", help, None, MetricType::Gauge)?;
     gauge(services.checker.lease_count()).encode(leases)
 }

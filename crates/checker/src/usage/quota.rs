@@ -8,8 +8,11 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use latchkey_domain::api::{LimitUnit, RefusingLimit};
+use latchkey_domain::budget::{BudgetAmount, LimitScope};
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::Period;
 use latchkey_domain::number::thousands;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::usage::Month;
@@ -36,6 +39,19 @@ pub(crate) struct QuotaHit {
 }
 
 impl QuotaHit {
+    /// The quota as a refused call is told.
+    pub(crate) const fn refusing(&self) -> RefusingLimit {
+        RefusingLimit {
+            scope: LimitScope::Project,
+            unit: LimitUnit::Requests,
+            period: Some(Period::Month),
+            limit: BudgetAmount::Count(self.limit),
+            used: BudgetAmount::Count(self.used),
+            reserved: BudgetAmount::Count(0),
+            resets_at: Some(self.resets_at),
+        }
+    }
+
     /// Text for the caller: the limit, the usage and when it resets.
     pub(crate) fn detail(&self) -> String {
         format!(

@@ -32,10 +32,10 @@ on_both_databases! {
         assert_eq!(listed["application_id"], ada.application);
         assert_eq!(listed["project_id"], ada.project);
         let fields = [
-            "allowed_cidrs", "allowed_models", "application_id", "archived", "archived_at", "created_at",
+            "allowed_cidrs", "allowed_models", "application_id", "archived", "archived_at", "budgets", "created_at",
             "created_by", "disabled", "environment", "expires_at", "external_id", "id", "kind", "last_used_at",
             "masked", "max_parallel", "metadata", "name", "permissions", "project_id", "revoked_at", "rpm",
-            "scopes", "status", "tags", "token_limit", "token_limit_period", "tpm",
+            "scopes", "spend_limit", "spend_limit_period", "status", "tags", "token_limit", "token_limit_period", "tpm",
         ];
         let mut own: Vec<_> = listed.as_object().unwrap().keys().cloned().collect();
         own.sort();
