@@ -8,6 +8,7 @@ mod late_writes;
 mod leases;
 mod level_limits;
 pub(crate) mod nodes;
+mod old_budgets;
 pub(crate) mod shared_limits;
 mod spend;
 pub(crate) mod stores;
