@@ -41,8 +41,9 @@ async fn extend_tables(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// What was used of a budget in the period that began at `starts_at`: requests, tokens or billionths
-/// of a dollar. The owner is a key, a project or an organization; their IDs never collide.
+/// What was used of a budget in the period that began at `starts_at`: requests, tokens or
+/// billionths of a dollar. The owner is a key, a project or an organization; their IDs never
+/// collide.
 async fn create_budget_usage(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let usage = Table::create()
         .table("budget_usage")

@@ -1,5 +1,5 @@
-//! Where old use of budgets is found. A minute leaves a row, so these rows go early; the index of all
-//! rows by their start would read those of longer periods each time.
+//! Where old use of budgets is found. A minute leaves a row, so these rows go early; the index of
+//! all rows by their start would read those of longer periods each time.
 
 use sea_orm_migration::prelude::*;
 

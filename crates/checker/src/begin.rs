@@ -2,8 +2,9 @@
 //!
 //! A body takes time to arrive and to parse, and a caller may send one bad body after another. So
 //! the key, its requests per minute and its calls in progress are checked first, those of its
-//! project and organization too, and the request stays counted whatever becomes of the call. What depends on the body (model, tokens) follows
-//! with [`Checker::reserve`] or [`Checker::admit_pending`].
+//! project and organization too, and the request stays counted whatever becomes of the call. What
+//! depends on the body (model, tokens) follows with [`Checker::reserve`] or
+//! [`Checker::admit_pending`].
 
 use latchkey_domain::outcome::Outcome;
 

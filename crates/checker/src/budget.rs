@@ -16,9 +16,9 @@
 //! in the way of another one. Budgets are the last limits to be acquired.
 //!
 //! *Failure.* If a lease is too small and the database fails or takes longer than five seconds, the
-//! call is `unavailable`. Leasing runs in its own task, so that a cancelled call loses nothing. If a
-//! write that returns an amount fails, it may have been committed all the same, so the amount stays
-//! charged: the strict side.
+//! call is `unavailable`. Leasing runs in its own task, so that a cancelled call loses nothing. If
+//! a write that returns an amount fails, it may have been committed all the same, so the amount
+//! stays charged: the strict side.
 
 use std::sync::Arc;
 
@@ -263,7 +263,7 @@ impl LeaseRequest {
         return_unused(checker, who, slot, aside).await?;
         let period = BudgetPeriod { id: slot.id, starts_at };
         let number = slot.lock().begin_query();
-        let used = budget_store::used_of(checker, period).await?;
+        let used = budget_store::used_of(&checker.database, period).await?;
         let ask = {
             let mut state = slot.lock_at(*now);
             state.finish_query(number, starts_at, used);
@@ -275,7 +275,7 @@ impl LeaseRequest {
         if ask == 0 {
             return Ok(true);
         }
-        if let Some(used) = budget_store::add(checker, who, period, ask, limit).await? {
+        if let Some(used) = budget_store::add(&checker.database, who, period, ask, limit).await? {
             let monotonic = checker.clock.monotonic();
             let has_to_be_listed = slot.lock().deposit(starts_at, ask, used, monotonic);
             if has_to_be_listed {
@@ -311,7 +311,8 @@ pub(crate) async fn settle(
         if settled.unpaid > 0 {
             let who = OnBehalfOf::Organization(slot.tenant.organization);
             let period = BudgetPeriod { id: slot.id, starts_at };
-            match budget_store::change(checker, who, period, stored(settled.unpaid)).await {
+            match budget_store::change(&checker.database, who, period, stored(settled.unpaid)).await
+            {
                 Ok(()) => slot.lock().charged_beyond(starts_at, settled.unpaid),
                 Err(error) => result = Err(error),
             }
@@ -355,7 +356,9 @@ async fn return_unused(
     while let Some(unused) = rest.next() {
         let UnusedLease { starts_at, amount } = unused;
         let period = BudgetPeriod { id: slot.id, starts_at };
-        if let Err(error) = budget_store::change(checker, who, period, -stored(amount)).await {
+        if let Err(error) =
+            budget_store::change(&checker.database, who, period, -stored(amount)).await
+        {
             let mut state = slot.lock();
             rest.for_each(|unused| state.keep(unused));
             return Err(error);

@@ -9,8 +9,8 @@ use latchkey_domain::time::Timestamp;
 use crate::budget::BudgetRefusal;
 use crate::outcome::Denial;
 
-/// Builds the denial. A call that is larger than the whole budget, or a budget for life, has no time
-/// after which to retry.
+/// Builds the denial. A call that is larger than the whole budget, or a budget for life, has no
+/// time after which to retry.
 pub(crate) fn denial(refusal: &BudgetRefusal, now: Timestamp) -> Denial {
     let BudgetRefusal { budget, spent, reserved, calls, least, resets_at } = refusal;
     let id = budget.slot.id;

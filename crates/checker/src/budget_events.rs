@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use latchkey_domain::id::BudgetEventId;
 use latchkey_domain::time::Timestamp;
-use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use latchkey_store::entity::budget_event;
+use latchkey_store::random::Random;
+use latchkey_store::{Database, Error};
 use sea_orm::{EntityTrait, Set, TryInsertResult};
 
 use crate::budget_owner::BudgetOwner;
 use crate::budget_slot::{BudgetSlot, Crossing, Crossings};
 use crate::budget_store::stored;
-use crate::checker::Checker;
 
 /// Most events that wait to be written. Further ones are dropped, and the log says so.
 const MAX_WAITING: usize = 10_000;
@@ -53,30 +53,38 @@ impl BudgetEvents {
         events.truncate(MAX_WAITING);
         *waiting = events;
     }
+
+    /// Writes the events noted so far. Their IDs come from `random`.
+    ///
+    /// # Errors
+    /// The database fails. The events are kept for the next attempt.
+    pub(crate) async fn write(
+        &self,
+        database: &Database,
+        random: &Arc<dyn Random>,
+    ) -> Result<(), Error> {
+        let events = self.take();
+        if events.is_empty() {
+            return Ok(());
+        }
+        let written = in_time(insert(database, random, &events)).await;
+        if written.is_err() {
+            self.restore(events);
+        }
+        written
+    }
 }
 
-/// Writes the events noted so far.
-///
-/// # Errors
-/// The database fails. The events are kept for the next attempt.
-pub(crate) async fn write(checker: &Checker) -> Result<(), Error> {
-    let events = checker.budget_events.take();
-    if events.is_empty() {
-        return Ok(());
-    }
-    let written = in_time(insert(checker, &events)).await;
-    if written.is_err() {
-        checker.budget_events.restore(events);
-    }
-    written
-}
-
-async fn insert(checker: &Checker, events: &[NotedEvent]) -> Result<(), Error> {
+async fn insert(
+    database: &Database,
+    random: &Arc<dyn Random>,
+    events: &[NotedEvent],
+) -> Result<(), Error> {
     /// Rows in one statement.
     const CHUNK: usize = 100;
     for events in events.chunks(CHUNK) {
-        let rows = events.iter().map(|event| row(checker, event));
-        let _permit = checker.database.write_permit(OnBehalfOf::Server).await?;
+        let rows = events.iter().map(|event| row(random, event));
+        let _permit = database.write_permit(OnBehalfOf::Server).await?;
         let written: TryInsertResult<u64> = budget_event::Entity::insert_many(rows)
             .on_conflict_do_nothing_on([
                 budget_event::Column::OwnerId,
@@ -85,14 +93,14 @@ async fn insert(checker: &Checker, events: &[NotedEvent]) -> Result<(), Error> {
                 budget_event::Column::StartsAt,
                 budget_event::Column::Percent,
             ])
-            .exec_without_returning(checker.database.writer())
+            .exec_without_returning(database.writer())
             .await?;
         tracing::debug!(?written, "Wrote budget events");
     }
     Ok(())
 }
 
-fn row(checker: &Checker, event: &NotedEvent) -> budget_event::ActiveModel {
+fn row(random: &Arc<dyn Random>, event: &NotedEvent) -> budget_event::ActiveModel {
     let NotedEvent { slot, crossing, at } = event;
     let Crossing { percent, starts_at, limit, used } = *crossing;
     let key_id = match slot.id.owner {
@@ -100,7 +108,7 @@ fn row(checker: &Checker, event: &NotedEvent) -> budget_event::ActiveModel {
         BudgetOwner::Project(_) | BudgetOwner::Organization(_) => None,
     };
     budget_event::ActiveModel {
-        id: Set(BudgetEventId::new(*at, checker.random.bytes())),
+        id: Set(BudgetEventId::new(*at, random.bytes())),
         at: Set(*at),
         organization_id: Set(slot.tenant.organization),
         project_id: Set(slot.tenant.project),

@@ -7,7 +7,7 @@ use sea_orm::prelude::Uuid;
 /// Owner of limits. The IDs of keys, projects and organizations never collide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BudgetOwner {
-    /// A key.
+    /// One key, for its calls alone.
     Key(KeyId),
     /// A project, for all its keys.
     Project(ProjectId),

@@ -3,7 +3,8 @@
 //!
 //! A budget is a row in the database. Charging it per call would cost two statements a call. A
 //! *lease* charges more than one call needs, and later calls draw on it in memory. This module
-//! holds the leases; `super::budget` decides calls, and `super::budget_store` talks to the database.
+//! holds the leases; `super::budget` decides calls, and `super::budget_store` talks to the
+//! database.
 //!
 //! ```text
 //! used in the database = used by calls + reserved by calls + leased by nodes and not returned

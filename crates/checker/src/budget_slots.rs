@@ -13,11 +13,11 @@ use crate::budget_slot::{BudgetId, BudgetSlot, BudgetTenant, LimitedBudget};
 /// Number of lock shards. A lock is held for a look-up.
 const SHARDS: usize = 64;
 
-type Shard = IdMap<BudgetId, Arc<BudgetSlot>>;
+type SlotShard = IdMap<BudgetId, Arc<BudgetSlot>>;
 
 /// Slots by what they are of, and the list of those that hold anything.
 pub(crate) struct BudgetSlots {
-    shards: [Mutex<Shard>; SHARDS],
+    shards: [Mutex<SlotShard>; SHARDS],
     listed: Mutex<Vec<Arc<BudgetSlot>>>,
     hasher: foldhash::fast::FixedState,
 }
@@ -97,13 +97,14 @@ impl BudgetSlots {
         }
     }
 
-    fn shard(&self, id: &BudgetId) -> MutexGuard<'_, Shard> {
+    fn shard(&self, id: &BudgetId) -> MutexGuard<'_, SlotShard> {
         let hash = usize::try_from(self.hasher.hash_one(id) >> 32).unwrap_or_default();
         lock(&self.shards[hash % SHARDS])
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Each step leaves a map or a list consistent, even if a thread panicked while holding the lock.
+    // Each step leaves a map or a list consistent, even if a thread panicked while holding the
+    // lock.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

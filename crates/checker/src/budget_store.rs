@@ -1,14 +1,13 @@
 //! Usage of budgets in the database.
 
 use latchkey_domain::time::Timestamp;
-use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use latchkey_store::entity::budget_usage;
+use latchkey_store::{Database, Error};
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use crate::budget_slot::BudgetId;
-use crate::checker::Checker;
 
 /// One period of a budget: a row of `budget_usage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +27,13 @@ impl BudgetPeriod {
 }
 
 /// Usage of a period, leases included.
-pub(crate) async fn used_of(checker: &Checker, period: BudgetPeriod) -> Result<u64, Error> {
+pub(crate) async fn used_of(database: &Database, period: BudgetPeriod) -> Result<u64, Error> {
     let used: Option<i64> = budget_usage::Entity::find()
         .select_only()
         .column(budget_usage::Column::Used)
         .filter(period.condition())
         .into_tuple()
-        .one(checker.database.reader())
+        .one(database.reader())
         .await?;
     Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
 }
@@ -45,7 +44,7 @@ pub(crate) async fn used_of(checker: &Checker, period: BudgetPeriod) -> Result<u
 /// It runs in an explicit transaction. SQLite commits a lone statement with `RETURNING` after its
 /// rows were read; if that commit fails, for lack of disk space, no error is reported.
 pub(crate) async fn add(
-    checker: &Checker,
+    database: &Database,
     who: OnBehalfOf,
     period: BudgetPeriod,
     amount: u64,
@@ -70,7 +69,7 @@ pub(crate) async fn add(
         .value(budget_usage::Column::Used, Expr::col(used).add(stored(amount)))
         .action_and_where(Expr::col(used).lte(stored(max_used)))
         .to_owned();
-    let transaction = checker.database.begin_for(who).await?;
+    let transaction = database.begin_for(who).await?;
     let written = budget_usage::Entity::insert(row)
         .on_conflict(upsert)
         .exec_with_returning(&transaction)
@@ -88,7 +87,7 @@ pub(crate) async fn add(
 
 /// Adds a difference to the usage, whatever the limit.
 pub(crate) async fn change(
-    checker: &Checker,
+    database: &Database,
     who: OnBehalfOf,
     period: BudgetPeriod,
     difference: i64,
@@ -98,8 +97,8 @@ pub(crate) async fn change(
         .col_expr(budget_usage::Column::Used, column.add(difference))
         .filter(period.condition());
     in_time(async {
-        let _permit = checker.database.write_permit(who).await?;
-        update.exec(checker.database.writer()).await?;
+        let _permit = database.write_permit(who).await?;
+        update.exec(database.writer()).await?;
         Ok(())
     })
     .await

@@ -1,7 +1,6 @@
 //! State of checks on this node: cleaned up, released when the node stops, and reported as metrics.
 
 use crate::budget;
-use crate::budget_events;
 use crate::cache::CacheSize;
 use crate::checker::Checker;
 use crate::counters::CheckCounts;
@@ -34,7 +33,7 @@ impl Checker {
     /// # Errors
     /// The database fails. The events are kept for the next call.
     pub async fn write_budget_events(&self) -> Result<(), Error> {
-        budget_events::write(self).await
+        self.budget_events.write(&self.database, &self.random).await
     }
 }
 

@@ -34,16 +34,17 @@
 //! or a caller disconnects while Redis decides about a level, that reservation stays in the window
 //! for a minute: the strict side.
 
+mod asked;
 mod denial;
 mod levels;
 mod node;
 mod peek;
+mod peeked;
 mod permit;
+mod settle;
 mod shared;
 #[cfg(test)]
 mod tests;
-
-use latchkey_domain::api::RateLimitState;
 
 use self::node::NodeWindows;
 use crate::checker::Checker;
@@ -52,8 +53,10 @@ use crate::redis_limiter::RedisLimiter;
 use crate::token_estimate::TokenAmount;
 
 pub(crate) use self::levels::MinuteLimits;
-pub(crate) use self::peek::{PeekedRate, peek};
-pub(crate) use self::permit::{RatePermit, release, settle_tokens};
+pub(crate) use self::peek::peek;
+pub(crate) use self::peeked::PeekedRate;
+pub(crate) use self::permit::RatePermit;
+pub(crate) use self::settle::{release, settle_tokens};
 
 /// Acquires what a call needs of the limits per minute of all levels, or returns why it cannot.
 /// `limits` has no states yet.
@@ -68,36 +71,5 @@ pub(crate) async fn acquire(
         None => NodeWindows::of(checker).acquire_all(of, amount, limits),
         // Boxed, so that checks without Redis do not carry this future.
         Some(shared) => Box::pin(shared::acquire_all(checker, shared, of, amount, limits)).await,
-    }
-}
-
-/// Tokens that a call asks of a level: at most what the levels before have granted.
-#[derive(Debug, Clone, Copy)]
-struct TokensAsked {
-    amount: TokenAmount,
-    most: u64,
-}
-
-impl TokensAsked {
-    fn after(permit: &RatePermit, amount: TokenAmount) -> Self {
-        Self { amount, most: permit.tokens().unwrap_or(u64::MAX) }
-    }
-
-    /// The call is refused if fewer tokens are left.
-    fn least(self) -> u64 {
-        self.amount.least()
-    }
-
-    /// Tokens to acquire when `left` are left.
-    fn of(self, left: u64) -> u64 {
-        self.amount.of(left).min(self.most)
-    }
-}
-
-/// The state with less remaining.
-fn tighter(one: Option<RateLimitState>, other: Option<RateLimitState>) -> Option<RateLimitState> {
-    match (one, other) {
-        (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
-        (one, other) => one.or(other),
     }
 }

@@ -14,7 +14,7 @@ use latchkey_domain::token_usage::TokenUsage;
 
 use crate::key_version::KeyVersion;
 use crate::record::KeyRecord;
-use crate::usage::pending::Use;
+use crate::usage::Use;
 
 /// The call that is checked.
 #[derive(Debug, Clone, Copy, Default)]

@@ -34,8 +34,8 @@ impl RateWindows {
         Self(std::array::from_fn(|_| Mutex::default()))
     }
 
-    /// Acquires `amount` of an owner's `limit`, all or nothing, and returns the window's state after
-    /// that.
+    /// Acquires `amount` of an owner's `limit`, all or nothing, and returns the window's state
+    /// after that.
     pub(crate) fn acquire(
         &self,
         owner: BudgetOwner,

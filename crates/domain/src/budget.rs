@@ -372,7 +372,7 @@ pub struct LevelLimits {
     pub tpm: Option<Tokens>,
     /// Maximum concurrent gateway calls.
     pub max_parallel: Option<MaxParallel>,
-    /// Budgets.
+    /// Budgets, at most one of each unit and period.
     pub budgets: Budgets,
 }
 

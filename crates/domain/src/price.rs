@@ -68,8 +68,8 @@ impl Price {
         self.sum([(prompt, self.max_input()), (completion, self.output)])
     }
 
-    /// Number of completion tokens that `money` pays for beside `prompt` tokens, at most `u64::MAX`.
-    /// `None`: not even the prompt.
+    /// Number of completion tokens that `money` pays for beside `prompt` tokens, at most
+    /// `u64::MAX`. `None`: not even the prompt.
     pub fn affordable_completion(&self, money: Usd, prompt: u64) -> Option<u64> {
         let money = u128::from(money.billionths()) * MILLION;
         let request = u128::from(self.request.billionths()) * MILLION;

@@ -54,7 +54,7 @@ pub fn short_amount(amount: BudgetAmount) -> String {
     }
 }
 
-/// The label of a unit.
+/// What a form calls amounts of this unit.
 pub const fn unit_label(unit: BudgetUnit) -> &'static str {
     match unit {
         BudgetUnit::Requests => "Requests",

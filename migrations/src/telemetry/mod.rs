@@ -2,9 +2,9 @@
 //!
 //! On SQLite these tables are in a file of their own, so that no revocation waits behind them. On
 //! PostgreSQL they are in the one database. Every table that is written behind the calls belongs
-//! here: `traces`, `logs`, `key_usage`, `project_usage`, `model_usage`, `project_months`, `denials`,
-//! and what goes with them. A migration of [`Migrator`](crate::Migrator) must not name them any
-//! more: on SQLite it would not find them.
+//! here: `traces`, `logs`, `key_usage`, `project_usage`, `model_usage`, `project_months`,
+//! `denials`, and what goes with them. A migration of [`Migrator`](crate::Migrator) must not name
+//! them any more: on SQLite it would not find them.
 
 mod m20261128_000012_move_apart;
 mod m20261128_000013_count_sizes;

@@ -109,8 +109,8 @@ pub(crate) async fn create(
 ///
 /// Owners and admins can change the name and the limits. Administrators of the instance can change
 /// the tier and its overrides for any organization. Changes take effect immediately. `rpm`, `tpm`,
-/// `max_parallel` and `budgets` limit all keys of the organization together, live and test. Lowering
-/// a limit of the tier does not revoke anything; it only prevents new resources.
+/// `max_parallel` and `budgets` limit all keys of the organization together, live and test.
+/// Lowering a limit of the tier does not revoke anything; it only prevents new resources.
 #[utoipa::path(
     patch,
     path = "/v1/organizations/{id}",

@@ -37,8 +37,8 @@ const ANSWER: usize = 768;
 /// and must ask `/v1/check/{id}` instead.
 ///
 /// Counts as one request of the key. Keys of other projects are reported as `unknown_key`. With
-/// `scopes`, a key that lacks one of them is denied. If a limit denies the call, `limit` tells which
-/// one, and whether it is the key’s, its project’s or its organization’s.
+/// `scopes`, a key that lacks one of them is denied. If a limit denies the call, `limit` tells
+/// which one, and whether it is the key’s, its project’s or its organization’s.
 #[utoipa::path(
     post,
     path = "/v1/keys/verify",

@@ -8,10 +8,10 @@ use latchkey_store::clock::Clock;
 
 use crate::checker::Checker;
 use crate::outcome::{Denial, LimitStates, rate_state};
-use crate::rate_limit::TokensAsked;
+use crate::rate_limit::asked::TokensAsked;
 use crate::rate_limit::denial::FullLimit;
 use crate::rate_limit::levels::{LevelRates, MinuteLimits};
-use crate::rate_limit::peek::PeekedRate;
+use crate::rate_limit::peeked::PeekedRate;
 use crate::rate_limit::permit::{LevelPermit, RatePermit};
 use crate::redis_limiter::DEGRADED_FOR;
 use crate::token_estimate::TokenAmount;
@@ -128,6 +128,22 @@ impl<'a> NodeWindows<'a> {
         let Some(acquired) = level.tokens else { return };
         self.tokens.settle(level.owner, self.monotonic(), acquired, used);
         level.tokens = Some(acquired.reduced_to(used));
+    }
+}
+
+impl RatePermit {
+    /// Releases what it holds of this node's own windows.
+    pub(super) fn release_on(self, node: NodeWindows<'_>) {
+        for level in self.0 {
+            node.release(&level);
+        }
+    }
+
+    /// Replaces the reserved tokens in this node's own windows with those used.
+    pub(super) fn settle_on(&mut self, node: NodeWindows<'_>, used: u64) {
+        for level in &mut self.0 {
+            node.settle(level, used);
+        }
     }
 }
 

@@ -1,20 +1,18 @@
 //! What a call holds of its limits per minute until its outcome is known.
 
+use latchkey_domain::api::RateLimitState;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::window::WindowPermit;
 use smallvec::SmallVec;
 
 use crate::budget_owner::BudgetOwner;
-use crate::checker::Checker;
 use crate::outcome::{Denial, LimitStates};
-use crate::rate_limit::node::NodeWindows;
-use crate::rate_limit::tighter;
 use crate::redis_limiter::SharedPermit;
 
 /// What a call holds of its limits per minute: of each level that has any. In place for one level,
 /// on the heap for more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct RatePermit(SmallVec<[LevelPermit; 1]>);
+pub(crate) struct RatePermit(pub(super) SmallVec<[LevelPermit; 1]>);
 
 /// What a call holds of the limits of one level. Shared reservations also count in this node's own
 /// windows, so that the node knows what it has admitted if Redis goes down.
@@ -93,59 +91,15 @@ impl RatePermit {
         let has_more = self.0.iter().filter_map(LevelPermit::tokens).any(|tokens| tokens > least);
         has_more.then_some(least)
     }
-
-    /// Releases what it holds of this node's own windows.
-    pub(super) fn release_on(self, node: NodeWindows<'_>) {
-        for level in self.0 {
-            node.release(&level);
-        }
-    }
-
-    /// Replaces the reserved tokens in this node's own windows with those used.
-    pub(super) fn settle_on(&mut self, node: NodeWindows<'_>, used: u64) {
-        for level in &mut self.0 {
-            node.settle(level, used);
-        }
-    }
 }
 
-/// Releases the reservation of a call that was refused for another reason.
-pub(crate) fn release(checker: &Checker, permit: RatePermit) {
-    for LevelPermit { owner, shared, .. } in &permit.0 {
-        if let Some(acquired) = shared {
-            settle_later(checker, *owner, *acquired, None);
-        }
+/// The state with less remaining.
+pub(super) fn tighter(
+    one: Option<RateLimitState>,
+    other: Option<RateLimitState>,
+) -> Option<RateLimitState> {
+    match (one, other) {
+        (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
+        (one, other) => one.or(other),
     }
-    permit.release_on(NodeWindows::of(checker));
-}
-
-/// Replaces the reserved tokens with those used, and returns the new reservation.
-pub(crate) fn settle_tokens(checker: &Checker, mut permit: RatePermit, used: u64) -> RatePermit {
-    for level in &mut permit.0 {
-        if let (Some(_), Some(acquired)) = (level.tokens, level.shared) {
-            settle_later(checker, level.owner, acquired, Some(used));
-            level.shared = Some(acquired.reduced_to(used));
-        }
-    }
-    permit.settle_on(NodeWindows::of(checker), used);
-    permit
-}
-
-/// Settles in Redis without waiting, see [`crate::redis_limiter::RedisLimiter::settle`]. If that
-/// fails, the reservation leaves the window within a minute.
-pub(super) fn settle_later(
-    checker: &Checker,
-    owner: BudgetOwner,
-    acquired: SharedPermit,
-    used: Option<u64>,
-) {
-    let checker = checker.clone();
-    let unsettled = checker.unsettled.clone();
-    let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-    let settle = async move {
-        if let Some(shared) = &checker.shared {
-            let _ = shared.settle(owner, acquired, used).await;
-        }
-    };
-    unsettled.spawn_on(settle, &runtime);
 }

@@ -4,11 +4,12 @@ use latchkey_domain::outcome::Outcome;
 
 use crate::checker::Checker;
 use crate::outcome::{Denial, LimitStates, rate_state};
+use crate::rate_limit::asked::TokensAsked;
 use crate::rate_limit::denial::FullLimit;
 use crate::rate_limit::levels::{LevelRates, MinuteLimits};
 use crate::rate_limit::node::NodeWindows;
-use crate::rate_limit::permit::{LevelPermit, RatePermit, release, settle_later, settle_tokens};
-use crate::rate_limit::{TokensAsked, tighter};
+use crate::rate_limit::permit::{LevelPermit, RatePermit, tighter};
+use crate::rate_limit::settle::{release, settle_later, settle_tokens};
 use crate::redis_limiter::{
     RateLimitExceeded, RedisLimiter, RedisUnavailable, SharedPermit, SharedWindowState,
 };

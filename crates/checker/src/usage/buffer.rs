@@ -6,8 +6,9 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::time::Timestamp;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
+use super::call::Use;
 use super::models::{ModelCounter, PendingModels};
-use super::pending::{PendingCounters, PendingUsage, Use};
+use super::pending::{PendingCounters, PendingUsage};
 use super::quota::Quota;
 use crate::record::KeyRecord;
 

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use latchkey_domain::money::Usd;
 use latchkey_domain::token_usage::TokenUsage;
 
-use super::pending::Use;
+use super::call::Use;
 
 /// Maximum that a call adds to a sum of costs. Without it, an upstream could report so many tokens
 /// that the integers of the database overflow.

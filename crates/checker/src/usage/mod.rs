@@ -9,6 +9,7 @@
 //! nodes add up.
 
 mod buffer;
+mod call;
 mod counts;
 mod models;
 pub mod pending;
@@ -18,7 +19,7 @@ mod resolution;
 mod write;
 
 pub use buffer::UsageBuffer;
+pub use call::Use;
 pub use counts::Counts;
 pub use models::ModelCounter;
-pub use pending::Use;
 pub use resolution::Resolution;

@@ -14,8 +14,8 @@ use latchkey_domain::time::Timestamp;
 use latchkey_store::id_map::IdMap;
 use smallvec::SmallVec;
 
+use super::call::Use;
 use super::counts::Counts;
-use super::pending::Use;
 use super::resolution::Resolution;
 
 /// Most models per project between two flushes.

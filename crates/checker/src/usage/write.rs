@@ -9,17 +9,16 @@
 mod denials;
 mod last_uses;
 mod models;
+mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::usage::Month;
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, Iterable, QueryFilter, Set,
-};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, Set};
 
+use self::sums::{add, stored};
 use super::buffer::UsageBuffer;
 use super::counts::Counts;
 use super::models::ModelUsage;
@@ -30,7 +29,7 @@ use crate::checker::Checker;
 use latchkey_store::Error;
 use latchkey_store::database::within;
 use latchkey_store::entity::{key_usage, project_month, project_usage};
-use latchkey_store::insert::{ROWS_PER_STATEMENT, insert_many};
+use latchkey_store::insert::ROWS_PER_STATEMENT;
 
 /// Time limit of a batch. Checks of projects that this node does not know wait for it, so a dead
 /// connection must not block them until TCP times out.
@@ -220,26 +219,4 @@ async fn add_months(
         }));
     }
     Ok(totals)
-}
-
-/// Inserts rows. On a conflict of the primary key, adds to its `sums`.
-async fn add<A: ActiveModelTrait>(
-    transaction: &DatabaseTransaction,
-    rows: Vec<A>,
-    sums: &[&'static str],
-) -> Result<(), Error> {
-    let grow = |sum: &&'static str| {
-        let (theirs, ours) =
-            (Expr::col((A::Entity::default(), *sum)), Expr::col(("excluded", *sum)));
-        (*sum, theirs.add(ours))
-    };
-    let adding = OnConflict::columns(<A::Entity as EntityTrait>::PrimaryKey::iter())
-        .values(sums.iter().map(grow))
-        .to_owned();
-    Ok(insert_many(transaction, rows, Some(&adding)).await?)
-}
-
-/// The number as stored in the database.
-fn stored(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

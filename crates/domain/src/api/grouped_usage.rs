@@ -13,7 +13,7 @@ use crate::word::{from_words, words};
 #[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum UsageGrouping {
-    /// Key.
+    /// Key that made the calls.
     Key,
     /// Model that the gateway was asked for.
     Model,

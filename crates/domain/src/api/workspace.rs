@@ -242,7 +242,7 @@ pub struct KeyDefaults {
     /// Maximum concurrent gateway calls.
     #[serde(default)]
     pub max_parallel: Option<MaxParallel>,
-    /// Budgets.
+    /// Budgets, at most one of each unit and period.
     #[serde(default)]
     pub budgets: Budgets,
     /// Models that the key may use.

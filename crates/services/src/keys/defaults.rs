@@ -8,7 +8,7 @@ use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Rpm, Token
 use super::budgets::requested;
 use crate::error::Error;
 
-/// Limits of a new key.
+/// What a key is created with: what its request mentions, and the defaults for the rest.
 pub(super) struct NewKeyLimits {
     pub(super) rpm: Option<Rpm>,
     pub(super) tpm: Option<Tokens>,

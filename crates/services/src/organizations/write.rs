@@ -121,9 +121,9 @@ pub(crate) async fn insert(
     })
 }
 
-/// Renames an organization, limits its keys, changes its tier, or overrides limits of its tier. When
-/// this returns, every check and every create applies the new values. A lower limit revokes nothing;
-/// it only refuses new resources and calls.
+/// Renames an organization, limits its keys, changes its tier, or overrides limits of its tier.
+/// When this returns, every check and every create applies the new values. A lower limit revokes
+/// nothing; it only refuses new resources and calls.
 ///
 /// # Errors
 /// `NotFound` if the actor is not a member. `Forbidden`: owners and admins may rename and limit;

@@ -1,5 +1,5 @@
-//! Budgets in dollars, tokens and requests hold exactly, for a key, its project and its organization
-//! at once, whatever runs in parallel.
+//! Budgets in dollars, tokens and requests hold exactly, for a key, its project and its
+//! organization at once, whatever runs in parallel.
 
 use std::time::Duration;
 

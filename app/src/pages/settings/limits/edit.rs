@@ -5,8 +5,8 @@ use latchkey_domain::budget::BudgetUnit;
 use leptos::prelude::*;
 
 use super::super::SettingsSubject;
-use super::LimitsOf;
 use super::form::LimitsForm;
+use super::whose::LimitsOf;
 use crate::api::{ApiError, update_organization, update_project};
 use crate::components::budget_fields::BudgetFields;
 use crate::components::budget_form::some_unless_empty;

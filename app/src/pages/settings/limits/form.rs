@@ -22,7 +22,7 @@ pub struct LimitsForm {
     pub tpm: FormField,
     /// Maximum concurrent gateway calls.
     pub max_parallel: FormField,
-    /// Budgets.
+    /// Budgets, in the order of the form.
     pub budgets: BudgetForm,
     /// Models, one a line, for the defaults of new keys.
     pub models: FormField,

@@ -3,15 +3,16 @@
 
 mod edit;
 mod form;
+mod whose;
 
-use latchkey_domain::api::{BudgetState, KeyDefaults};
+use latchkey_domain::api::KeyDefaults;
 use latchkey_domain::limit::{AllowList, Cidr, Limit, ModelName};
-use latchkey_domain::role::Permission;
 use leptos::prelude::*;
+
+pub use self::whose::LimitsOf;
 
 use self::edit::EditLimits;
 use super::SettingsSubject;
-use crate::components::budget_form::budgets_of;
 use crate::components::budget_list::BudgetList;
 use crate::layout::Workspace;
 use latchkey_ui::budget::limit_in_words;
@@ -19,98 +20,6 @@ use latchkey_ui::button::{Button, Size};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::table::Card;
 use latchkey_ui::thousands;
-
-/// Whose limits they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LimitsOf {
-    /// Of the project, over all its keys.
-    Project,
-    /// Of the organization, over all its keys.
-    Organization,
-    /// What the project gives new keys.
-    NewKeys,
-}
-
-impl LimitsOf {
-    /// The limits now. Those of a project or an organization name no models and addresses.
-    fn limits(self, subject: &SettingsSubject) -> KeyDefaults {
-        let SettingsSubject { project, organization } = subject;
-        let level = |rpm, tpm, max_parallel, budgets: &[BudgetState]| KeyDefaults {
-            rpm,
-            tpm,
-            max_parallel,
-            budgets: budgets_of(budgets),
-            ..KeyDefaults::default()
-        };
-        match self {
-            Self::Project => {
-                level(project.rpm, project.tpm, project.max_parallel, &project.budgets)
-            }
-            Self::Organization => level(
-                organization.rpm,
-                organization.tpm,
-                organization.max_parallel,
-                &organization.budgets,
-            ),
-            Self::NewKeys => project.key_defaults.clone(),
-        }
-    }
-
-    /// What is used of the budgets.
-    fn states(self, subject: &SettingsSubject) -> Vec<BudgetState> {
-        match self {
-            Self::Project => subject.project.budgets.clone(),
-            Self::Organization => subject.organization.budgets.clone(),
-            Self::NewKeys => Vec::new(),
-        }
-    }
-
-    const fn permission(self) -> Permission {
-        match self {
-            Self::Project | Self::NewKeys => Permission::ProjectsWrite,
-            Self::Organization => Permission::OrganizationWrite,
-        }
-    }
-
-    const fn title(self) -> &'static str {
-        match self {
-            Self::Project | Self::Organization => "Limits over all keys",
-            Self::NewKeys => "Defaults of new keys",
-        }
-    }
-
-    /// The title within a sentence.
-    const fn what(self) -> &'static str {
-        match self {
-            Self::Project | Self::Organization => "limits over all keys",
-            Self::NewKeys => "defaults of new keys",
-        }
-    }
-
-    const fn title_id(self) -> &'static str {
-        match self {
-            Self::Project | Self::Organization => "all-keys-title",
-            Self::NewKeys => "new-keys-title",
-        }
-    }
-
-    const fn about(self) -> &'static str {
-        match self {
-            Self::Project => {
-                "Live and test keys of the project share them. A call has to fit its key, the \
-                 project and the organization."
-            }
-            Self::Organization => {
-                "Live and test keys of all projects share them. A call has to fit its key, its \
-                 project and the organization."
-            }
-            Self::NewKeys => {
-                "New keys start with these limits. Each can be changed or cleared when a key is \
-                 created."
-            }
-        }
-    }
-}
 
 /// Section with the limits. Users who may change them have a button for that.
 #[component]
@@ -167,12 +76,12 @@ pub fn LimitsSection(
 }
 
 /// A limit and what it is.
-type LimitRow = (&'static str, String);
+type LimitLine = (&'static str, String);
 
 const NONE: &str = "None";
 
 /// The limits without budgets that have a state, which are shown by themselves.
-fn rows_of(of: LimitsOf, limits: &KeyDefaults) -> Vec<LimitRow> {
+fn rows_of(of: LimitsOf, limits: &KeyDefaults) -> Vec<LimitLine> {
     let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
     let mut rows = vec![
         ("Requests per minute", number(limits.rpm.map(Limit::get))),
@@ -202,7 +111,7 @@ fn list(items: impl Iterator<Item = String>, empty: &str) -> String {
 }
 
 #[component]
-fn Row(row: LimitRow) -> impl IntoView {
+fn Row(row: LimitLine) -> impl IntoView {
     let (label, value) = row;
     let quiet = value == NONE;
     view! {
@@ -227,7 +136,7 @@ mod tests {
         }))
         .unwrap();
         let said = |of| {
-            let words = |(label, value): LimitRow| format!("{label}: {value}");
+            let words = |(label, value): LimitLine| format!("{label}: {value}");
             rows_of(of, &limits).into_iter().map(words).collect::<Vec<_>>()
         };
         assert_eq!(

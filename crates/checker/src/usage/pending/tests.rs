@@ -1,5 +1,8 @@
 //! Tests of counting in memory.
 
+use latchkey_domain::money::Usd;
+use latchkey_domain::token_usage::TokenUsage;
+
 use super::*;
 
 fn at(millis: i64) -> Timestamp {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{DatabaseTransaction, Set};
 
-use super::stored;
+use super::sums::{self, stored};
 use crate::usage::counts::Counts;
 use crate::usage::models::ModelUsage;
 use crate::usage::resolution::Resolution;
@@ -49,5 +49,5 @@ pub(super) async fn add(
             }
         },
     );
-    super::add(transaction, rows.collect(), SUMS).await
+    sums::add(transaction, rows.collect(), SUMS).await
 }
