@@ -11,9 +11,7 @@ use latchkey_server::system::SystemRandom;
 use latchkey_services::random::Random;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend};
 
-use crate::test_app::{
-    START, TestApp, count_rows, new_postgres_database, outcome_of, query_value,
-};
+use crate::test_app::{START, TestApp, count_rows, new_postgres_database, outcome_of, query_value};
 
 const MIGRATION: &str = "m20261130_000041_budgets";
 
@@ -72,7 +70,9 @@ async fn make_old_database(url: &str, secret: &SecretKey) {
             "INSERT INTO organizations (id, name, tier, created_at) \
              VALUES ({organization}, 'Fernside', 'free', 1)"
         ),
-        format!("INSERT INTO users (id, github_id, login, created_at) VALUES ({user}, 7, 'eve', 1)"),
+        format!(
+            "INSERT INTO users (id, github_id, login, created_at) VALUES ({user}, 7, 'eve', 1)"
+        ),
         format!(
             "INSERT INTO projects (id, organization_id, name, key_prefix, created_at) \
              VALUES ({project}, {organization}, 'Shop', 'lk', 1)"

@@ -1,6 +1,8 @@
 //! Budgets in dollars, tokens and requests hold exactly, for a key, its project and its
 //! organization at once, whatever runs in parallel.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use latchkey_checker::{
@@ -15,7 +17,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{Session, TestApp, key_path, on_both_databases, text};
+use crate::test_app::{Session, TestApp, key_path, on_both_databases, query_value, text};
 
 /// A call of 100 prompt tokens and at most 100 of an answer: at most 300 millionths of a dollar.
 const CALL: TokenEstimate = TokenEstimate {
@@ -26,10 +28,17 @@ const CALL: TokenEstimate = TokenEstimate {
 };
 
 async fn reserve(services: &Services, found: &IdentifiedKey) -> Result<Reservation, Denial> {
+    reserve_for(services, found, CALL).await
+}
+
+async fn reserve_for(
+    services: &Services,
+    found: &IdentifiedKey,
+    estimate: TokenEstimate,
+) -> Result<Reservation, Denial> {
     let call = CheckRequest { model: Some("m"), ..CheckRequest::default() };
     let pending = services.checker.begin(found, call).await?;
-    let request =
-        ReservationRequest { estimate: CALL, exact_count: None, price: Some(Price::SANDBOX) };
+    let request = ReservationRequest { estimate, exact_count: None, price: Some(Price::SANDBOX) };
     services.checker.reserve(found, call, request, pending).await
 }
 
@@ -86,26 +95,63 @@ async fn states(app: &TestApp, who: &Session, path: &str) -> Vec<[u64; 4]> {
     budgets.map(state).collect()
 }
 
-/// Calls one after the other until a budget refuses one; what they have used.
-async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64) -> (u64, u64) {
-    let (mut calls, mut completions) = (0, 0);
+/// What calls have used.
+#[derive(Default)]
+struct Spent {
+    calls: AtomicU64,
+    completions: AtomicU64,
+}
+
+impl Spent {
+    /// Calls, their tokens, and their billionths of a dollar.
+    fn totals(&self) -> [u64; 3] {
+        let calls = self.calls.load(Ordering::SeqCst);
+        let completions = self.completions.load(Ordering::SeqCst);
+        [calls, calls * 100 + completions, (calls * 100 + completions * 2) * 1_000]
+    }
+}
+
+/// A number that looks like chance, and the next one.
+fn random(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed >> 33
+}
+
+/// Calls one after the other until a budget refuses one.
+async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64, spent: Arc<Spent>) {
     loop {
         match reserve(&services, &found).await {
             Ok(reserved) => {
-                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                let completion = (seed >> 33) % (reserved.granted().answer + 1);
-                calls += 1;
-                completions += completion;
+                let completion = random(&mut seed) % (reserved.granted().answer + 1);
+                spent.calls.fetch_add(1, Ordering::SeqCst);
+                spent.completions.fetch_add(completion, Ordering::SeqCst);
                 settle(reserved, completion).await;
             }
             Err(denial) => {
                 let expected = [Outcome::SpendLimitReached, Outcome::TokenBudgetExhausted];
                 assert!(expected.contains(&denial.outcome), "{denial:?}");
                 let limit = denial.limit.unwrap();
-                assert!(limit.used.counted() <= limit.limit.counted(), "{limit:?}");
-                return (calls, completions);
+                let taken = limit.used.counted() + limit.reserved.counted();
+                assert!(taken <= limit.limit.counted(), "{limit:?}");
+                return;
             }
         }
+    }
+}
+
+/// Looks at budgets again and again until `done`: never is more used and reserved than the limit.
+async fn watch(app: &TestApp, who: &Session, paths: &[&str], done: impl Fn() -> bool) {
+    loop {
+        let is_last = done();
+        for path in paths {
+            for [used, reserved, _, limit] in states(app, who, path).await {
+                assert!(used + reserved <= limit, "{path}: {used} and {reserved} of {limit}");
+            }
+        }
+        if is_last {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
@@ -113,61 +159,77 @@ on_both_databases! {
     async fn parallel_calls_never_pass_a_budget_of_any_level(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let [project, organization] = paths(&ada);
-        // The organization's dollars are the tightest, then the key's tokens.
-        let (of_key, secret) = key(&app, &ada, &budgets("9", 400_000)).await;
-        limit(&app, &ada, &project, &budgets("0.5", 500_000)).await;
-        limit(&app, &ada, &organization, &budgets("0.3", 600_000)).await;
+        // The organization's dollars are the tightest: about 200 calls for each of the callers.
+        let (of_key, secret) = key(&app, &ada, &budgets("90", 4_000_000)).await;
+        limit(&app, &ada, &project, &budgets("5", 5_000_000)).await;
+        limit(&app, &ada, &organization, &budgets("2.5", 6_000_000)).await;
         let found = found(&app.services, &secret).await;
-        let callers = (0..64).map(|seed| {
-            tokio::spawn(exhaust(app.services.clone(), found.clone(), seed))
-        });
-        let callers: Vec<_> = callers.collect();
-        let (mut calls, mut completions) = (0, 0);
+        let spent = Arc::new(Spent::default());
+        let callers: Vec<_> = (0..64)
+            .map(|seed| {
+                let (services, found) = (app.services.clone(), found.clone());
+                tokio::spawn(exhaust(services, found, seed, Arc::clone(&spent)))
+            })
+            .collect();
+        let are_done = || callers.iter().all(tokio::task::JoinHandle::is_finished);
+        watch(&app, &ada, &[&of_key, &project, &organization], are_done).await;
         for caller in callers {
-            let (more_calls, more_completions) = caller.await.unwrap();
-            calls += more_calls;
-            completions += more_completions;
+            caller.await.unwrap();
         }
         app.services.checker.return_leases(true).await.unwrap();
-        let tokens = calls * 100 + completions;
-        let dollars = (calls * 100 + completions * 2) * 1_000;
+        let [calls, tokens, dollars] = spent.totals();
         for path in [&of_key, &project, &organization] {
             let states = states(&app, &ada, path).await;
-            assert_eq!([states[0][0], states[1][0], states[2][0]], [dollars, tokens, calls], "{path}");
+            let used = [states[0][0], states[1][0], states[2][0]];
+            assert_eq!(used, [dollars, tokens, calls], "{path}");
             for [used, reserved, remaining, limit] in states {
                 assert_eq!((used + remaining, reserved), (limit, 0), "{path}");
             }
         }
-        let left = 300_000_000 - dollars;
+        let left = 2_500_000_000 - dollars;
         assert!(left < 102_000, "{left} billionths are left, less than the smallest call needs");
     }
 
-    async fn two_nodes_never_pass_a_budget_though_one_crashes(app: TestApp) {
+    async fn two_nodes_never_pass_a_budget_though_one_is_lost(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let [project, organization] = paths(&ada);
         let (_, secret) = key(&app, &ada, &json!([])).await;
-        limit(&app, &ada, &project, &budgets("0.2", 500_000)).await;
-        limit(&app, &ada, &organization, &budgets("0.3", 600_000)).await;
+        limit(&app, &ada, &project, &budgets("1", 2_000_000)).await;
+        limit(&app, &ada, &organization, &budgets("1.5", 3_000_000)).await;
         let other = app.second_node().await;
-        let mut callers = Vec::new();
-        for (node, services) in [&app.services, &other].into_iter().enumerate() {
+        let spent = Arc::new(Spent::default());
+        let start = async |services: &Services, first: u64| {
             let found = found(services, &secret).await;
-            for seed in 0..8 {
-                let seed = seed + 100 * u64::try_from(node).unwrap();
-                callers.push(tokio::spawn(exhaust(services.clone(), found.clone(), seed)));
+            let caller = |seed| {
+                let (services, found) = (services.clone(), found.clone());
+                tokio::spawn(exhaust(services, found, seed, Arc::clone(&spent)))
+            };
+            (first..first + 8).map(caller).collect::<Vec<_>>()
+        };
+        let (staying, leaving) = (start(&app.services, 0).await, start(&other, 100).await);
+        let levels = [project.as_str(), organization.as_str()];
+        watch(&app, &ada, &levels, || spent.totals()[2] > 300_000_000).await;
+        // Nothing is returned of what the other node had leased and its calls had reserved.
+        for caller in leaving {
+            caller.abort();
+            let ended = caller.await;
+            assert!(ended.as_ref().err().is_none_or(tokio::task::JoinError::is_cancelled));
+        }
+        drop(other);
+        let are_done = || staying.iter().all(tokio::task::JoinHandle::is_finished);
+        watch(&app, &ada, &levels, are_done).await;
+        for caller in staying {
+            caller.await.unwrap();
+        }
+        app.services.checker.return_leases(true).await.unwrap();
+        let [_, tokens, dollars] = spent.totals();
+        for path in [&project, &organization] {
+            let states = states(&app, &ada, path).await;
+            for ([used, _, remaining, limit], spent) in states.into_iter().zip([dollars, tokens]) {
+                assert!(spent <= used, "{path}: {spent} spent, {used} used");
+                assert_eq!(used + remaining, limit, "{path}");
             }
         }
-        let mut dollars = 0;
-        for caller in callers {
-            let (calls, completions) = caller.await.unwrap();
-            dollars += (calls * 100 + completions * 2) * 1_000;
-        }
-        // The other node is gone without returning anything.
-        drop(other);
-        app.services.checker.return_leases(true).await.unwrap();
-        let [used, _, remaining, limit] = states(&app, &ada, &project).await[0];
-        assert!(dollars <= used && used + remaining == limit, "{dollars} {used} {remaining}");
-        assert!(dollars <= limit, "{dollars} of {limit}");
     }
 
     async fn call_that_fits_is_not_refused(app: TestApp) {
@@ -187,6 +249,36 @@ on_both_databases! {
         assert_eq!(states(&app, &ada, &path).await[0], [30_000_000, 0, 0, 30_000_000]);
     }
 
+    async fn random_calls_are_admitted_while_they_fit(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let (path, secret) = key(&app, &ada, &budgets("0.03", 40_000)).await;
+        let found = found(&app.services, &secret).await;
+        let (mut seed, mut spent) = (1, 0);
+        loop {
+            let [prompt, answer] =
+                [0; 2].map(|_: u32| u32::try_from(1 + random(&mut seed) % 40).unwrap());
+            let cost = |completion: u64| (u64::from(prompt) + 2 * completion) * 1_000;
+            if spent + cost(answer.into()) > 30_000_000 {
+                break;
+            }
+            let estimate = TokenEstimate {
+                prompt_estimate: prompt,
+                prompt_bound: prompt,
+                answers: 1,
+                answer: AnswerCap::Client(answer),
+            };
+            let reserved = reserve_for(&app.services, &found, estimate).await;
+            let reserved = reserved.unwrap_or_else(|denial| panic!("{spent} used: {denial:?}"));
+            assert_eq!(reserved.granted().answer, u64::from(answer), "{spent} used");
+            let completion = random(&mut seed) % u64::from(answer + 1);
+            let used =
+                TokenUsage { prompt: prompt.into(), completion, ..TokenUsage::default() };
+            drop(reserved.settle(used).await);
+            spent += cost(completion);
+        }
+        assert_eq!(states(&app, &ada, &path).await[0], [spent, 0, 30_000_000 - spent, 30_000_000]);
+    }
+
     async fn call_charges_the_period_in_which_it_was_reserved(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let daily = json!([{"unit": "usd", "limit": 1, "period": "day"}]);
@@ -201,6 +293,10 @@ on_both_databases! {
         settle(reserve(&app.services, &after).await.unwrap(), 0).await;
         settle(reserved, 100).await;
         assert_eq!(states(&app, &ada, &path).await[0][0], 100_000, "the new day's call alone");
+        app.services.checker.return_leases(true).await.unwrap();
+        let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
+        let of_day_before = "SELECT used FROM budget_usage ORDER BY starts_at LIMIT 1";
+        assert_eq!(query_value::<i64>(&database, of_day_before).await, 300_000);
     }
 
     async fn budget_keeps_its_use_when_it_is_changed_or_set_again(app: TestApp) {
@@ -237,14 +333,15 @@ on_both_databases! {
 
     async fn thresholds_are_told_once_though_two_nodes_cross_them(app: TestApp) {
         let ada = app.sign_in("ada").await;
-        let (_, secret) = key(&app, &ada, &json!([{"unit": "requests", "limit": 10, "period": "day"}])).await;
+        let ten = json!([{"unit": "requests", "limit": 10, "period": "day"}]);
+        let (_, secret) = key(&app, &ada, &ten).await;
         let other = app.second_node().await;
-        for services in [&app.services, &other] {
+        // The eighth call crosses on one node, the ninth on the other.
+        for services in [&app.services, &other].into_iter().cycle().take(10) {
             hears(services).await;
-            for _ in 0..5 {
-                services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
-                services.checker.return_leases(true).await.unwrap();
-            }
+            services.checker.check(Some(&secret), CheckRequest::default()).await.unwrap();
+            services.checker.return_leases(true).await.unwrap();
+            services.checker.write_budget_events().await.unwrap();
         }
         for services in [&app.services, &other] {
             assert!(services.checker.check(Some(&secret), CheckRequest::default()).await.is_err());
