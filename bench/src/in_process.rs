@@ -103,6 +103,31 @@ impl Owner {
         Ok(Self { services: services.clone(), actor, user, project: project.id })
     }
 
+    /// Creates another organization with a project, on a tier without limits. The two have the
+    /// limits of these API bodies.
+    ///
+    /// # Errors
+    /// The services refuse a request.
+    pub async fn beside(
+        &self,
+        name: &str,
+        of_project: serde_json::Value,
+        of_organization: serde_json::Value,
+    ) -> anyhow::Result<Self> {
+        let Self { services, actor, user, .. } = self;
+        let named = serde_json::json!({ "name": name });
+        let request = serde_json::from_value(named.clone())?;
+        let organization = organizations::create(services, actor, request, None).await?.id;
+        let unlimited = OrganizationPatch { tier: Some(Tier::Enterprise), ..Default::default() };
+        organizations::change(services, actor, organization, unlimited).await?;
+        let limits = serde_json::from_value(of_organization)?;
+        organizations::change(services, actor, organization, limits).await?;
+        let request = serde_json::from_value(named)?;
+        let project = projects::create(services, actor, organization, request, None).await?.id;
+        projects::change(services, actor, project, serde_json::from_value(of_project)?).await?;
+        Ok(Self { services: services.clone(), actor: actor.clone(), user: *user, project })
+    }
+
     /// Creates a key and returns its secret.
     ///
     /// # Errors

@@ -1,11 +1,17 @@
 //! `make bench-check`: the cost of a check in the process, without the network.
 //!
-//! Measures a cached key without limits, with a rate limit, and with a budget of which each check
-//! acquires a token, and a malformed and an unknown secret. Each check is polled once. A check that
-//! has to wait ends the bench, with two exceptions: the database renews a budget's lease every 64
-//! tokens, and confirms every ten seconds that an unknown digest is still unknown. Both are part of
-//! the measured time and are counted. The allocations of one check are printed above criterion's
-//! report.
+//! Measures a cached key without limits, with a rate limit, with a budget of which each check
+//! acquires a token, and with budgets of the key, its project and its organization, and a malformed
+//! and an unknown secret. Each check is polled once. A check that has to wait ends the bench, with
+//! two exceptions: the database renews a budget's lease every 257 tokens, and confirms every ten
+//! seconds that an unknown digest is still unknown. Both are part of the measured time and are
+//! counted. The allocations of one check are printed above criterion's report.
+//!
+//! With `LATCHKEY_BEFORE`, the path of an earlier build of this bench, that build is measured too,
+//! alternately.
+
+mod before;
+mod renewals;
 
 use std::cell::Cell;
 use std::hint::black_box;
@@ -25,12 +31,20 @@ use latchkey_services::Services;
 use latchkey_services::random::Random;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
+use before::{Before, Times};
+
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 /// Checks per timed batch: enough to hide the cost of reading the clock.
 const BATCH: u32 = 1_000;
 const BATCHES: usize = 2_000;
+/// Alternations with an earlier build.
+const ROUNDS: usize = 3;
+/// Places of rows in [`make_rows`].
+const HIT: usize = 0;
+const BUDGET: usize = 2;
+const LEVELS: usize = 3;
 /// Checks whose allocations are counted one by one. Other tasks allocate too, but not during every
 /// one of them.
 const COUNTED: usize = 50;
@@ -65,12 +79,40 @@ fn main() -> anyhow::Result<()> {
     for row in rows.iter().filter(|row| row.waits.is_some()) {
         report::say(&row.waited());
     }
-    report::figure("check-hit-us", rows[0].micros(&services));
+    measure(&rows, &services)?;
+    let renewals = runtime.block_on(renewals::per_1000_calls(&services))?;
+    report::figure("lease-renewals-per-1000-calls", renewals);
     Ok(())
 }
 
-/// Background jobs of a server. They flush the counters as a server does; otherwise every check
-/// would be measured with more of them.
+/// Prints the times of a check, and their proportions to those of an earlier build.
+fn measure(rows: &[Row], services: &Services) -> anyhow::Result<()> {
+    let before = Before::find();
+    let mut rounds = Vec::new();
+    for _ in 0..if before.is_some() { ROUNDS } else { 1 } {
+        let now = [HIT, BUDGET, LEVELS].map(|row| rows[row].micros(services));
+        rounds.push((now, before.as_ref().map(Before::measure).transpose()?));
+    }
+    let now = [0, 1, 2]
+        .map(|row: usize| statistics::median(rounds.iter().map(|(now, _)| now[row]).collect()));
+    for (name, micros) in ["check-hit-us", "check-budget-us", "check-levels-us"].iter().zip(now) {
+        report::figure(name, micros);
+    }
+    let earlier = |time: fn(&Times) -> f64| {
+        let times = rounds.iter().filter_map(|(_, before)| before.as_ref());
+        statistics::median(times.map(time).collect())
+    };
+    if before.is_some() {
+        let (hit, budget) = (earlier(|times| times.hit), earlier(|times| times.budget));
+        report::ratio("check-hit", now[0] / hit);
+        report::ratio("check-budget", now[1] / budget);
+        report::ratio("check-levels", now[2] / budget);
+    }
+    Ok(())
+}
+
+/// Background jobs of a server. They flush the counters and return leases as a server does;
+/// otherwise every check would be measured with more of them.
 fn run_jobs(services: &Services) {
     let (syncing, writing) = (services.clone(), services.clone());
     tokio::spawn(async move { syncing.checker.keep_in_sync().await });
@@ -78,6 +120,8 @@ fn run_jobs(services: &Services) {
         loop {
             tokio::time::sleep(Duration::from_secs(1)).await;
             writing.checker.flush_usage_batch().await.expect("counters are written");
+            writing.checker.return_leases(false).await.expect("leases are returned");
+            writing.checker.write_budget_events().await.expect("events are written");
         }
     });
 }
@@ -162,6 +206,7 @@ async fn make_rows(services: &Services) -> anyhow::Result<Vec<Row>> {
     let budget =
         serde_json::json!({"name": "budget", "token_limit": most, "token_limit_period": "month"});
     let budget = key(budget).await?;
+    let levels = with_three_levels(&owner, most).await?;
     let mut malformed = plain.clone();
     malformed.pop();
     let unknown = SecretKey::generate(&"lk".parse()?, Environment::Live, |buffer| {
@@ -173,6 +218,7 @@ async fn make_rows(services: &Services) -> anyhow::Result<Vec<Row>> {
         Row::hit("hit", plain),
         Row::hit("hit with rpm", limited),
         Row { cost: 1, waits: renews, ..Row::hit("hit with budget, a token each", budget) },
+        Row { cost: 1, waits: renews, ..Row::hit("hit with budgets of three levels", levels) },
         Row { outcome: Outcome::MalformedKey, ..Row::hit("malformed", malformed) },
         Row {
             outcome: Outcome::UnknownKey,
@@ -180,4 +226,17 @@ async fn make_rows(services: &Services) -> anyhow::Result<Vec<Row>> {
             ..Row::hit("unknown", unknown.expose().to_owned())
         },
     ])
+}
+
+/// A key whose budget, project's budget and organization's budget are in three units.
+async fn with_three_levels(owner: &Owner, most: u64) -> anyhow::Result<String> {
+    let budget = |unit: &str, limit: serde_json::Value| {
+        serde_json::json!({"budgets": [{"unit": unit, "limit": limit, "period": "month"}]})
+    };
+    let of_project = budget("requests", most.into());
+    let of_organization = budget("usd", 1_000_000_u64.into());
+    let owner = owner.beside("Levels", of_project, of_organization).await?;
+    let mut key = budget("tokens", most.into());
+    key["name"] = "levels".into();
+    owner.create(serde_json::from_value(key)?).await
 }
