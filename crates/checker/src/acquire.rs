@@ -159,7 +159,7 @@ async fn acquire_quota(
     acquired.map_err(|hit| Denial {
         detail: hit.detail(),
         retry_after: Some(hit.resets_at.since(now)),
-        limit: Some(hit.refusing()),
+        limit: Some(Box::new(hit.refusing())),
         ..Denial::of(Outcome::QuotaExceeded)
     })
 }

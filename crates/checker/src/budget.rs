@@ -79,11 +79,9 @@ pub(crate) struct BudgetRefusal {
 impl BudgetRefusal {
     fn of(budget: &LimitedBudget, state: &SlotState, least: u64) -> Self {
         let known = state.known_use(state.starts_at());
-        let charged =
-            budget.limit.saturating_sub(state.known_left(budget.limit).unwrap_or_default());
         Self {
             budget: budget.clone(),
-            spent: charged.saturating_sub(known.reserved),
+            spent: state.spent(),
             reserved: known.reserved,
             calls: known.calls,
             least,
@@ -255,9 +253,7 @@ impl LeaseRequest {
                 return Ok(true);
             }
             // Other nodes, or a limit that was lowered, may need what this node holds.
-            if state.known_left(limit).is_some_and(|left| left < least) {
-                state.set_lease_aside();
-            }
+            state.end_unfit_lease(least, limit);
             (state.starts_at(), state.take_aside())
         };
         return_unused(checker, who, slot, aside).await?;
@@ -277,7 +273,7 @@ impl LeaseRequest {
         }
         if let Some(used) = budget_store::add(&checker.database, who, period, ask, limit).await? {
             let monotonic = checker.clock.monotonic();
-            let has_to_be_listed = slot.lock().deposit(starts_at, ask, used, monotonic);
+            let has_to_be_listed = slot.lock().deposit(starts_at, (ask, limit), used, monotonic);
             if has_to_be_listed {
                 checker.budget_slots.list(slot);
             }

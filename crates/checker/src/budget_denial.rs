@@ -35,7 +35,7 @@ pub(crate) fn denial(refusal: &BudgetRefusal, now: Timestamp) -> Denial {
             amount(*least),
         ),
         retry_after: resets_at.map(|at| at.since(now)),
-        limit: Some(RefusingLimit {
+        limit: Some(Box::new(RefusingLimit {
             scope: id.owner.scope(),
             unit: id.unit.into(),
             period: Some(id.period),
@@ -43,7 +43,7 @@ pub(crate) fn denial(refusal: &BudgetRefusal, now: Timestamp) -> Denial {
             used: amount(*spent),
             reserved: amount(*reserved),
             resets_at,
-        }),
+        })),
         reserved_by: if would_fit { *calls } else { 0 },
         ..Denial::of(outcome(id.unit))
     }

@@ -101,6 +101,8 @@ pub(crate) struct SlotState {
     used: Option<u64>,
     /// What is left of the lease.
     left: u64,
+    /// Limit under which it was granted. Under a lower one, other nodes may have used too much.
+    granted_under: u64,
     /// Reserved by calls in progress on this node.
     reserved: u64,
     calls: u64,
@@ -240,7 +242,7 @@ impl SlotState {
     /// one the node does not know whether anything is left.
     pub(crate) fn covers(&self, amount: u64, limit: u64) -> bool {
         let fits = self.known_left(limit).is_some_and(|left| amount.max(1) <= left);
-        fits && amount.max(1) <= self.left
+        fits && amount.max(1) <= self.left && self.granted_under <= limit
     }
 
     /// Draws `amount`, which the lease covers, for a call that has used it at once.
@@ -317,11 +319,12 @@ impl SlotState {
     pub(crate) fn deposit(
         &mut self,
         starts_at: Timestamp,
-        amount: u64,
+        (amount, limit): (u64, u64),
         used: u64,
         now: Duration,
     ) -> bool {
         if self.starts_at == Some(starts_at) {
+            self.granted_under = if self.left > 0 { self.granted_under.max(limit) } else { limit };
             self.left = self.left.saturating_add(amount);
             self.used = Some(used);
             self.drawn_at = now;
@@ -377,8 +380,13 @@ impl SlotState {
         self.last.is_some_and(|(number, _)| number > queries)
     }
 
-    /// Ends the lease: what is left of it is to be returned.
-    pub(crate) fn set_lease_aside(&mut self) {
+    /// Ends a lease that a call under `limit` may not draw on, or that is too little for a call of
+    /// `least`: what is left of it is to be returned.
+    pub(crate) fn end_unfit_lease(&mut self, least: u64, limit: u64) {
+        let fits = self.known_left(limit).is_none_or(|left| left >= least);
+        if fits && self.granted_under <= limit {
+            return;
+        }
         let unused = UnusedLease { starts_at: self.starts_at(), amount: self.left };
         self.left = 0;
         self.set_aside(unused);

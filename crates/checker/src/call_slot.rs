@@ -83,7 +83,7 @@ fn full(scope: LimitScope, limit: u64, used: u64) -> Denial {
              Retry when one has finished."
         ),
         retry_after: Some(RETRY_AFTER),
-        limit: Some(RefusingLimit {
+        limit: Some(Box::new(RefusingLimit {
             scope,
             unit: LimitUnit::Calls,
             period: None,
@@ -91,7 +91,7 @@ fn full(scope: LimitScope, limit: u64, used: u64) -> Denial {
             used: BudgetAmount::Count(used),
             reserved: BudgetAmount::Count(0),
             resets_at: None,
-        }),
+        })),
         ..Denial::of(Outcome::TooManyParallelRequests)
     }
 }

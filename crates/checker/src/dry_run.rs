@@ -180,7 +180,7 @@ impl DryRunCheck<'_> {
 
     fn finish(mut self, denial: Option<Denial>) -> DryRun {
         if let Some(Denial { outcome, detail, retry_after, limit, .. }) = denial {
-            self.answer.limit = limit;
+            self.answer.limit = limit.map(|limit| *limit);
             self.answer.code = outcome;
             self.answer.detail = detail;
             self.answer.retry_after_seconds = retry_after.map(whole_seconds);
@@ -195,5 +195,5 @@ fn wait_for(
     retry_after: Option<Duration>,
     limit: Option<RefusingLimit>,
 ) -> Denial {
-    Denial { retry_after, limit, ..Denial::of(outcome) }
+    Denial { retry_after, limit: limit.map(Box::new), ..Denial::of(outcome) }
 }

@@ -43,7 +43,7 @@ impl Error {
 impl From<&Denial> for Problem {
     fn from(denial: &Denial) -> Self {
         Self {
-            limit: denial.limit.map(Box::new),
+            limit: denial.limit.clone(),
             ..Self::new(ErrorCode::Outcome(denial.outcome), denial.detail.clone())
         }
     }

@@ -44,7 +44,7 @@ pub struct Denial {
     /// Time after which the same call could be admitted, if waiting helps.
     pub retry_after: Option<Duration>,
     /// The limit that refused it, if one did.
-    pub limit: Option<RefusingLimit>,
+    pub limit: Option<Box<RefusingLimit>>,
     /// Number of calls in progress that have reserved so much that this call does not fit, although
     /// it would if they used nothing.
     pub(crate) reserved_by: u64,

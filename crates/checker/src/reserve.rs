@@ -234,7 +234,7 @@ fn reserved_by(
     estimate: TokenEstimate,
 ) -> Option<(u64, String)> {
     if denial.reserved_by > 0 {
-        let limit = denial.limit?;
+        let limit = denial.limit.as_ref()?;
         return Some((denial.reserved_by, limit.reserved.to_string()));
     }
     let (Outcome::TokenRateLimited, Some(tokens), Some(of_key)) =

@@ -223,7 +223,7 @@ impl From<Error> for GatewayError {
 
 fn limit_of(error: &Error) -> Option<RefusingLimit> {
     match error {
-        Error::Denied(denial) => denial.limit,
+        Error::Denied(denial) => denial.limit.as_deref().copied(),
         Error::TooManyFailures(_) => None,
     }
 }

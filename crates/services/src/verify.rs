@@ -123,7 +123,7 @@ fn answer(key: &KeyRecord, came_to: Denial, budgets: Vec<BudgetState>) -> Verify
         tokens: Some(limits.tokens),
         budget: Some(tokens.map(BudgetState::as_token_budget)),
         budgets: Some(budgets),
-        limit: Some(limit),
+        limit: Some(limit.map(|limit| *limit)),
         scopes: Some(extended.scopes.clone().unwrap_or_default()),
         external_id: Some(extended.external_id.clone()),
         metadata: Some(extended.metadata.clone().unwrap_or_default()),

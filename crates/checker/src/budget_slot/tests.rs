@@ -19,7 +19,7 @@ fn slot(period: Period) -> BudgetSlot {
 /// Leases `amount` when the database has charged `used`, this lease included.
 fn lease(state: &mut SlotState, amount: u64, used: u64) {
     let starts_at = state.starts_at();
-    state.deposit(starts_at, amount, used, NOW);
+    state.deposit(starts_at, (amount, 1_000), used, NOW);
 }
 
 #[test]
@@ -41,9 +41,13 @@ fn lowered_limit_refuses_although_a_lease_is_left() {
     let slot = slot(Period::Day);
     let mut state = slot.lock_at(at(0));
     lease(&mut state, 100, 500);
-    assert!(state.covers(50, 1_000));
-    assert!(!state.covers(1, 400), "400 are used");
+    assert!(state.covers(50, 1_000) && state.covers(50, 1_001));
+    assert!(!state.covers(1, 999), "other nodes may have used the rest");
     assert_eq!(state.known_left(300), Some(0));
+    state.end_unfit_lease(1, 1_000);
+    assert_eq!(state.take_aside(), [], "the lease is fit");
+    state.end_unfit_lease(1, 999);
+    assert_eq!(state.take_aside().len(), 1);
 }
 
 #[test]

@@ -36,13 +36,13 @@ impl FullLimit {
                 whole_seconds(wait)
             ),
             retry_after: Some(wait),
-            limit: Some(refusing(
+            limit: Some(Box::new(refusing(
                 (scope, LimitUnit::Requests),
                 whole,
                 full.used,
                 full.retry_after,
                 now,
-            )),
+            ))),
             ..Denial::of(Outcome::RateLimited)
         })
     }
@@ -67,13 +67,13 @@ impl FullLimit {
                 full.used,
             ),
             retry_after: full.retry_after,
-            limit: Some(refusing(
+            limit: Some(Box::new(refusing(
                 (scope, LimitUnit::Tokens),
                 whole,
                 full.used,
                 full.retry_after,
                 now,
-            )),
+            ))),
             ..Denial::of(Outcome::TokenRateLimited)
         })
     }

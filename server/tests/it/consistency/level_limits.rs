@@ -82,7 +82,8 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         limit_organization(&app, &ada, &json!({"rpm": 2})).await;
         limit_project(&app, &ada, &json!({"rpm": 9})).await;
-        let key = text(&app.create(&ada, &json!({"name": "one", "rpm": 5})).await["key"]);
+        let body = json!({"name": "one", "rpm": 5, "application_id": ada.application});
+        let key = text(&app.create(&ada, &body).await["key"]);
         for left in ["1", "0"] {
             let answer = app.ingest(&key).await;
             assert_eq!(answer.status(), 200);
@@ -176,7 +177,9 @@ async fn call_refused_by_organization_takes_nothing_in_redis() {
         // It is given back without waiting for Redis.
         app.services.settled().await;
     }
-    for window in redis.ask(&["KEYS", "latchkey:*:[rt]"]).lines() {
+    let windows = redis.ask(&["KEYS", "latchkey:*:[rt]"]);
+    // A node writes to windows of its own when it starts.
+    for window in windows.lines().filter(|window| !window.contains("{start}")) {
         let counts = redis.ask(&["HVALS", window]);
         assert!(counts.lines().all(|count| count == "0"), "{window}: {counts}");
     }
