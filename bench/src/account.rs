@@ -14,6 +14,8 @@ pub struct Account {
     url: String,
     token: String,
     project: String,
+    /// Path of its organization.
+    organization: String,
 }
 
 impl Account {
@@ -31,7 +33,8 @@ impl Account {
         let cookie = cookies.find_map(|cookie| cookie.strip_prefix("latchkey_refresh="));
         let cookie = cookie.context("signing in sets no cookie")?;
         let refresh_token = cookie.split(';').next().unwrap_or_default();
-        let mut account = Self { client, url, token: String::new(), project: String::new() };
+        let (project, organization) = (String::new(), String::new());
+        let mut account = Self { client, url, token: String::new(), project, organization };
         let body = json!({ "refreshToken": refresh_token });
         account.token = text(&account.call(Method::POST, "/refresh", &body).await?["token"])?;
         let me = account.call(Method::GET, "/v1/me", &Value::Null).await?;
@@ -41,6 +44,7 @@ impl Account {
         let projects = format!("{organization}/projects");
         let projects = account.call(Method::GET, &projects, &Value::Null).await?;
         account.project = text(&projects["data"][0]["id"])?;
+        account.organization = organization;
         Ok(account)
     }
 
@@ -88,6 +92,14 @@ impl Account {
         let answer = request.bearer_auth(&self.token).json(body).send().await?;
         answer.error_for_status()?.bytes().await?;
         Ok(())
+    }
+
+    /// Changes the organization as an API body says.
+    ///
+    /// # Errors
+    /// The server refuses the request.
+    pub async fn change_organization(&self, body: &Value) -> anyhow::Result<()> {
+        self.call(Method::PATCH, &self.organization, body).await.map(drop)
     }
 
     /// Creates a key of any kind from an API body and returns its secret.

@@ -1,4 +1,5 @@
-//! `make bench-nodes`: how soon a change of a key on one node takes effect on all others.
+//! `make bench-nodes`: how soon a change of a key on one node takes effect on all others, and how
+//! long an admission takes under a budget that all nodes share.
 //!
 //! Three nodes share one PostgreSQL, with their invalidation listeners up. A key is cached on all
 //! nodes and revoked on the first. All nodes are then called without a pause until the last one
@@ -6,11 +7,13 @@
 //! measured of a key that is disabled, and of one that is enabled again, until the last node
 //! admits it. Revocations are also measured while the listeners' connections are stalled: they lead
 //! through a proxy of the bench, which stalls at a different phase of the nodes' heartbeat each
-//! time.
+//! time. Admissions under a budget of the organization are compared with those under budgets of the
+//! keys' own.
 //!
 //! Usage: `LATCHKEY_TEST_POSTGRES_URL=… bench-nodes PATH-OF-LATCHKEY`
 #![expect(clippy::disallowed_methods, reason = "the script names the database it started")]
 
+mod budget;
 mod node;
 mod proxy;
 mod revocation;
@@ -60,6 +63,8 @@ async fn main() -> anyhow::Result<()> {
     let (disabled, enabled) = switched(&account, &nodes).await?;
     let cut = cut(&account, &nodes, &proxy).await?;
     tell(&heard, &disabled, &enabled, &cut);
+    until(&nodes, true, &Client::new()).await?;
+    budget::measure(&account, &nodes).await?.tell();
     Ok(())
 }
 
