@@ -231,7 +231,8 @@ async fn make_rows(services: &Services) -> anyhow::Result<Vec<Row>> {
 /// A key whose budget, project's budget and organization's budget are in three units.
 async fn with_three_levels(owner: &Owner, most: u64) -> anyhow::Result<String> {
     let budget = |unit: &str, limit: serde_json::Value| {
-        serde_json::json!({"budgets": [{"unit": unit, "limit": limit, "period": "month"}]})
+        let budget = serde_json::json!({"unit": unit, "limit": limit, "period": "month"});
+        serde_json::json!({ "budgets": [budget] })
     };
     let of_project = budget("requests", most.into());
     let of_organization = budget("usd", 1_000_000_u64.into());

@@ -42,6 +42,17 @@ async fn reserve_for(
     services.checker.reserve(found, call, request, pending).await
 }
 
+/// A call of so many prompt tokens and at most so many of an answer.
+fn estimate_of(prompt: u64, answer: u64) -> TokenEstimate {
+    let [prompt, answer] = [prompt, answer].map(|tokens| u32::try_from(tokens).unwrap());
+    TokenEstimate {
+        prompt_estimate: prompt,
+        prompt_bound: prompt,
+        answers: 1,
+        answer: AnswerCap::Client(answer),
+    }
+}
+
 async fn settle(reserved: Reservation, completion: u64) {
     drop(reserved.settle(used_by(completion)).await);
 }
@@ -250,33 +261,36 @@ on_both_databases! {
     }
 
     async fn random_calls_are_admitted_while_they_fit(app: TestApp) {
+        const LIMIT: u64 = 30_000_000;
         let ada = app.sign_in("ada").await;
         let (path, secret) = key(&app, &ada, &budgets("0.03", 40_000)).await;
         let found = found(&app.services, &secret).await;
-        let (mut seed, mut spent) = (1, 0);
+        let (mut seed, mut spent, mut open) = (1, 0, Vec::new());
+        let cost = |prompt: u64, completion: u64| (prompt + 2 * completion) * 1_000;
         loop {
-            let [prompt, answer] =
-                [0; 2].map(|_: u32| u32::try_from(1 + random(&mut seed) % 40).unwrap());
-            let cost = |completion: u64| (u64::from(prompt) + 2 * completion) * 1_000;
-            if spent + cost(answer.into()) > 30_000_000 {
+            let [prompt, answer] = [(); 2].map(|()| 1 + random(&mut seed) % 40);
+            let reserved: u64 = open.iter().map(|(_, call)| call).map(|[p, a]| cost(*p, *a)).sum();
+            let fits = spent + reserved + cost(prompt, answer) <= LIMIT;
+            if fits && open.len() < 20 && (open.is_empty() || random(&mut seed) % 3 > 0) {
+                let estimate = estimate_of(prompt, answer);
+                let admitted = reserve_for(&app.services, &found, estimate).await;
+                let admitted = admitted.unwrap_or_else(|denial| {
+                    panic!("{spent} used, {reserved} reserved: {denial:?}")
+                });
+                assert_eq!(admitted.granted().answer, answer, "{spent} used, {reserved} reserved");
+                open.push((admitted, [prompt, answer]));
+            } else if !open.is_empty() {
+                let index = usize::try_from(random(&mut seed)).unwrap() % open.len();
+                let (admitted, [prompt, answer]) = open.swap_remove(index);
+                let completion = random(&mut seed) % (answer + 1);
+                let used = TokenUsage { prompt, completion, ..TokenUsage::default() };
+                drop(admitted.settle(used).await);
+                spent += cost(prompt, completion);
+            } else {
                 break;
             }
-            let estimate = TokenEstimate {
-                prompt_estimate: prompt,
-                prompt_bound: prompt,
-                answers: 1,
-                answer: AnswerCap::Client(answer),
-            };
-            let reserved = reserve_for(&app.services, &found, estimate).await;
-            let reserved = reserved.unwrap_or_else(|denial| panic!("{spent} used: {denial:?}"));
-            assert_eq!(reserved.granted().answer, u64::from(answer), "{spent} used");
-            let completion = random(&mut seed) % u64::from(answer + 1);
-            let used =
-                TokenUsage { prompt: prompt.into(), completion, ..TokenUsage::default() };
-            drop(reserved.settle(used).await);
-            spent += cost(completion);
         }
-        assert_eq!(states(&app, &ada, &path).await[0], [spent, 0, 30_000_000 - spent, 30_000_000]);
+        assert_eq!(states(&app, &ada, &path).await[0], [spent, 0, LIMIT - spent, LIMIT]);
     }
 
     async fn call_charges_the_period_in_which_it_was_reserved(app: TestApp) {
