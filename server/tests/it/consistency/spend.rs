@@ -265,11 +265,12 @@ on_both_databases! {
         let ada = app.sign_in("ada").await;
         let (path, secret) = key(&app, &ada, &budgets("0.03", 40_000)).await;
         let found = found(&app.services, &secret).await;
-        let (mut seed, mut spent, mut open) = (1, 0, Vec::new());
+        let (mut seed, mut spent) = (1, 0);
+        let mut open: Vec<(Reservation, [u64; 2])> = Vec::new();
         let cost = |prompt: u64, completion: u64| (prompt + 2 * completion) * 1_000;
         loop {
             let [prompt, answer] = [(); 2].map(|()| 1 + random(&mut seed) % 40);
-            let reserved: u64 = open.iter().map(|(_, call)| call).map(|[p, a]| cost(*p, *a)).sum();
+            let reserved: u64 = open.iter().map(|(_, [p, a])| cost(*p, *a)).sum();
             let fits = spent + reserved + cost(prompt, answer) <= LIMIT;
             if fits && open.len() < 20 && (open.is_empty() || random(&mut seed) % 3 > 0) {
                 let estimate = estimate_of(prompt, answer);
