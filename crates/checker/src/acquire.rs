@@ -25,14 +25,14 @@ use crate::usage::quota_check;
 
 /// What a call asks of its limits.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct LimitNeed {
+pub(crate) struct LimitNeed<'a> {
     pub(crate) tokens: TokenAmount,
     /// Price of the model, if the call has one and it is known.
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<&'a Price>,
     pub(crate) mode: BudgetMode,
 }
 
-impl LimitNeed {
+impl LimitNeed<'_> {
     /// A call that has used these tokens when it is admitted.
     pub(crate) const fn spent(tokens: u64) -> Self {
         Self { tokens: TokenAmount::Exactly(tokens), price: None, mode: BudgetMode::Spend }
@@ -45,13 +45,14 @@ pub(crate) async fn decide(
     checker: &Checker,
     identity: &IdentifiedKey,
     call: CheckRequest<'_>,
-    need: LimitNeed,
+    need: LimitNeed<'_>,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {
     let key = &identity.key;
     if let Some(refusal) = evaluate(key, identity.old, call, now) {
-        return Err(refused(checker, identity, refusal, pending).await);
+        // Boxed: few calls need the future of asking for the limits' states.
+        return Err(Box::pin(refused(checker, identity, refusal, pending)).await);
     }
     let mut acquired = AcquiredLimits { checker, rates: RatePermit::default(), quota: None };
     let mut of = MinuteLimits::of(key);
@@ -63,7 +64,7 @@ pub(crate) async fn decide(
     limits.requests = limits.requests.or(pending.and_then(|pending| pending.requests));
     match decided {
         Ok(budgets) => Ok((limits, AcquiredTokens { rates: acquired.keep(), budgets })),
-        Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..denied }),
+        Err(denied) => Err(Denial { key: Some(Arc::clone(key)), limits, ..*denied }),
     }
 }
 
@@ -112,14 +113,12 @@ impl AcquiredLimits<'_> {
         &mut self,
         key: &KeyRecord,
         of: MinuteLimits<'_>,
-        need: LimitNeed,
+        need: LimitNeed<'_>,
         now: Timestamp,
         limits: &mut LimitStates,
-    ) -> Result<AcquiredBudgets, Denial> {
+    ) -> Result<AcquiredBudgets, Box<Denial>> {
         let checker = self.checker;
-        self.rates = rate_limit::acquire(checker, of, need.tokens, limits)
-            .await
-            .map_err(|denial| *denial)?;
+        self.rates = rate_limit::acquire(checker, of, need.tokens, limits).await?;
         if quota::counts(key.kind, key.environment) {
             self.quota = Some(acquire_quota(checker, key, now).await?);
         }
@@ -149,28 +148,30 @@ async fn acquire_quota(
     checker: &Checker,
     key: &KeyRecord,
     now: Timestamp,
-) -> Result<CountedCall, Denial> {
+) -> Result<CountedCall, Box<Denial>> {
     let limit = key.plan_limits().requests_per_month;
     let acquired =
         quota_check::acquire(checker, key.project, limit, now).await.map_err(|error| {
             tracing::error!(%error, "Failed to query a quota");
-            Denial::of(Outcome::Unavailable)
+            Box::new(Denial::of(Outcome::Unavailable))
         })?;
-    acquired.map_err(|hit| Denial {
-        detail: hit.detail(),
-        retry_after: Some(hit.resets_at.since(now)),
-        limit: Some(Box::new(hit.refusing())),
-        ..Denial::of(Outcome::QuotaExceeded)
+    acquired.map_err(|hit| {
+        Box::new(Denial {
+            detail: hit.detail(),
+            retry_after: Some(hit.resets_at.since(now)),
+            limit: Some(Box::new(hit.refusing())),
+            ..Denial::of(Outcome::QuotaExceeded)
+        })
     })
 }
 
 async fn acquire_budgets(
     checker: &Checker,
     key: &KeyRecord,
-    need: LimitNeed,
+    need: LimitNeed<'_>,
     most: u64,
     now: Timestamp,
-) -> Result<AcquiredBudgets, Denial> {
+) -> Result<AcquiredBudgets, Box<Denial>> {
     let LimitNeed { tokens, price, mode } = need;
     let budgets = &key.extended().limited_budgets;
     if budgets.is_empty() {
@@ -180,7 +181,7 @@ async fn acquire_budgets(
     let need = BudgetNeed { tokens, most, price };
     let acquired = budget::acquire(checker, budgets, &need, mode, now).await.map_err(|error| {
         tracing::error!(%error, "Failed to query a budget");
-        Denial::of(Outcome::Unavailable)
+        Box::new(Denial::of(Outcome::Unavailable))
     })?;
-    acquired.map_err(|refusal| budget_denial::denial(&refusal, now))
+    acquired.map_err(|refusal| Box::new(budget_denial::denial(&refusal, now)))
 }

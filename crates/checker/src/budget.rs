@@ -45,7 +45,7 @@ struct BudgetPermit {
 /// What a call in progress holds of its budgets, until [`settle`].
 #[derive(Debug, Default)]
 #[must_use]
-pub(crate) struct BudgetPermits(SmallVec<[BudgetPermit; 2]>);
+pub(crate) struct BudgetPermits(Vec<BudgetPermit>);
 
 impl BudgetPermits {
     pub(crate) fn is_empty(&self) -> bool {
@@ -113,7 +113,7 @@ enum Drawn {
 pub(crate) async fn acquire(
     checker: &Checker,
     budgets: &[LimitedBudget],
-    need: &BudgetNeed,
+    need: &BudgetNeed<'_>,
     mode: BudgetMode,
     now: Timestamp,
 ) -> Result<Result<AcquiredBudgets, Box<BudgetRefusal>>, Error> {
@@ -128,7 +128,7 @@ pub(crate) async fn acquire(
 async fn acquire_with_lease(
     checker: &Checker,
     budgets: &[LimitedBudget],
-    need: &BudgetNeed,
+    need: &BudgetNeed<'_>,
     mode: BudgetMode,
     now: Timestamp,
 ) -> Result<Result<AcquiredBudgets, Box<BudgetRefusal>>, Error> {
@@ -164,7 +164,7 @@ async fn acquire_with_lease(
 fn draw(
     checker: &Checker,
     budgets: &[LimitedBudget],
-    need: &BudgetNeed,
+    need: &BudgetNeed<'_>,
     mode: BudgetMode,
     now: Timestamp,
 ) -> Drawn {
@@ -192,7 +192,7 @@ fn draw(
         }
     }
     let at = checker.clock.monotonic();
-    let mut permits = SmallVec::new();
+    let mut permits = Vec::new();
     let mut crossings = Vec::new();
     for (index, (budget, state)) in budgets.iter().zip(&mut states).enumerate() {
         let unit = budget.slot.id.unit;

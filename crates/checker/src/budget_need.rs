@@ -8,15 +8,15 @@ use crate::token_estimate::{ReservedTokens, TokenAmount, TokenEstimate};
 
 /// What a call needs of its budgets.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct BudgetNeed {
+pub(crate) struct BudgetNeed<'a> {
     pub(crate) tokens: TokenAmount,
     /// Most tokens that it may use: what the rate limits have granted.
     pub(crate) most: u64,
     /// Price of the model, if the call has one and it is known.
-    pub(crate) price: Option<Price>,
+    pub(crate) price: Option<&'a Price>,
 }
 
-impl BudgetNeed {
+impl BudgetNeed<'_> {
     /// Least amount that must be left to admit the call. Even a call that uses nothing needs a
     /// budget that is not exhausted.
     pub(crate) fn least(&self, unit: BudgetUnit) -> u64 {
@@ -39,7 +39,7 @@ impl BudgetNeed {
 
     /// Most that `granted` tokens cost, in billionths of a dollar.
     fn cost(&self, granted: u64) -> u64 {
-        let (Some(price), TokenAmount::Estimated(estimate)) = (&self.price, self.tokens) else {
+        let (Some(price), TokenAmount::Estimated(estimate)) = (self.price, self.tokens) else {
             return 0;
         };
         let ReservedTokens { prompt, answer } = estimate.split(granted);
@@ -58,7 +58,7 @@ impl BudgetNeed {
 
     /// Tokens that `left` of a budget pays for.
     fn tokens_for(&self, unit: BudgetUnit, left: u64) -> u64 {
-        match (unit, &self.price, self.tokens) {
+        match (unit, self.price, self.tokens) {
             (BudgetUnit::Tokens, ..) => left,
             (BudgetUnit::Usd, Some(price), TokenAmount::Estimated(estimate)) => {
                 tokens_for(price, &estimate, Usd::from_billionths(left))
@@ -69,7 +69,7 @@ impl BudgetNeed {
 
     /// Fewer tokens than `granted`, with the prompt as it is estimated, so that their cost fits.
     fn within(&self, granted: u64, left: impl Iterator<Item = (BudgetUnit, u64)>) -> u64 {
-        let (Some(price), TokenAmount::Estimated(estimate)) = (&self.price, self.tokens) else {
+        let (Some(price), TokenAmount::Estimated(estimate)) = (self.price, self.tokens) else {
             return granted;
         };
         let prompt = u64::from(estimate.prompt_estimate);
@@ -121,7 +121,7 @@ mod tests {
             };
             let need = BudgetNeed {
                 tokens: TokenAmount::Estimated(estimate), most: most.max(estimate.least()),
-                price: Some(price),
+                price: Some(&price),
             };
             let left = [(BudgetUnit::Tokens, tokens), (BudgetUnit::Usd, money)];
             let granted = need.granted(&left.into_iter());

@@ -168,7 +168,7 @@ async fn decide(
     checker: &Checker,
     identity: &IdentifiedKey,
     call: CheckRequest<'_>,
-    need: LimitNeed,
+    need: LimitNeed<'_>,
     now: Timestamp,
     pending: Option<&PendingCall>,
 ) -> Result<(LimitStates, AcquiredTokens), Denial> {

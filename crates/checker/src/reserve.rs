@@ -123,7 +123,7 @@ impl Checker {
             let confirmed = current.as_ref().unwrap_or(identity);
             let need = LimitNeed {
                 tokens: TokenAmount::Estimated(estimate),
-                price,
+                price: price.as_ref(),
                 mode: BudgetMode::Reserve,
             };
             let mut decided = if price.is_none() && confirmed.key.has_spend_limit() {
