@@ -404,8 +404,8 @@ mod tests {
         let mut groups = vec![named("b", sums(2, 1)), named("none", sums(0, 0))];
         groups.extend([named("a", sums(2, 2)), (None, None, sums(9, 4))]);
         let shown = largest(groups);
-        let names: Vec<_> = shown.iter().map(|one| (one.group.as_deref(), one.denied)).collect();
-        assert_eq!(names, [(None, 5), (Some("a"), 0), (Some("b"), 1)]);
+        let rows: Vec<_> = shown.iter().map(|one| (one.group.as_deref(), one.denied)).collect();
+        assert_eq!(rows, [(None, 5), (Some("a"), 0), (Some("b"), 1)]);
         let many = (0..1_200).map(|number| named(&number.to_string(), sums(1 + number, 0)));
         let shown = largest(many.collect());
         assert_eq!((shown.len(), shown[0].requests), (GroupedUsage::MAX_GROUPS, 1_200));

@@ -272,7 +272,7 @@ on_both_databases! {
             let [prompt, answer] = [(); 2].map(|()| 1 + random(&mut seed) % 40);
             let reserved: u64 = open.iter().map(|(_, [p, a])| cost(*p, *a)).sum();
             let fits = spent + reserved + cost(prompt, answer) <= LIMIT;
-            if fits && open.len() < 20 && (open.is_empty() || random(&mut seed) % 3 > 0) {
+            if fits && open.len() < 20 && (open.is_empty() || !random(&mut seed).is_multiple_of(3)) {
                 let estimate = estimate_of(prompt, answer);
                 let admitted = reserve_for(&app.services, &found, estimate).await;
                 let admitted = admitted.unwrap_or_else(|denial| {

@@ -48,7 +48,7 @@ on_both_databases! {
         assert!(events(&app, &ada).await.is_empty());
         spend(&app, &ada, &key, 1).await;
         let of_key = ("key".to_owned(), 80, 100, 80);
-        assert_eq!(events(&app, &ada).await, [of_key.clone()]);
+        assert_eq!(events(&app, &ada).await, std::slice::from_ref(&of_key));
         spend(&app, &ada, &key, 8).await;
         let of_organization = ("organization".to_owned(), 80, 110, 88);
         assert_eq!(events(&app, &ada).await, [of_organization.clone(), of_key.clone()]);

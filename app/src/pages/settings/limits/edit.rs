@@ -205,9 +205,9 @@ mod tests {
     fn only_limits_that_differ_are_sent() {
         let budgets = json!([{ "unit": "usd", "limit": "5", "period": "day" }]);
         let set = change(json!({ "rpm": 60 }), json!({ "rpm": 60, "budgets": budgets }));
-        let sent = json!({ "budgets": budgets });
-        assert_eq!(serde_json::to_value(set.of_project()).unwrap(), sent);
-        assert_eq!(serde_json::to_value(set.of_organization()).unwrap(), sent);
+        let expected = json!({ "budgets": budgets });
+        assert_eq!(serde_json::to_value(set.of_project()).unwrap(), expected);
+        assert_eq!(serde_json::to_value(set.of_organization()).unwrap(), expected);
         let cleared = change(json!({ "rpm": 60, "budgets": budgets }), json!({}));
         assert_eq!(
             serde_json::to_value(cleared.of_project()).unwrap(),
@@ -220,7 +220,7 @@ mod tests {
         let set = change(json!({}), json!({ "rpm": 60 }));
         assert_eq!(serde_json::to_value(set.of_new_keys()).unwrap()["key_defaults"]["rpm"], 60);
         let cleared = change(json!({ "rpm": 60 }), json!({}));
-        let sent = serde_json::to_value(cleared.of_new_keys()).unwrap();
-        assert_eq!(sent, json!({ "key_defaults": null }));
+        let patch = serde_json::to_value(cleared.of_new_keys()).unwrap();
+        assert_eq!(patch, json!({ "key_defaults": null }));
     }
 }
