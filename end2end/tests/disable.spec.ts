@@ -132,6 +132,8 @@ test("an inference key’s page says that it is disabled, and why calls are deni
   await keys.tryOut("sandbox", 1, "disabled_key");
   await expect(keys.why).toContainText("Support assistant is disabled. Enable it to let its calls through again.");
   await enable.click();
+  // The button changes its name at once; the toast comes with the answer.
+  await expect(page.getByText("Key enabled").first()).toBeVisible();
   await expect(enable).toBeHidden();
   expect((await ask(latchkey.url, secret, "sandbox")).status).toBe(200);
 });
