@@ -16,8 +16,13 @@ schemathesis.openapi.format("ip", st.ip_addresses().map(str))
 
 # Fields whose rule spans more than the field: a cursor is one that was handed out, a budget has both a size and a
 # period, a kind of key has the fields of its kind, an expiry lies in the future. The members of a scope query are told
-# in words, as generators of clients don't take the schema of a type that contains itself.
+# in words, as generators of clients don't take the schema of a type that contains itself. How large the limit of a
+# budget may be depends on its unit.
 OF_SEVERAL = {
+    "budgets",
+    "key_defaults",
+    "spend_limit",
+    "spend_limit_period",
     "cursor",
     "token_limit",
     "token_limit_period",
@@ -66,6 +71,9 @@ def valid_data_is_taken(ctx, response, case):
     """schemathesis' own `positive_data_acceptance`, but for such refusals."""
     if response.status_code == 422 and is_of_several(response):
         return None
+    # A budget that a call before has set to next to nothing.
+    if response.status_code == 402:
+        return None
     # The header is made up, and the body is not packed.
     if response.status_code == 400 and "content-encoding" in case.headers:
         return None
@@ -76,6 +84,9 @@ def valid_data_is_taken(ctx, response, case):
 def wrong_data_is_refused(ctx, response, case):
     """schemathesis' own `negative_data_rejection`, but for empty query parameters: they are as if left out."""
     if any(value == "" for value in (case.query or {}).values()):
+        return None
+    # The key's limits come before what is wrong with the request.
+    if response.status_code == 402:
         return None
     # A text of more than a body may have: 413, which schemathesis does not count as a refusal.
     if response.status_code == 413:
