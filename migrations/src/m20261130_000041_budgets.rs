@@ -86,9 +86,14 @@ async fn create_budget_events(manager: &SchemaManager<'_>) -> Result<(), DbErr> 
     .unique()
     .to_owned();
     manager.create_index(once).await?;
-    let of_project =
-        index("budget_events_by_project", "budget_events", &["project_id", "at", "id"]);
-    manager.create_index(of_project).await?;
+    // Partial, or PostgreSQL may walk it for an organization's events, through other tenants' rows.
+    manager
+        .get_connection()
+        .execute_unprepared(
+            "CREATE INDEX budget_events_by_project ON budget_events (project_id, at, id) \
+             WHERE project_id IS NOT NULL",
+        )
+        .await?;
     manager
         .create_index(index(
             "budget_events_by_organization",
