@@ -129,7 +129,6 @@ pub(crate) struct Crossing {
     pub(crate) used: u64,
 }
 
-/// Crossings of one step: at most both thresholds.
 pub(crate) type Crossings = [Option<Crossing>; 2];
 
 /// What this node knows of a budget.
