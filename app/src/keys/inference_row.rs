@@ -111,7 +111,8 @@ fn others_in_words(budgets: &[BudgetState], shown: &BudgetState) -> Vec<String> 
     words.collect()
 }
 
-/// “$1.20 of $5, 24%”, its bar, “a day, resets Dec 1”, and how many budgets there are beside it.
+/// “$1.20 of $5, 24%”, its bar, “a day, resets Dec 1”, and how many budgets there are
+/// beside it.
 #[component]
 fn Budget(budget: BudgetState, others: Vec<String>, muted: bool) -> impl IntoView {
     let BudgetState { unit, limit, period, used, resets_at, .. } = budget;

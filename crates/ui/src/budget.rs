@@ -16,7 +16,8 @@ const CENT: u64 = DOLLAR / 100;
 /// Where prices come from. Said wherever money is shown or limited.
 pub const ABOUT_PRICES: &str = "Prices come from the operator’s upstreams file.";
 
-/// An exact amount, with cents at least where it isn't whole: “$1,204”, “$1.20”, “$0.000012”.
+/// An exact amount, with cents at least where it isn't whole: “$1,204”, “$1.20”,
+/// “$0.000012”.
 pub fn dollars(amount: Usd) -> String {
     let text = amount.to_string();
     let (whole, fraction) = text.split_once('.').unwrap_or((text.as_str(), ""));

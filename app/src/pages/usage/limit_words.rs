@@ -9,7 +9,8 @@ use latchkey_ui::budget::{exact_amount, this};
 use latchkey_ui::relative_time::date_and_time;
 use latchkey_ui::thousands;
 
-/// “20 of 20 tokens are used this day by all keys of the project”, “$5 of $5 is spent this day”.
+/// “20 of 20 tokens are used this day by all keys of the project”,
+/// “$5 of $5 is spent this day”.
 pub fn used_in_words(limit: &RefusingLimit) -> String {
     let RefusingLimit { scope, unit, period, used, reserved, .. } = *limit;
     let (used, all) = (exact_amount(used), exact_amount(limit.limit));
