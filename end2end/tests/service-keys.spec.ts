@@ -16,6 +16,9 @@ test("a service key does what it is allowed to, and no more", async ({ apiKeys, 
   await keys.submit.click();
   await expect(keys.dialog.getByText("Enter a name.")).toBeVisible();
   await expect(keys.dialog.getByText("Choose at least one permission.")).toBeVisible();
+  await keys.dialog.getByRole("button", { name: "Advanced" }).click();
+  await expect(keys.dialog.getByRole("textbox", { name: "Rate limit" })).toBeVisible();
+  await expect(keys.dialog.getByRole("button", { name: "Add budget" })).toHaveCount(0);
   await keys.dialog.getByRole("textbox", { name: "Name" }).fill("Billing backend");
   await keys.permission("keys:verify").check();
   await expect(keys.dialog.getByText("Choose at least one permission.")).toBeHidden();

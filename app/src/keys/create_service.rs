@@ -66,7 +66,7 @@ pub fn CreateServiceKey(
             <NameField form/>
             <PermissionBoxes chosen/>
             <ExpiryField form/>
-            <AdvancedFields form/>
+            <AdvancedFields form kind=KeyKind::Service/>
         </FormDialog>
     }
 }

@@ -172,7 +172,6 @@ pub fn AdvancedFields(
     /// The form that they are in.
     form: KeyForm,
     /// What kind of key it is about.
-    #[prop(default = KeyKind::Api)]
     kind: KeyKind,
 ) -> impl IntoView {
     let KeyForm { advanced, rpm, networks, limits, .. } = form;
