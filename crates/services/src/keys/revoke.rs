@@ -9,7 +9,7 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::{events, find_locked, row, to_write};
+use super::{active, events, find_locked, row, to_write};
 use crate::actor::Actor;
 use crate::audit::Changes;
 use crate::error::Error;
@@ -55,11 +55,14 @@ async fn revoke_once(services: &Services, actor: &Actor, key: KeyRef) -> Result<
     Ok(())
 }
 
-/// Invalidates the unrevoked keys of projects, because a limit over all of them changes. The caller
-/// holds the locks of the projects, so that no key joins them until the commit.
+/// Invalidates the active keys of projects, because a limit over all of them changes. Their number
+/// is bounded by the tier; others need not be: service keys have no such limits, and an expired key
+/// is invalidated when it comes back. The caller holds the locks of the projects, so that no key
+/// joins them until the commit.
 pub(crate) async fn invalidation_of(
     transaction: &DatabaseTransaction,
     projects: &[ProjectId],
+    now: Timestamp,
 ) -> Result<KeyInvalidation, Error> {
     /// With so many, every key of the instance is invalidated instead.
     const MANY: u64 = 12_001;
@@ -67,7 +70,7 @@ pub(crate) async fn invalidation_of(
         .select_only()
         .columns([key::Column::Digest, key::Column::OldDigest])
         .filter(key::Column::ProjectId.is_in(projects.iter().copied()))
-        .filter(key::Column::RevokedAt.is_null())
+        .filter(active(now))
         .limit(MANY)
         .into_tuple()
         .all(transaction)

@@ -158,7 +158,7 @@ async fn change_once(
         KeyInvalidation::keys([])
     } else {
         let projects = lock_projects(&transaction, id).await?;
-        invalidation_of(&transaction, &projects).await?
+        invalidation_of(&transaction, &projects, services.clock.now()).await?
     };
     let own_changes = apply(&mut row, patch, limits);
     row.tier = plan.tier;

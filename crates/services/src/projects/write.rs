@@ -120,7 +120,7 @@ async fn change_once(
     let invalidation = if limits.is_empty() {
         KeyInvalidation::keys([])
     } else {
-        invalidation_of(&transaction, &[id]).await?
+        invalidation_of(&transaction, &[id], services.clock.now()).await?
     };
     let changes = apply(&mut row, patch, limits);
     if !changes.is_empty() {

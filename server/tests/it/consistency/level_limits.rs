@@ -11,8 +11,9 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::{Value, json};
 
+use crate::consistency::nodes::hears;
 use crate::consistency::shared_limits::{Redis, admitted, app, heard, shares};
-use crate::test_app::{Session, TestApp, denial, on_both_databases, problem, text};
+use crate::test_app::{Session, TestApp, denial, on_both_databases, outcome_of, problem, text};
 
 /// Limits the person's project.
 async fn limit_project(app: &TestApp, who: &Session, limits: &Value) {
@@ -140,6 +141,25 @@ on_both_databases! {
         }
         let Err(denial) = begin(&app.services, &one).await else { panic!("a tenth call") };
         assert_eq!(denial.limit.unwrap().scope, LimitScope::Organization);
+    }
+
+    async fn limits_of_a_project_leave_service_keys_cached(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let service = app.service_key(&ada, &["usage:read"]).await.0;
+        let [limited, _] = two_keys(&app, &ada).await;
+        hears(&app.services).await;
+        let check = async |secret: &str| {
+            outcome_of(app.services.checker.check(Some(secret), CheckRequest::default()).await)
+        };
+        for secret in [&service, &limited] {
+            assert_eq!(check(secret).await, Outcome::Valid);
+        }
+        limit_project(&app, &ada, &json!({"rpm": 600})).await;
+        let before = app.services.database.statements();
+        assert_eq!(check(&service).await, Outcome::Valid);
+        assert_eq!(app.services.database.statements(), before, "it has no limits of its project");
+        assert_eq!(check(&limited).await, Outcome::Valid);
+        assert!(app.services.database.statements() > before, "its limits have changed");
     }
 }
 
