@@ -1,9 +1,10 @@
 //! Usage of a project by key, model, application, external ID or tag.
 //!
 //! All but the model are attributes that keys have now. On SQLite usage is in another file than
-//! keys, so the keys are read first, and only those that were used since the range started.
+//! keys, so the keys are read first, and only those that were used since the range started. They
+//! may be a million, so only their ids are held at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::AddAssign;
 
 use latchkey_domain::api::{GroupedUsage, ProjectUsageFilter, UsageGroup, UsageGrouping};
@@ -55,7 +56,7 @@ pub async fn of_project_by(
         | UsageGrouping::ExternalId
         | UsageGrouping::Tag => report.by_keys(group_by).await?,
     };
-    Ok(GroupedUsage { range, group_by, data: largest(groups) })
+    Ok(GroupedUsage { range, group_by, data: shown(groups) })
 }
 
 /// What is summed.
@@ -120,17 +121,26 @@ impl AddAssign for Sums {
 /// Requests, prompt tokens, completion tokens and cost.
 type StoredSums = (i64, i64, i64, i64);
 
-/// A group under construction: its name and label.
-type Group = (Option<String>, Option<String>, Sums);
+/// Name and label of a group.
+type GroupName = (Option<String>, Option<String>);
 
-/// Groups that were used, most requests first.
-fn largest(mut groups: Vec<Group>) -> Vec<UsageGroup> {
-    groups.retain(|(_, _, sums)| sums.requests > 0);
-    groups.sort_by(|(one, _, of_one), (other, _, of_other)| {
+/// A group under construction.
+type Group = (GroupName, Sums);
+
+/// The groups with most requests, in that order.
+fn largest(groups: impl IntoIterator<Item = Group>) -> Vec<Group> {
+    let used = groups.into_iter().filter(|(_, sums)| sums.requests > 0);
+    let mut groups: Vec<Group> = used.collect();
+    groups.sort_by(|(one, of_one), (other, of_other)| {
         of_other.requests.cmp(&of_one.requests).then_with(|| one.cmp(other))
     });
     groups.truncate(GroupedUsage::MAX_GROUPS);
-    let shown = |(group, label, sums): Group| UsageGroup {
+    groups
+}
+
+/// Groups that were used, most requests first.
+fn shown(groups: impl IntoIterator<Item = Group>) -> Vec<UsageGroup> {
+    let shown = |((group, label), sums): Group| UsageGroup {
         group,
         label,
         requests: sums.requests,
@@ -140,7 +150,7 @@ fn largest(mut groups: Vec<Group>) -> Vec<UsageGroup> {
         completion_tokens: sums.completion_tokens,
         cost_usd: sums.cost,
     };
-    groups.into_iter().map(shown).collect()
+    largest(groups).into_iter().map(shown).collect()
 }
 
 /// Time from the first bucket of a range to the end of its last one.
@@ -189,7 +199,7 @@ impl UsedKey {
         &self,
         group_by: UsageGrouping,
         applications: &HashMap<ApplicationId, String>,
-    ) -> Vec<(Option<String>, Option<String>)> {
+    ) -> Vec<GroupName> {
         let same = |name: &str| (Some(name.to_owned()), Some(name.to_owned()));
         let one = match group_by {
             UsageGrouping::Key => Some((Some(self.id.to_string()), Some(self.name.clone()))),
@@ -221,26 +231,27 @@ struct Report<'a> {
 
 impl Report<'_> {
     async fn by_keys(&self, group_by: UsageGrouping) -> Result<Vec<Group>, Error> {
-        let mut sums = self.unwritten();
-        let keys = self.used_keys(&sums).await?;
-        for some in keys.chunks(KEYS_PER_QUERY) {
-            let ids: Vec<KeyId> = some.iter().map(|key| key.id).collect();
-            for (key, stored) in self.stored(&ids).await? {
-                *sums.entry(key).or_default() += stored;
-            }
-        }
+        let unwritten = self.unwritten();
         let applications = match group_by {
             UsageGrouping::Application => self.application_names().await?,
             _ => HashMap::new(),
         };
-        let mut groups: HashMap<Option<String>, (Option<String>, Sums)> = HashMap::new();
-        for key in &keys {
-            let of_key = sums.get(&key.id).copied().unwrap_or_default();
-            for (group, label) in key.groups(group_by, &applications) {
-                groups.entry(group).or_insert_with(|| (label, Sums::default())).1 += of_key;
+        let mut groups: HashMap<GroupName, Sums> = HashMap::new();
+        for ids in self.used_keys(&unwritten).await?.chunks(KEYS_PER_QUERY) {
+            let stored = self.stored(ids).await?;
+            for key in self.keys(ids).await? {
+                let mut sums = unwritten.get(&key.id).copied().unwrap_or_default();
+                sums += stored.get(&key.id).copied().unwrap_or_default();
+                for name in key.groups(group_by, &applications) {
+                    *groups.entry(name).or_default() += sums;
+                }
+            }
+            // Nothing is added to a key of an earlier batch, so the small ones can go at once.
+            if group_by == UsageGrouping::Key {
+                groups = largest(groups).into_iter().collect();
             }
         }
-        Ok(groups.into_iter().map(|(group, (label, sums))| (group, label, sums)).collect())
+        Ok(groups.into_iter().collect())
     }
 
     /// Usage of keys that is not written yet. A key whose last use is not written has an entry in
@@ -257,31 +268,38 @@ impl Report<'_> {
         unwritten
     }
 
-    /// The keys that match the filter and were used since the range started.
-    async fn used_keys(&self, unwritten: &HashMap<KeyId, Sums>) -> Result<Vec<UsedKey>, Error> {
-        let select = || {
-            selected(self.scope, self.filter).select_only().columns([
+    /// IDs of the keys that match the filter and were used since the range started, and of those
+    /// with unwritten usage.
+    async fn used_keys(&self, unwritten: &HashMap<KeyId, Sums>) -> Result<Vec<KeyId>, Error> {
+        let used =
+            selected(self.scope, self.filter).filter(last_use_or_zero().gte(self.span.start));
+        let ids = used.select_only().column(key::Column::Id).into_tuple();
+        let mut ids: Vec<KeyId> = ids.all(self.services.database.reader()).await?;
+        ids.extend(unwritten.keys());
+        ids.sort_unstable();
+        ids.dedup();
+        Ok(ids)
+    }
+
+    /// Those of the keys that match the filter.
+    async fn keys(&self, ids: &[KeyId]) -> Result<Vec<UsedKey>, Error> {
+        let keys = selected(self.scope, self.filter)
+            .filter(key::Column::Id.is_in(ids.iter().copied()))
+            .select_only()
+            .columns([
                 key::Column::Id,
                 key::Column::Name,
                 key::Column::ApplicationId,
                 key::Column::ExternalId,
                 key::Column::Tags,
             ])
-        };
-        let reader = self.services.database.reader();
-        let used = select().filter(last_use_or_zero().gte(self.span.start));
-        let mut keys = used.into_model::<UsedKey>().all(reader).await?;
-        let known: HashSet<KeyId> = keys.iter().map(|key| key.id).collect();
-        let others: Vec<KeyId> =
-            unwritten.keys().copied().filter(|key| !known.contains(key)).collect();
-        for some in others.chunks(KEYS_PER_QUERY) {
-            let some = select().filter(key::Column::Id.is_in(some.iter().copied()));
-            keys.extend(some.into_model::<UsedKey>().all(reader).await?);
-        }
+            .into_model()
+            .all(self.services.database.reader())
+            .await?;
         Ok(keys)
     }
 
-    async fn stored(&self, ids: &[KeyId]) -> Result<Vec<(KeyId, Sums)>, Error> {
+    async fn stored(&self, ids: &[KeyId]) -> Result<HashMap<KeyId, Sums>, Error> {
         let rows: Vec<(i64, i64, i64, i64, KeyId, Outcome)> = self
             .span
             .sums(sums_of_keys(self.scope, ids))
@@ -292,10 +310,12 @@ impl Report<'_> {
             .into_tuple()
             .all(self.services.database.telemetry().reader())
             .await?;
-        let sums = rows.into_iter().map(|(requests, prompt, completion, cost, key, outcome)| {
-            (key, Sums::stored((requests, prompt, completion, cost), outcome))
-        });
-        Ok(sums.collect())
+        let mut sums: HashMap<KeyId, Sums> = HashMap::new();
+        for (requests, prompt, completion, cost, key, outcome) in rows {
+            let of_outcome = Sums::stored((requests, prompt, completion, cost), outcome);
+            *sums.entry(key).or_default() += of_outcome;
+        }
+        Ok(sums)
     }
 
     async fn application_names(&self) -> Result<HashMap<ApplicationId, String>, Error> {
@@ -324,8 +344,8 @@ impl Report<'_> {
         }
         let models = models.into_iter();
         let mut groups: Vec<Group> =
-            models.map(|(model, sums)| (Some(model.clone()), Some(model), sums)).collect();
-        groups.push((None, None, rest));
+            models.map(|(model, sums)| ((Some(model.clone()), Some(model)), sums)).collect();
+        groups.push(((None, None), rest));
         Ok(groups)
     }
 
@@ -391,47 +411,4 @@ impl Report<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sums(requests: u64, valid: u64) -> Sums {
-        Sums { requests, valid, ..Sums::default() }
-    }
-
-    #[test]
-    fn groups_are_bounded_and_largest_come_first() {
-        let named = |name: &str, sums| (Some(name.to_owned()), Some(name.to_owned()), sums);
-        let mut groups = vec![named("b", sums(2, 1)), named("none", sums(0, 0))];
-        groups.extend([named("a", sums(2, 2)), (None, None, sums(9, 4))]);
-        let shown = largest(groups);
-        let rows: Vec<_> = shown.iter().map(|one| (one.group.as_deref(), one.denied)).collect();
-        assert_eq!(rows, [(None, 5), (Some("a"), 0), (Some("b"), 1)]);
-        let many = (0..1_200).map(|number| named(&number.to_string(), sums(1 + number, 0)));
-        let shown = largest(many.collect());
-        assert_eq!((shown.len(), shown[0].requests), (GroupedUsage::MAX_GROUPS, 1_200));
-    }
-
-    #[test]
-    fn key_is_in_a_group_for_each_tag() {
-        let at = Timestamp::from_millis(0);
-        let application = ApplicationId::new(at, [2; 10]);
-        let mut key = UsedKey {
-            id: KeyId::new(at, [1; 10]),
-            name: "Web".to_owned(),
-            application_id: Some(application),
-            external_id: None,
-            tags: Some(Tags::new(vec!["a".parse().unwrap(), "b".parse().unwrap()]).unwrap()),
-        };
-        let names = HashMap::from([(application, "Shop".to_owned())]);
-        let labels = |key: &UsedKey, by| {
-            let groups = key.groups(by, &names);
-            groups.into_iter().map(|(_, label)| label.unwrap_or_default()).collect::<Vec<_>>()
-        };
-        assert_eq!(labels(&key, UsageGrouping::Tag), ["a", "b"]);
-        assert_eq!(labels(&key, UsageGrouping::Key), ["Web"]);
-        assert_eq!(labels(&key, UsageGrouping::Application), ["Shop"]);
-        assert_eq!(labels(&key, UsageGrouping::ExternalId), [""]);
-        key.tags = None;
-        assert_eq!(labels(&key, UsageGrouping::Tag), [""]);
-    }
-}
+mod tests;
