@@ -12,8 +12,8 @@ use latchkey_services::Services;
 use serde_json::{Value, json};
 
 use crate::consistency::nodes::hears;
-use crate::consistency::shared_limits::{Redis, admitted, app, heard, shares};
-use crate::test_app::{Session, TestApp, denial, on_both_databases, outcome_of, problem, text};
+use crate::consistency::shared_limits::{Redis, admitted, app, heard, refused, shares};
+use crate::test_app::{Session, TestApp, on_both_databases, outcome_of, problem, text};
 
 /// Limits the person's project.
 async fn limit_project(app: &TestApp, who: &Session, limits: &Value) {
@@ -47,11 +47,6 @@ async fn admitted_together(
     let (one, two) =
         tokio::join!(admitted(nodes, one, calls, cost), admitted(nodes, two, calls, cost));
     one + two
-}
-
-async fn refused(services: &Services, secret: &str, cost: u64) -> Denial {
-    let call = CheckRequest { cost, ..CheckRequest::default() };
-    denial(services.checker.check(Some(secret), call).await.unwrap_err())
 }
 
 async fn begin(services: &Services, secret: &str) -> Result<PendingCall, Denial> {

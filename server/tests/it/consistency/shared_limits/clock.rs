@@ -5,31 +5,21 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use latchkey_checker::{CheckRequest, Denial};
+use latchkey_checker::CheckRequest;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
+use latchkey_services::Database;
 use latchkey_services::clock::ManualClock;
-use latchkey_services::{Database, Services};
 use serde_json::json;
 
-use crate::consistency::shared_limits::{Redis, admitted, app, shares};
-use crate::test_app::{START, TestApp, denial, keep_in_sync, text, token_estimate};
+use crate::consistency::shared_limits::{Redis, admitted, app, refused, shares};
+use crate::test_app::{START, TestApp, keep_in_sync, text, token_estimate};
 
 /// A key with these limits: its id and its secret.
 async fn key(app: &TestApp, limits: serde_json::Value) -> (String, String) {
     let made = app.create(&app.sign_in("ada").await, &limits).await;
     (text(&made["api_key"]["id"]), text(&made["key"]))
-}
-
-async fn refused(services: &Services, secret: &str, cost: u64) -> Denial {
-    denial(
-        services
-            .checker
-            .check(Some(secret), CheckRequest { cost, ..CheckRequest::default() })
-            .await
-            .unwrap_err(),
-    )
 }
 
 #[tokio::test(flavor = "multi_thread")]

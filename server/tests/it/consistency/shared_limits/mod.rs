@@ -14,7 +14,7 @@ mod tls;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use latchkey_checker::CheckRequest;
+use latchkey_checker::{CheckRequest, Denial};
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
@@ -127,6 +127,12 @@ pub(crate) async fn admitted(nodes: &[Services], secret: &str, calls: usize, cos
     admitted
 }
 
+/// The denial of a call that a node refuses.
+pub(crate) async fn refused(node: &Services, secret: &str, cost: u64) -> Denial {
+    let call = CheckRequest { cost, ..CheckRequest::default() };
+    denial(node.checker.check(Some(secret), call).await.unwrap_err())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn three_nodes_admit_together_what_the_limits_allow() {
     let redis = Redis::start().await;
@@ -140,12 +146,7 @@ async fn three_nodes_admit_together_what_the_limits_allow() {
     assert_eq!(admitted(&nodes, &text(&rpm["key"]), 60, 0).await, 50);
     let tpm = app.create(&ada, &json!({"name": "tpm", "tpm": 1_000})).await;
     assert_eq!(admitted(&nodes, &text(&tpm["key"]), 60, 10).await, 100);
-    let error = nodes[1]
-        .checker
-        .check(Some(&text(&rpm["key"])), CheckRequest::default())
-        .await
-        .unwrap_err();
-    let denial = denial(error);
+    let denial = refused(&nodes[1], &text(&rpm["key"]), 0).await;
     assert_eq!(denial.outcome, Outcome::RateLimited);
     assert!(
         denial.detail.starts_with("rpm 50 reached: 50 used in the last 60 s. Retry in "),
