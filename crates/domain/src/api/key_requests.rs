@@ -247,7 +247,7 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Period>))]
     pub token_limit_period: Option<Option<Period>>,
-    /// New limit of the first budget in dollars; null removes that budget.
+    /// New limit of the first budget in dollars; null here and for its period removes that budget.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<UsdLimit>))]
     pub spend_limit: Option<Option<UsdLimit>>,
