@@ -85,7 +85,6 @@ pub use key_invalidation::KeyInvalidation;
 pub use key_version::KeyVersion;
 pub use lookup_limiter::{LookupCaller, LookupLimiter};
 pub use outcome::{Admission, Denial, LimitStates};
-pub use peek::PeekedLimits;
 pub use pending_call::PendingCall;
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;

@@ -9,15 +9,6 @@ use crate::outcome::{Denial, LimitStates};
 use crate::record::KeyRecord;
 use crate::request::{CheckRequest, IdentifiedKey};
 
-/// Where a key's limits stand.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PeekedLimits {
-    /// States of the key's limits. What is reserved counts as used.
-    pub limits: LimitStates,
-    /// Tokens that calls in progress on this node have reserved.
-    pub reserved_tokens: u64,
-}
-
 impl Checker {
     /// Evaluates a call by the key alone, its limits aside.
     ///
@@ -39,10 +30,9 @@ impl Checker {
     }
 
     /// Where a key's limits per minute stand, here or in Redis: of the key, its project and its
-    /// organization, the tightest. For its budgets see [`Checker::key_budget_states`].
-    pub async fn peek(&self, key: &KeyRecord) -> PeekedLimits {
-        let limits = current_rates(self, key).await;
-        let reserved_tokens = self.in_progress.of(key.id).map_or(0, |reserved| reserved.tokens);
-        PeekedLimits { limits, reserved_tokens }
+    /// organization, the tightest. What is reserved counts as used. For its budgets see
+    /// [`Checker::key_budget_states`].
+    pub async fn peek(&self, key: &KeyRecord) -> LimitStates {
+        current_rates(self, key).await
     }
 }

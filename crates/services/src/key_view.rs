@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use latchkey_checker::{CheckRequest, Denial, PeekedLimits};
+use latchkey_checker::{CheckRequest, Denial};
 use latchkey_domain::api::KeyView;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::outcome::Outcome;
@@ -28,7 +28,7 @@ pub async fn key_view(
     services.checker.evaluate(&identity, call)?;
     let key = identity.key();
     services.key_views.count(key.id, services.clock.monotonic())?;
-    let PeekedLimits { limits, .. } = services.checker.peek(key).await;
+    let limits = services.checker.peek(key).await;
     let budgets = services.checker.key_budget_states(key).await?;
     let extended = key.extended();
     Ok(KeyView {
