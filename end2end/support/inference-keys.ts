@@ -84,8 +84,8 @@ export class InferenceDialog extends CreateDialog {
   }
 
   /** `budget` is one in tokens, the first of the form. */
-  async limit(limits: { rpm?: number; tpm?: number; budget?: number; period?: Budget["period"]; models?: string }): Promise<void> {
-    const fields = { "Requests per minute": limits.rpm, "Tokens per minute": limits.tpm, "Allowed models": limits.models };
+  async limit(limits: { rpm?: number; tpm?: number; calls?: number; budget?: number; period?: Budget["period"]; models?: string }): Promise<void> {
+    const fields = { "Requests per minute": limits.rpm, "Tokens per minute": limits.tpm, "Calls at a time": limits.calls, "Allowed models": limits.models };
     for (const [label, value] of Object.entries(fields)) {
       if (value !== undefined) await this.root.getByRole("textbox", { name: label }).fill(`${value}`);
     }

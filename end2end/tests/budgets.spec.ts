@@ -81,6 +81,12 @@ test("a row says what is wrong with it, and so does the server", async ({ applic
   await page.route(/\/api\/project-keys\/create/, (route) => route.fulfill({ status: 422, json: whole }));
   await createDialog.submit.click();
   await expect(createDialog.root.getByRole("alert")).toHaveText("Too many.");
+  const calls = { ...problem, detail: "max_parallel: Too many.", errors: [{ field: "max_parallel", message: "Too many." }] };
+  await page.unrouteAll();
+  await page.route(/\/api\/project-keys\/create/, (route) => route.fulfill({ status: 422, json: calls }));
+  await createDialog.submit.click();
+  await expect(createDialog.root.getByRole("textbox", { name: "Calls at a time" })).toHaveAccessibleDescription("Too many.");
+  await expect(createDialog.root.getByRole("textbox", { name: "Calls at a time" })).toBeFocused();
   await page.unrouteAll();
   await createDialog.submit.click();
   await application.createdDialog.finish();

@@ -9,8 +9,9 @@ test("an inference key is made with limits, used, and its page tells of it", asy
   await keys.createKey.click();
   const { createDialog } = keys;
   await expect(createDialog.name).toBeFocused();
+  await expect(createDialog.root.getByRole("textbox", { name: "Calls at a time" })).toHaveAccessibleDescription("64 if left empty.");
   await createDialog.fill("Support assistant", "Live");
-  await createDialog.limit({ rpm: 60, tpm: 12_000, budget: 20, period: "A day", models: "sandbox\nbge-m3" });
+  await createDialog.limit({ rpm: 60, tpm: 12_000, calls: 8, budget: 20, period: "A day", models: "sandbox\nbge-m3" });
   await createDialog.submit.click();
   const { createdDialog } = application;
   const secret = await createdDialog.secret();
@@ -59,9 +60,14 @@ test("an inference key is made with limits, used, and its page tells of it", asy
   await page.getByRole("button", { name: "Raise budget" }).click();
   const edit = keys.editDialog("Support assistant");
   await expect(edit.budgets.row(1).getByRole("combobox", { name: "Period" })).toHaveText("A day");
+  const calls = edit.root.getByRole("textbox", { name: "Calls at a time" });
+  await expect(calls).toHaveValue("8");
+  await calls.fill("16");
   await edit.limit({ budget: 5_000 });
   await edit.submit.click();
   await expect(edit.root).toBeHidden();
+  const limits = page.getByRole("region", { name: "Limits", exact: true });
+  await expect(limits.getByRole("definition").nth(2)).toHaveText("16");
   await expect(keys.budgetOf(page)).toHaveAttribute("aria-valuetext", "20 of 5,000 tokens this day");
   await keys.tryOut("sandbox", 1, "valid");
 });

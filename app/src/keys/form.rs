@@ -12,12 +12,11 @@ use latchkey_domain::time::Timestamp;
 use leptos::prelude::*;
 
 use super::attribute_form::{AttributeForm, Attributes};
-use super::limit_form::{LimitForm, TokenLimits};
+use super::limit_form::{LimitForm, TokenLimits, limit_text, read_limit};
 use crate::api::ApiError;
 use crate::components::form::{FormField, Submission, refusal};
 use latchkey_ui::field::focus_first_bad;
 use latchkey_ui::segmented::Segment;
-use latchkey_ui::thousands;
 
 /// What the expiry can be chosen to be.
 pub const EXPIRIES: &[Segment] = &[
@@ -46,7 +45,7 @@ pub struct KeyForm {
     pub rpm: FormField,
     /// Networks, one a line.
     pub networks: FormField,
-    /// Budgets, and what limits tokens and models on forms that have it.
+    /// Budgets, and what limits tokens, calls and models on forms that have it.
     pub limits: LimitForm,
     /// Whose key it is and what it may do.
     pub attributes: AttributeForm,
@@ -69,7 +68,7 @@ pub struct Filled {
     pub rpm: Option<Rpm>,
     /// The networks that it may be used from.
     pub allowed_cidrs: Option<AllowList<Cidr>>,
-    /// Budgets, and what limits tokens and models.
+    /// Budgets, and what limits tokens, calls and models.
     pub limits: TokenLimits,
     /// Whose key it is and what it may do.
     pub attributes: Attributes,
@@ -99,12 +98,11 @@ impl KeyForm {
 
     /// A form for a new key that never expires, with the limits that its project gives new keys.
     pub fn with(defaults: &KeyDefaults) -> Self {
-        let rpm = defaults.rpm.map(|rpm| rpm.to_string());
         Self {
             name: FormField::new(String::new()),
             expiry: RwSignal::new(NEVER),
             last_day: FormField::new(String::new()),
-            rpm: FormField::new(rpm.unwrap_or_default()),
+            rpm: FormField::new(limit_text(defaults.rpm)),
             networks: FormField::new(lines(defaults.allowed_cidrs.as_ref())),
             limits: LimitForm::of(&TokenLimits::of_defaults(defaults)),
             attributes: AttributeForm::of(&Attributes::default()),
@@ -121,7 +119,7 @@ impl KeyForm {
             name: FormField::new(key.name.clone()),
             expiry: RwSignal::new(if key.expires_at.is_some() { CUSTOM } else { NEVER }),
             last_day: FormField::new(key.expires_at.map(day_of).unwrap_or_default()),
-            rpm: FormField::new(key.rpm.map(|rpm| rpm.to_string()).unwrap_or_default()),
+            rpm: FormField::new(limit_text(key.rpm)),
             networks: FormField::new(lines(key.allowed_cidrs.as_ref())),
             limits: LimitForm::of(&TokenLimits::of(key)),
             attributes: AttributeForm::of(&Attributes::of(key)),
@@ -138,7 +136,7 @@ impl KeyForm {
         let name = self.name.read(|text| {
             text.unwrap_or_default().parse::<Name>().map_err(|error| error.to_string())
         });
-        let rpm = self.rpm.read(read_rpm);
+        let rpm = self.rpm.read(read_limit);
         let networks = self.networks.read(read_networks);
         let limits = self.limits.read();
         let attributes = self.attributes.read();
@@ -224,18 +222,12 @@ impl KeyForm {
         let entry = match root {
             "name" => self.name,
             "rpm" => self.rpm,
-            "tpm" => self.limits.tpm,
-            "budgets" | "token_limit" | "token_limit_period" | "spend_limit"
-            | "spend_limit_period" => {
-                self.limits.budgets.refuse(error);
-                self.advanced.set(true);
-                focus_first_bad();
-                return true;
-            }
-            "allowed_models" => self.limits.models,
             "allowed_cidrs" => self.networks,
             "expires_at" => self.last_day,
-            _ if self.attributes.refuse_field(error) => {
+            _ if self.limits.refuse_field(error) || self.attributes.refuse_field(error) => {
+                if self.limits.budgets.is_bad() {
+                    self.advanced.set(true);
+                }
                 focus_first_bad();
                 return true;
             }
@@ -278,13 +270,6 @@ fn end_of(
     }
 }
 
-/// Reads requests per minute, or nothing.
-pub(crate) fn read_rpm(text: Option<String>) -> Result<Option<Rpm>, String> {
-    let Some(text) = text else { return Ok(None) };
-    let most = thousands(Rpm::MAX);
-    text.parse().map(Some).map_err(|_| format!("Enter a number from 1 to {most}."))
-}
-
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split([',', ';', '\n', '\r', '\t', ' ']).filter(|word| !word.is_empty())
 }
@@ -316,6 +301,7 @@ mod tests {
 
     #[test]
     fn an_rpm_is_a_number_or_nothing() {
+        let read_rpm = read_limit::<{ Rpm::MAX }>;
         assert_eq!(read_rpm(None), Ok(None));
         assert_eq!(read_rpm(Some("600".into())), Ok(Some(Rpm::new(600).unwrap())));
         for text in ["0", "-1", "many", "1.5", "1000000001"] {

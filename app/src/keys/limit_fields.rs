@@ -6,9 +6,10 @@ use leptos::prelude::*;
 
 use super::form::KeyForm;
 use crate::components::budget_fields::BudgetFields;
-use latchkey_ui::field::{TextArea, TextField};
+use crate::components::rate_fields::RateFields;
+use latchkey_ui::field::TextArea;
 
-/// Requests and tokens per minute, the budgets and the models.
+/// Requests and tokens per minute, calls at a time, the budgets and the models.
 #[component]
 pub fn LimitFields(
     /// The form that they are in.
@@ -16,30 +17,11 @@ pub fn LimitFields(
 ) -> impl IntoView {
     let KeyForm { rpm, limits, .. } = form;
     view! {
-        <div class="grid grid-cols-1 gap-x-3 gap-y-5 md:grid-cols-2">
-            <TextField
-                name="rpm"
-                label="Requests per minute"
-                value=rpm.value
-                suffix="rpm"
-                keyboard="numeric"
-                placeholder="None"
-                error=rpm.error
-            />
-            <TextField
-                name="tpm"
-                label="Tokens per minute"
-                value=limits.tpm.value
-                suffix="tpm"
-                keyboard="numeric"
-                placeholder="None"
-                error=limits.tpm.error
-            />
-        </div>
+        <RateFields rpm tpm=limits.tpm max_parallel=limits.max_parallel of_keys=true/>
         <BudgetFields
             form=limits.budgets
             first=BudgetUnit::Usd
-            hint="Tokens are input and output together. When one is spent, requests get 402 until it resets."
+            hint="Tokens are input and output together. When one is spent, requests are denied until it resets."
         />
         <TextArea
             name="models"

@@ -2,18 +2,15 @@
 
 use latchkey_domain::api::{BudgetState, ListedKey};
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::limit::{Cidr, DEFAULT_MAX_PARALLEL, Limit};
+use latchkey_domain::limit::{AllowList, Cidr, DEFAULT_MAX_PARALLEL, Limit};
 use leptos::prelude::*;
 
+use crate::components::limit_rows::{LimitLine, LimitRows, NONE, list, number};
 use crate::keys::KeysPageState;
 use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::button::{Button, Size, Variant};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::date;
-use latchkey_ui::thousands;
-
-/// A limit and what it is.
-type Row = (&'static str, String);
 
 /// Card with the key's limits.
 #[component]
@@ -28,17 +25,6 @@ pub fn LimitsCard(
         page.may_write()
             && now.with(|now| now.key.status != KeyStatus::Revoked && !now.key.archived)
     });
-    let row = |(label, value): Row| {
-        let quiet = value == NONE;
-        view! {
-            <div class="flex min-h-9 items-center justify-between gap-4 border-t border-line py-1.5">
-                <dt class="text-ink-2">{label}</dt>
-                <dd class="num min-w-0 text-right break-words" class=("font-medium", !quiet) class=("text-ink-3", quiet)>
-                    {value}
-                </dd>
-            </div>
-        }
-    };
     view! {
         <section class="rounded-lg border border-line bg-surface px-4 pb-1" aria-labelledby="limits-title">
             <div class="flex min-h-12 items-center justify-between gap-3">
@@ -54,31 +40,22 @@ pub fn LimitsCard(
                     </Button>
                 </Show>
             </div>
-            <dl class="text-table">{move || rows.get().into_iter().map(row).collect_view()}</dl>
+            <LimitRows rows/>
         </section>
     }
 }
 
-const NONE: &str = "None";
-
-fn rows_of(listed: &ListedKey) -> Vec<Row> {
+fn rows_of(listed: &ListedKey) -> Vec<LimitLine> {
     let key = &listed.key;
-    let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
     let budget = |state: &BudgetState| limit_in_words(state.unit, state.limit, state.period);
-    let budgets = match key.budgets.as_slice() {
-        [] => NONE.to_owned(),
-        some => some.iter().map(budget).collect::<Vec<_>>().join(", "),
-    };
-    let networks = match &key.allowed_cidrs {
-        Some(list) => list.as_slice().iter().map(Cidr::to_string).collect::<Vec<_>>().join(", "),
-        None => "Any".to_owned(),
-    };
+    let networks = key.allowed_cidrs.iter().flat_map(AllowList::as_slice);
+    let calls = key.max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get);
     vec![
         ("Requests per minute", number(key.rpm.map(Limit::get))),
         ("Tokens per minute", number(key.tpm.map(Limit::get))),
-        ("Calls at a time", thousands(key.max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get))),
-        ("Budgets", budgets),
-        ("Allowed addresses", networks),
+        ("Calls at a time", number(Some(calls))),
+        ("Budgets", list(key.budgets.iter().map(budget), NONE)),
+        ("Allowed addresses", list(networks.map(Cidr::to_string), "Any")),
         ("Expires", key.expires_at.map_or_else(|| "Never".to_owned(), date)),
     ]
 }

@@ -11,8 +11,9 @@ use crate::api::{ApiError, update_organization, update_project};
 use crate::components::budget_fields::BudgetFields;
 use crate::components::budget_form::some_unless_empty;
 use crate::components::form::FormDialog;
+use crate::components::rate_fields::RateFields;
 use crate::layout::Workspace;
-use latchkey_ui::field::{TextArea, TextField};
+use latchkey_ui::field::TextArea;
 use latchkey_ui::toast::Toasts;
 
 /// Dialog that edits the limits. Only what changed is sent.
@@ -72,52 +73,31 @@ pub fn EditLimits(
 
 #[component]
 fn Fields(form: LimitsForm, of: LimitsOf) -> impl IntoView {
-    let LimitsForm { rpm, tpm, max_parallel, budgets, models, networks, .. } = form;
+    let LimitsForm { rpm, limits, networks, .. } = form;
+    let of_keys = of == LimitsOf::NewKeys;
     view! {
-        <div class="grid grid-cols-1 items-start gap-x-3 gap-y-5 md:grid-cols-3">
-            <TextField
-                name="limits-rpm"
-                label="Requests per minute"
-                value=rpm.value
-                suffix="rpm"
-                keyboard="numeric"
-                placeholder="None"
-                error=rpm.error
-                autofocus=true
-            />
-            <TextField
-                name="limits-tpm"
-                label="Tokens per minute"
-                value=tpm.value
-                suffix="tpm"
-                keyboard="numeric"
-                placeholder="None"
-                error=tpm.error
-            />
-            <TextField
-                name="limits-max-parallel"
-                label="Calls at a time"
-                value=max_parallel.value
-                keyboard="numeric"
-                placeholder="None"
-                error=max_parallel.error
-            />
-        </div>
+        <RateFields
+            rpm
+            tpm=limits.tpm
+            max_parallel=limits.max_parallel
+            of_keys
+            autofocus=true
+        />
         <BudgetFields
-            form=budgets
+            form=limits.budgets
             first=BudgetUnit::Usd
             hint="Tokens are input and output together. When one is spent, requests are denied until it resets."
         />
-        {(of == LimitsOf::NewKeys)
+        {of_keys
             .then(|| {
                 view! {
                     <TextArea
                         name="limits-models"
                         label="Allowed models"
-                        value=models.value
+                        value=limits.models.value
                         placeholder="Any"
                         hint="One model per line. Only inference keys use models."
-                        error=models.error
+                        error=limits.models.error
                     />
                     <TextArea
                         name="limits-networks"

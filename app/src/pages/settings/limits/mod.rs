@@ -6,7 +6,7 @@ mod form;
 mod whose;
 
 use latchkey_domain::api::KeyDefaults;
-use latchkey_domain::limit::{AllowList, Cidr, Limit, ModelName};
+use latchkey_domain::limit::{AllowList, Cidr, DEFAULT_MAX_PARALLEL, Limit, ModelName};
 use leptos::prelude::*;
 
 pub use self::whose::LimitsOf;
@@ -14,12 +14,12 @@ pub use self::whose::LimitsOf;
 use self::edit::EditLimits;
 use super::SettingsSubject;
 use crate::components::budget_list::BudgetList;
+use crate::components::limit_rows::{LimitLine, LimitRows, NONE, list, number};
 use crate::layout::Workspace;
 use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::button::{Button, Size};
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::table::Card;
-use latchkey_ui::thousands;
 
 /// Section with the limits. Users who may change them have a button for that.
 #[component]
@@ -53,9 +53,7 @@ pub fn LimitsSection(
             <Card>
                 <div class="p-5 max-md:p-4">
                     <p class="mb-3 text-table text-ink-2">{of.about()}</p>
-                    <dl class="text-table">
-                        {move || rows.get().into_iter().map(|row| view! { <Row row/> }).collect_view()}
-                    </dl>
+                    <LimitRows rows/>
                     {move || {
                         let budgets = states.get();
                         (!budgets.is_empty())
@@ -75,18 +73,14 @@ pub fn LimitsSection(
     }
 }
 
-/// A limit and what it is.
-type LimitLine = (&'static str, String);
-
-const NONE: &str = "None";
-
 /// The limits without budgets that have a state, which are shown by themselves.
 fn rows_of(of: LimitsOf, limits: &KeyDefaults) -> Vec<LimitLine> {
-    let number = |limit: Option<u64>| limit.map_or_else(|| NONE.to_owned(), thousands);
+    let calls = limits.max_parallel.map(Limit::get);
+    let calls_if_none = (of == LimitsOf::NewKeys).then_some(DEFAULT_MAX_PARALLEL);
     let mut rows = vec![
         ("Requests per minute", number(limits.rpm.map(Limit::get))),
         ("Tokens per minute", number(limits.tpm.map(Limit::get))),
-        ("Calls at a time", number(limits.max_parallel.map(Limit::get))),
+        ("Calls at a time", number(calls.or(calls_if_none))),
     ];
     let budgets = limits.budgets.as_slice();
     if of == LimitsOf::NewKeys || budgets.is_empty() {
@@ -103,25 +97,6 @@ fn rows_of(of: LimitsOf, limits: &KeyDefaults) -> Vec<LimitLine> {
         rows.push(("Allowed addresses", list(networks.map(Cidr::to_string), "Any")));
     }
     rows
-}
-
-fn list(items: impl Iterator<Item = String>, empty: &str) -> String {
-    let items = items.collect::<Vec<_>>().join(", ");
-    if items.is_empty() { empty.to_owned() } else { items }
-}
-
-#[component]
-fn Row(row: LimitLine) -> impl IntoView {
-    let (label, value) = row;
-    let quiet = value == NONE;
-    view! {
-        <div class="flex min-h-9 items-center justify-between gap-4 border-t border-line py-1.5">
-            <dt class="text-ink-2">{label}</dt>
-            <dd class="num min-w-0 text-right break-words" class=("font-medium", !quiet) class=("text-ink-3", quiet)>
-                {value}
-            </dd>
-        </div>
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +119,7 @@ mod tests {
             [
                 "Requests per minute: 1,500",
                 "Tokens per minute: None",
-                "Calls at a time: None",
+                "Calls at a time: 64",
                 "Budgets: $5 a day",
                 "Allowed models: sandbox, bge-m3",
                 "Allowed addresses: Any",
