@@ -240,7 +240,7 @@ impl LeaseRequest {
         let who = OnBehalfOf::Organization(slot.tenant.organization);
         let queries = slot.lock().queries();
         let _alone = slot.gate.lock().await;
-        let (starts_at, aside) = {
+        let starts_at = {
             let mut state = slot.lock_at(*now);
             // Otherwise thousands of calls on an exhausted budget would query one after the other,
             // and the last would wait too long.
@@ -254,9 +254,9 @@ impl LeaseRequest {
             }
             // Other nodes, or a limit that was lowered, may need what this node holds.
             state.end_unfit_lease(least, limit);
-            (state.starts_at(), state.take_aside())
+            state.starts_at()
         };
-        return_unused(checker, who, slot, aside).await?;
+        return_unused(checker, who, slot).await?;
         let period = BudgetPeriod { id: slot.id, starts_at };
         let number = slot.lock().begin_query();
         let used = budget_store::used_of(&checker.database, period).await?;
@@ -334,32 +334,20 @@ pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Er
             Err(_) => continue,
         };
         // One budget at a time: if the database fails, only the return in flight is lost.
-        let due = slot.lock().withdraw_due(now, all);
-        return_unused(checker, OnBehalfOf::Server, &slot, due).await?;
+        slot.lock().withdraw_due(now, all);
+        return_unused(checker, OnBehalfOf::Server, &slot).await?;
     }
     Ok(())
 }
 
-/// Returns amounts of a slot whose gate is held. A failed return stays charged, as it may have been
-/// committed. Returns that were not attempted are kept.
-async fn return_unused(
-    checker: &Checker,
-    who: OnBehalfOf,
-    slot: &Arc<BudgetSlot>,
-    unused: Vec<UnusedLease>,
-) -> Result<(), Error> {
-    let mut rest = unused.into_iter();
-    while let Some(unused) = rest.next() {
+/// Returns what was set aside of a slot whose gate is held. A failed return stays charged, as it
+/// may have been committed.
+async fn return_unused(checker: &Checker, who: OnBehalfOf, slot: &BudgetSlot) -> Result<(), Error> {
+    loop {
+        let Some(unused) = slot.lock().next_aside() else { return Ok(()) };
         let UnusedLease { starts_at, amount } = unused;
         let period = BudgetPeriod { id: slot.id, starts_at };
-        if let Err(error) =
-            budget_store::change(&checker.database, who, period, -stored(amount)).await
-        {
-            let mut state = slot.lock();
-            rest.for_each(|unused| state.keep(unused));
-            return Err(error);
-        }
+        budget_store::change(&checker.database, who, period, -stored(amount)).await?;
         slot.lock().returned(unused);
     }
-    Ok(())
 }

@@ -333,11 +333,6 @@ impl SlotState {
         !std::mem::replace(&mut self.is_listed, true)
     }
 
-    /// Keeps an amount whose return was not written, for the next attempt.
-    pub(crate) fn keep(&mut self, unused: UnusedLease) {
-        self.set_aside(unused);
-    }
-
     /// Adds to the known usage of the database. The lease itself does not change.
     pub(crate) fn charged_beyond(&mut self, starts_at: Timestamp, amount: u64) {
         if self.starts_at == Some(starts_at) {
@@ -391,14 +386,15 @@ impl SlotState {
         self.set_aside(unused);
     }
 
-    /// Takes what was set aside, to be returned.
-    pub(crate) fn take_aside(&mut self) -> Vec<UnusedLease> {
-        std::mem::take(&mut self.aside)
+    /// Takes one of the amounts that were set aside, to be returned. The others stay here, where
+    /// neither a failed return nor a caller that gives up can lose them.
+    pub(crate) fn next_aside(&mut self) -> Option<UnusedLease> {
+        self.aside.pop()
     }
 
-    /// Takes what is due for return: what was set aside, the rest of an idle lease, and the excess
-    /// of an active one; with `all`, everything.
-    pub(crate) fn withdraw_due(&mut self, now: Duration, all: bool) -> Vec<UnusedLease> {
+    /// Sets aside what is due for return: the rest of an idle lease, and the excess of an active
+    /// one; with `all`, everything.
+    pub(crate) fn withdraw_due(&mut self, now: Duration, all: bool) {
         let starts_at = self.starts_at();
         let is_idle = all || now.saturating_sub(self.drawn_at) >= IDLE;
         let excess = if is_idle {
@@ -412,7 +408,6 @@ impl SlotState {
         self.wanted = 0;
         self.left -= excess;
         self.set_aside(UnusedLease { starts_at, amount: excess });
-        self.take_aside()
     }
 
     /// Whether the slot holds anything; if not, it leaves the list.

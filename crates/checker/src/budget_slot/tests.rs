@@ -22,6 +22,17 @@ fn lease(state: &mut SlotState, amount: u64, used: u64) {
     state.deposit(starts_at, (amount, 1_000), used, NOW);
 }
 
+/// Takes all that was set aside.
+fn aside(state: &mut SlotState) -> Vec<UnusedLease> {
+    std::iter::from_fn(|| state.next_aside()).collect()
+}
+
+/// Takes all that is due for return.
+fn due(state: &mut SlotState, now: Duration, all: bool) -> Vec<UnusedLease> {
+    state.withdraw_due(now, all);
+    aside(state)
+}
+
 #[test]
 fn nothing_is_drawn_without_a_lease() {
     let slot = slot(Period::Day);
@@ -45,9 +56,9 @@ fn lowered_limit_refuses_although_a_lease_is_left() {
     assert!(!state.covers(1, 999), "other nodes may have used the rest");
     assert_eq!(state.known_left(300), Some(0));
     state.end_unfit_lease(1, 1_000);
-    assert_eq!(state.take_aside(), [], "the lease is fit");
+    assert_eq!(aside(&mut state), [], "the lease is fit");
     state.end_unfit_lease(1, 999);
-    assert_eq!(state.take_aside().len(), 1);
+    assert_eq!(aside(&mut state).len(), 1);
 }
 
 #[test]
@@ -78,7 +89,7 @@ fn new_period_sets_the_old_lease_aside() {
     assert_eq!(state.known_left(1_000), None, "another period");
     let settled = state.settle(old, (30, 10));
     assert_eq!((settled.unpaid, state.spent()), (0, 0), "the old period is charged");
-    assert_eq!(state.take_aside(), [UnusedLease { starts_at: old, amount: 90 }]);
+    assert_eq!(aside(&mut state), [UnusedLease { starts_at: old, amount: 90 }]);
     drop(state);
     assert_eq!(slot.lock_at(at(0)).starts_at(), Timestamp::from_millis(DAY), "no period reopens");
 }
@@ -111,14 +122,31 @@ fn idle_lease_and_excess_are_returned() {
     lease(&mut state, 100_000, 100_000);
     let starts_at = state.starts_at();
     state.spend(10, 1_000_000, NOW);
-    let excess = state.withdraw_due(NOW, false);
+    let excess = due(&mut state, NOW, false);
     assert_eq!(excess, [UnusedLease { starts_at, amount: 99_990 - 10 * FULL }]);
-    assert_eq!(state.withdraw_due(NOW, false), [], "no call came since");
+    assert_eq!(due(&mut state, NOW, false), [], "no call came since");
     let rest = [UnusedLease { starts_at, amount: 10 * FULL }];
-    assert_eq!(state.withdraw_due(NOW + IDLE, false), rest);
+    assert_eq!(due(&mut state, NOW + IDLE, false), rest);
     assert!(!state.stays_listed());
-    state.keep(rest[0]);
-    assert_eq!(state.withdraw_due(NOW, true), rest);
+}
+
+#[test]
+fn amounts_wait_in_their_slot_until_each_is_returned() {
+    let slot = slot(Period::Day);
+    let old = {
+        let mut state = slot.lock_at(at(0));
+        lease(&mut state, 100, 100);
+        state.starts_at()
+    };
+    let mut state = slot.lock_at(at(1));
+    lease(&mut state, 50, 50);
+    let starts_at = state.starts_at();
+    state.withdraw_due(NOW, true);
+    assert_eq!(state.next_aside(), Some(UnusedLease { starts_at, amount: 50 }));
+    assert!(state.stays_listed(), "the return of the other day may be given up now");
+    assert_eq!(state.known_use(old).unused, 100);
+    assert_eq!(state.next_aside(), Some(UnusedLease { starts_at: old, amount: 100 }));
+    assert!(!state.stays_listed());
 }
 
 #[test]
