@@ -33,7 +33,7 @@ pub fn BudgetCard(
                 let budgets = budgets.get();
                 if budgets.is_empty() {
                     return view! {
-                        <p class="mt-1 text-table text-ink-2">"None. This key may use any number of tokens."</p>
+                        <p class="mt-1 text-table text-ink-2">"None of its own. Budgets of the project and the organization still apply."</p>
                     }
                     .into_any();
                 }

@@ -153,14 +153,42 @@ fn DryRunResult(finished: FinishedDryRun) -> impl IntoView {
         />
         <p class="mt-2 text-caption text-ink-2">
             "Outcome: " <code class="font-mono text-[11.5px] text-ink">{code}</code>
-            {format!(", answered with {}", run.code.status())}
+            {format!(", answered with {}", status_of(&run))}
         </p>
+    }
+}
+
+/// What the gateway answers: a limit that does not free within a minute is 402.
+const fn status_of(run: &DryRun) -> u16 {
+    match (run.code.status(), run.retry_after_seconds) {
+        (429, None | Some(61..)) => 402,
+        (status, _) => status,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limit_that_frees_late_is_answered_with_402() {
+        let status = |code, retry_after_seconds| {
+            status_of(&DryRun {
+                code,
+                detail: String::new(),
+                retry_after_seconds,
+                ratelimit: None,
+                token_ratelimit: None,
+                quota: None,
+                budget: None,
+                limit: None,
+            })
+        };
+        assert_eq!(status(Outcome::RateLimited, Some(60)), 429);
+        assert_eq!(status(Outcome::SpendLimitReached, Some(61)), 402);
+        assert_eq!(status(Outcome::SpendLimitReached, None), 402);
+        assert_eq!(status(Outcome::ModelNotPriced, None), 403);
+    }
 
     #[test]
     fn a_size_may_be_nothing() {

@@ -1,8 +1,11 @@
 //! “Why was this rejected?”: derives from an outcome the checks that led to it, and a sentence.
 
-use latchkey_domain::api::{ApiKey, DryRun, DryRunRequest, QuotaState, RateLimitState};
+use latchkey_domain::api::{
+    ApiKey, DryRun, DryRunRequest, QuotaState, RateLimitState, RefusingLimit,
+};
 use latchkey_domain::budget::LimitScope;
 use latchkey_domain::key::{Environment, KeyKind};
+use latchkey_domain::limit::{DEFAULT_MAX_PARALLEL, Limit};
 use latchkey_domain::outcome::Outcome;
 
 use super::limit_words::{budget_in_words, token_budget_in_words, used_in_words};
@@ -147,8 +150,7 @@ pub fn steps_of_denial(key: &ApiKey, outcome: Outcome, detail: &str) -> Vec<Trac
     })
 }
 
-/// The checks of a request that was denied some time ago. Only `detail` has the limits of that
-/// time.
+/// The checks of a request that was tried out, with the limits as they are now.
 pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec<TraceStep> {
     steps(key, run.code, |check, _| match check {
         Check::Found => key.masked.to_string(),
@@ -163,7 +165,10 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
         Check::Requests => run.ratelimit.map_or_else(no_limit, |state| {
             format!("{} of {}", thousands(used(state)), thousands(state.limit))
         }),
-        Check::Parallel => key.max_parallel.map_or_else(no_limit, |limit| thousands(limit.get())),
+        Check::Parallel => refusing(Check::Parallel, run).map_or_else(
+            || thousands(key.max_parallel.map_or(DEFAULT_MAX_PARALLEL, Limit::get)),
+            |limit| used_in_words(&limit),
+        ),
         Check::Tokens => run
             .token_ratelimit
             .map_or_else(no_limit, |state| requested_text(used(state), call.tokens, state.limit)),
@@ -175,14 +180,18 @@ pub fn steps_of_dry_run(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> Vec
 /// The limit that refused the call, else what the call asks of the first token budget, else how
 /// many budgets the key has.
 fn budgets_in_words(key: &ApiKey, call: &DryRunRequest, run: &DryRun) -> String {
-    let refusing = run.limit.filter(|_| Check::of(run.code) == Some(Check::Budget));
-    match (refusing, run.budget, key.budgets.len()) {
+    match (refusing(Check::Budget, run), run.budget, key.budgets.len()) {
         (Some(limit), ..) => used_in_words(&limit),
         (None, Some(state), _) => requested_text(state.used, call.tokens, state.limit),
-        (None, None, 0) => no_limit(),
+        (None, None, 0) => "none of the key".to_owned(),
         (None, None, 1) => "1 budget".to_owned(),
         (None, None, several) => format!("{several} budgets"),
     }
+}
+
+/// The limit that refused the request, if that is what `check` is about.
+fn refusing(check: Check, run: &DryRun) -> Option<RefusingLimit> {
+    run.limit.filter(|_| Check::of(run.code) == Some(check))
 }
 
 fn steps(key: &ApiKey, outcome: Outcome, detail: impl Fn(Check, bool) -> String) -> Vec<TraceStep> {
@@ -353,6 +362,9 @@ mod tests {
         );
         assert_eq!(steps[1].detail, "never expires");
         assert_eq!(steps[3].detail, "llama-3.1-8b");
+        assert_eq!(steps[5].detail, "none of the key", "the project may have some");
+        let full = steps_of_dry_run(&key, &call(), &run(Outcome::TooManyParallelRequests));
+        assert_eq!(full[3].detail, "64", "the key sets none of its own");
     }
 
     #[test]
