@@ -115,9 +115,10 @@ pub(crate) struct SlotState {
     noted: u8,
     /// Whether the slot is in the list of slots that hold anything.
     is_listed: bool,
-    /// Number of the last query of the usage, and its result.
+    /// Number of the last query of the usage.
     queries: u64,
-    last: Option<(u64, u64)>,
+    /// Number of the last one that has finished in this period; 0 if none has.
+    finished: u64,
 }
 
 /// A threshold that a budget has crossed.
@@ -344,8 +345,6 @@ impl SlotState {
     pub(crate) fn returned(&mut self, unused: UnusedLease) {
         if self.starts_at == Some(unused.starts_at) {
             self.used = self.used.map(|used| used.saturating_sub(unused.amount));
-            self.last =
-                self.last.map(|(number, used)| (number, used.saturating_sub(unused.amount)));
         }
     }
 
@@ -364,14 +363,14 @@ impl SlotState {
     pub(crate) fn finish_query(&mut self, number: u64, starts_at: Timestamp, used: u64) {
         if self.starts_at == Some(starts_at) {
             self.used = Some(used);
-            self.last = Some((number, used));
+            self.finished = number;
         }
     }
 
     /// Whether a usage query has finished that started after the first `queries`. A caller that has
     /// waited at the gate since then need not repeat it.
-    pub(crate) fn was_read_since(&self, queries: u64) -> bool {
-        self.last.is_some_and(|(number, _)| number > queries)
+    pub(crate) const fn was_read_since(&self, queries: u64) -> bool {
+        self.finished > queries
     }
 
     /// Ends a lease that a call under `limit` may not draw on, or that is too little for a call of
