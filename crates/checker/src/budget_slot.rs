@@ -374,10 +374,11 @@ impl SlotState {
     }
 
     /// Ends a lease that a call under `limit` may not draw on, or that is too little for a call of
-    /// `least`: what is left of it is to be returned.
+    /// `least`: what is left of it is to be returned. A call that is larger than the whole budget
+    /// ends nothing: no return would admit it, and other calls would lease anew each time.
     pub(crate) fn end_unfit_lease(&mut self, least: u64, limit: u64) {
         let fits = self.known_left(limit).is_none_or(|left| left >= least);
-        if fits && self.granted_under <= limit {
+        if (fits || least > limit) && self.granted_under <= limit {
             return;
         }
         let unused = UnusedLease { starts_at: self.starts_at(), amount: self.left };

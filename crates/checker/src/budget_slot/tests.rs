@@ -62,6 +62,18 @@ fn lowered_limit_refuses_although_a_lease_is_left() {
 }
 
 #[test]
+fn call_larger_than_the_budget_leaves_the_lease_to_others() {
+    let slot = slot(Period::Day);
+    let mut state = slot.lock_at(at(0));
+    lease(&mut state, 100, 500);
+    state.end_unfit_lease(1_001, 1_000);
+    assert_eq!(aside(&mut state), [], "it never fits");
+    assert!(state.covers(100, 1_000));
+    state.end_unfit_lease(601, 1_000);
+    assert_eq!(aside(&mut state).len(), 1, "other nodes may need it");
+}
+
+#[test]
 fn settled_call_leaves_its_rest_to_the_lease() {
     let slot = slot(Period::Day);
     let mut state = slot.lock_at(at(0));
