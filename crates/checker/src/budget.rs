@@ -149,12 +149,13 @@ async fn acquire_with_lease(
         let has_leased = leased.await.map_err(Error::unavailable)??;
         if !has_leased {
             match draw(checker, budgets, need, mode, now) {
-                Drawn::TooLittle(_, refusal) => return Ok(Err(refusal)),
+                Drawn::TooLittle(refused, refusal) if refused == index => return Ok(Err(refusal)),
                 Drawn::Acquired(acquired, crossings) => {
                     note(checker, budgets, &crossings);
                     return Ok(Ok(acquired));
                 }
-                Drawn::NeedsLease(..) => {}
+                // Another budget: what this node knows of it may be out of date.
+                Drawn::TooLittle(..) | Drawn::NeedsLease(..) => {}
             }
         }
     }
