@@ -50,7 +50,11 @@ impl BudgetEvents {
     fn restore(&self, mut events: Vec<NotedEvent>) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         events.append(&mut waiting);
-        events.truncate(MAX_WAITING);
+        let dropped = events.len().saturating_sub(MAX_WAITING);
+        if dropped > 0 {
+            tracing::error!(dropped, "Dropped budget events because too many wait to be written");
+            events.truncate(MAX_WAITING);
+        }
         *waiting = events;
     }
 
