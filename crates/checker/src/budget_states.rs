@@ -1,6 +1,6 @@
 //! Where budgets stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use latchkey_domain::api::BudgetState;
 use latchkey_domain::budget::{BudgetAmount, Budgets};
@@ -43,10 +43,16 @@ impl Checker {
             return Ok(HashMap::new());
         }
         let owners = budgets.iter().map(|(id, ..)| id.owner.uuid());
+        let units = budgets.iter().map(|(id, ..)| id.unit).collect::<HashSet<_>>();
+        let periods = budgets.iter().map(|(id, ..)| id.period).collect::<HashSet<_>>();
         let starts = budgets.iter().map(|(_, _, (starts_at, _), _)| *starts_at);
+        // All columns of the primary key. A budget a minute has thousands of rows that would be
+        // read by its owner alone, and all tenants' budgets of a month start at one time.
         let rows = budget_usage::Entity::find()
             .filter(budget_usage::Column::OwnerId.is_in(owners))
-            .filter(budget_usage::Column::StartsAt.is_in(starts))
+            .filter(budget_usage::Column::Unit.is_in(units))
+            .filter(budget_usage::Column::Period.is_in(periods))
+            .filter(budget_usage::Column::StartsAt.is_in(starts.collect::<HashSet<_>>()))
             .all(self.database.reader())
             .await?;
         let rows: HashMap<_, _> = rows
