@@ -44,6 +44,9 @@ use crate::usage::Use;
 const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Settlements on other nodes are not announced, so the limit is retried this often.
 const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
+/// Maximum that a call adds to a budget or a sum of costs. Without it, an upstream could report so
+/// many tokens that the integers of the database overflow.
+const MAX_COST_PER_CALL: Usd = Usd::dollars(1_000_000);
 
 /// Exact token count of a prompt. It takes time, so it runs only if the decision depends on it.
 pub type ExactTokenCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
@@ -271,7 +274,7 @@ impl Reservation {
     /// Replaces the reserved cost with the actual one, and records the call. Returns the call's
     /// slot, to be held until the response is complete.
     pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
-        let cost = self.cost(used);
+        let cost = cost_of(self.price, used);
         match self.unsettled.take() {
             Some(unsettled) => Some(settle(&self.checker, unsettled, (used, cost)).await),
             None => None,
@@ -280,7 +283,7 @@ impl Reservation {
 
     /// Same as [`Self::settle`] in a background task, for callers that cannot await.
     pub fn settle_later(mut self, used: TokenUsage) {
-        let cost = self.cost(used);
+        let cost = cost_of(self.price, used);
         if let Some(unsettled) = self.unsettled.take() {
             spawn_settle(&self.checker, unsettled, (used, cost));
         }
@@ -293,14 +296,15 @@ impl Reservation {
             None => None,
         }
     }
-
-    fn cost(&self, used: TokenUsage) -> Usd {
-        self.price.map_or(Usd::ZERO, |price| price.cost(used.bounded()))
-    }
 }
 
 /// What a call has used.
 type Cost = (TokenUsage, Usd);
+
+fn cost_of(price: Option<Price>, used: TokenUsage) -> Usd {
+    let cost = price.map_or(Usd::ZERO, |price| price.cost(used.bounded()));
+    cost.min(MAX_COST_PER_CALL)
+}
 
 /// A dropped call costs nothing but counts as a request.
 impl Drop for Reservation {
@@ -346,7 +350,7 @@ async fn settle(
         BudgetUnit::Usd => cost.billionths(),
     };
     if let Err(error) = budget::settle(checker, budgets.permits, amount).await {
-        // The reservation stays charged, so the budget is not overspent.
+        // What was reserved is charged; what was used beyond it may not be.
         tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
     call.tokens = used;
@@ -357,4 +361,20 @@ async fn settle(
     }
     drop(in_progress);
     slot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_call_costs_so_much_that_a_budget_overflows() {
+        let dear = Price { output: Usd::dollars(1_000_000), ..Price::SANDBOX };
+        let cost = |used| cost_of(Some(dear), used).billionths();
+        assert_eq!(cost(TokenUsage { completion: 3, ..TokenUsage::default() }), 3_000_000_000);
+        let impossible = TokenUsage { completion: u64::MAX, ..TokenUsage::default() };
+        let largest_budget = 1_000_000_000_000_000_000;
+        assert!(largest_budget + 1_000 * cost(impossible) <= Usd::MAX.billionths());
+        assert_eq!(cost_of(None, impossible), Usd::ZERO);
+    }
 }

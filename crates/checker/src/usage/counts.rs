@@ -7,10 +7,6 @@ use latchkey_domain::token_usage::TokenUsage;
 
 use super::call::Use;
 
-/// Maximum that a call adds to a sum of costs. Without it, an upstream could report so many tokens
-/// that the integers of the database overflow.
-pub(super) const MAX_COST_PER_CALL: Usd = Usd::dollars(1_000_000);
-
 /// Number of calls, their tokens and their cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -26,12 +22,7 @@ pub struct Counts {
 
 impl Counts {
     pub(super) fn of(call: &Use) -> Self {
-        Self {
-            requests: 1,
-            tokens: call.tokens.bounded(),
-            cost: call.cost.min(MAX_COST_PER_CALL),
-            rejected_items: 0,
-        }
+        Self { requests: 1, tokens: call.tokens.bounded(), cost: call.cost, rejected_items: 0 }
     }
 }
 
