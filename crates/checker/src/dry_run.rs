@@ -155,7 +155,10 @@ impl DryRunCheck<'_> {
         let of_tokens = of_tokens.clone().find(|state| state.unit == BudgetUnit::Tokens);
         self.answer.budget = of_tokens.map(BudgetState::as_token_budget);
         for (owner, _) in owners {
-            for state in states.remove(&owner).unwrap_or_default() {
+            let mut states = states.remove(&owner).unwrap_or_default();
+            // As in `LimitedBudget::order`: the first that is too small refuses.
+            states.sort_by_key(|state| (state.unit, state.period));
+            for state in states {
                 // Even a call without tokens needs a budget that is not exhausted.
                 let least = if state.unit == BudgetUnit::Tokens { tokens.max(1) } else { 1 };
                 if state.remaining.counted() < least {

@@ -74,6 +74,18 @@ on_both_databases! {
         assert_eq!(list["data"][0]["budget"], told["budget"]);
     }
 
+    async fn a_dry_run_names_the_budget_that_refuses_the_call(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let budget = |period| json!({ "unit": "tokens", "limit": 9, "period": period });
+        let body = json!({ "name": "b", "budgets": [budget("month"), budget("day")] });
+        let (key, id) = inference_key(&app, &ada, body).await;
+        assert_eq!(chat(&app, &key, &asks("sandbox", "a")).await.status(), StatusCode::OK);
+        let refused: Value = chat(&app, &key, &asks("sandbox", "a")).await.json().await.unwrap();
+        let told = dry_run(&app, &ada, &id, json!({})).await;
+        assert_eq!(told["limit"]["period"], refused["error"]["limit"]["period"], "{told}");
+        assert_eq!(told["limit"]["period"], "day");
+    }
+
     async fn a_dry_run_takes_and_counts_nothing(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let body = json!({
