@@ -21,6 +21,8 @@ pub fn BudgetCard(
 ) -> impl IntoView {
     let budgets = Memo::new(move |_| now.with(|now| now.key.budgets.clone()));
     let is_empty = Memo::new(move |_| budgets.with(Vec::is_empty));
+    // A memo, so that its button keeps focus while the other budgets are used.
+    let spent = Memo::new(move |_| budgets.with(|budgets| spent_in_words(budgets)));
     view! {
         <section class="rounded-lg border border-line bg-surface p-4" aria-labelledby="budget-title">
             <div class="flex flex-wrap items-center justify-between gap-3">
@@ -37,13 +39,9 @@ pub fn BudgetCard(
                     }
                     .into_any();
                 }
-                let spent = spent_in_words(&budgets);
-                view! {
-                    <div class="mt-3"><BudgetList budgets/></div>
-                    {spent.map(|words| view! { <Spent page now words/> })}
-                }
-                .into_any()
+                view! { <div class="mt-3"><BudgetList budgets/></div> }.into_any()
             }}
+            {move || spent.get().map(|words| view! { <Spent page now words/> })}
         </section>
     }
 }
