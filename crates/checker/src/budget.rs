@@ -285,13 +285,13 @@ impl LeaseRequest {
 
 /// Replaces what a call reserved with what it used, in the periods that it was reserved in. Usage
 /// beyond the reservation counts even over the limit: it cannot be undone. A refund does not wait
-/// for the database: see [`return_leases`].
+/// for the database: see [`return_leases`]. A caller that is cancelled here loses nothing.
 pub(crate) async fn settle(
     checker: &Checker,
     permits: BudgetPermits,
     used: impl Fn(BudgetUnit) -> u64,
 ) -> Result<(), Error> {
-    let mut result = Ok(());
+    let mut unpaid = Vec::new();
     for BudgetPermit { slot, limit, starts_at, amount } in permits.0 {
         let used = used(slot.id.unit);
         let (settled, crossings) = {
@@ -306,13 +306,34 @@ pub(crate) async fn settle(
             checker.budget_events.note(&slot, &crossings, checker.clock.now());
         }
         if settled.unpaid > 0 {
-            let who = OnBehalfOf::Organization(slot.tenant.organization);
-            let period = BudgetPeriod { id: slot.id, starts_at };
-            match budget_store::change(&checker.database, who, period, stored(settled.unpaid)).await
-            {
-                Ok(()) => slot.lock().charged_beyond(starts_at, settled.unpaid),
-                Err(error) => result = Err(error),
+            unpaid.push(BudgetPermit { slot, limit, starts_at, amount: settled.unpaid });
+        }
+    }
+    if unpaid.is_empty() {
+        return Ok(());
+    }
+    let charging = charge(checker.clone(), unpaid);
+    checker.unsettled.spawn(charging).await.map_err(Error::unavailable)?
+}
+
+/// Charges amounts that no lease covers.
+async fn charge(checker: Checker, unpaid: Vec<BudgetPermit>) -> Result<(), Error> {
+    let mut result = Ok(());
+    for BudgetPermit { slot, limit, starts_at, amount } in unpaid {
+        let who = OnBehalfOf::Organization(slot.tenant.organization);
+        let period = BudgetPeriod { id: slot.id, starts_at };
+        match budget_store::change(&checker.database, who, period, stored(amount)).await {
+            Ok(()) => {
+                let crossings = {
+                    let mut state = slot.lock();
+                    state.charged_beyond(starts_at, amount);
+                    state.crossings(limit)
+                };
+                if crossings != Crossings::default() {
+                    checker.budget_events.note(&slot, &crossings, checker.clock.now());
+                }
             }
+            Err(error) => result = Err(error),
         }
     }
     result

@@ -349,15 +349,16 @@ async fn settle(
         BudgetUnit::Tokens => tokens,
         BudgetUnit::Usd => cost.billionths(),
     };
-    if let Err(error) = budget::settle(checker, budgets.permits, amount).await {
-        // What was reserved is charged; what was used beyond it may not be.
-        tracing::error!(%error, key = %call.key, "Failed to settle a budget");
-    }
+    // Before anything that waits, where the caller may be cancelled.
     call.tokens = used;
     call.cost = cost;
     checker.usage.record(&call);
     if let Some(model) = &model {
         checker.usage.record_model(&call, model);
+    }
+    if let Err(error) = budget::settle(checker, budgets.permits, amount).await {
+        // What was reserved is charged; what was used beyond it may not be.
+        tracing::error!(%error, key = %call.key, "Failed to settle a budget");
     }
     drop(in_progress);
     slot

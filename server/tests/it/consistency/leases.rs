@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use latchkey_checker::{CheckRequest, IdentifiedKey, Reservation};
 use latchkey_domain::token_usage::TokenUsage;
 use latchkey_services::Services;
 use serde_json::json;
 
 use crate::consistency::nodes::hears;
-use crate::test_app::{TestApp, denial, on_both_databases, text, token_estimate};
+use crate::test_app::{TestApp, count_rows, denial, on_both_databases, text, token_estimate};
 
 /// What each call uses, whatever it had reserved.
 const USED: u64 = 10;
@@ -111,6 +112,28 @@ on_both_databases! {
         assert_eq!(spend(services, &secret, 0).await, Ok(USED * 20));
         assert_eq!(spend(services, &secret, 100_000 - USED * 20).await, Ok(100_000));
         assert_eq!(spend(services, &secret, 1).await, Err("token_budget_exhausted"));
+    }
+
+    async fn cancelled_settlement_charges_all_budgets(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let budget = |period| json!({"unit": "tokens", "limit": 100, "period": period});
+        let budgets = json!({"name": "Metered", "budgets": [budget("total"), budget("month")]});
+        let secret = text(&app.create(&ada, &budgets).await["key"]);
+        let services = &app.services;
+        hears(services).await;
+        let found = services.checker.authenticate_for_server(Some(&secret)).await.unwrap();
+        let reserved = reserve(services, &found, 60).await;
+        app.advance(Duration::from_secs(2));
+        services.checker.return_leases(false).await.unwrap();
+        let used = TokenUsage { prompt: 150, ..TokenUsage::default() };
+        let settled = reserved.settle(used).now_or_never();
+        assert!(settled.is_none(), "it waits for the database, and its caller goes away");
+        services.settled().await;
+        for state in services.checker.key_budget_states(found.key()).await.unwrap() {
+            assert_eq!((state.used.counted(), state.reserved.counted()), (150, 0), "{state:?}");
+        }
+        services.checker.write_budget_events().await.unwrap();
+        assert_eq!(count_rows(&services.database, "budget_events").await, 4, "80 and 100, of each");
     }
 
     async fn returned_tokens_are_reused_before_they_are_written(app: TestApp) {
