@@ -133,7 +133,8 @@ on_both_databases! {
             assert_eq!((state.used.counted(), state.reserved.counted()), (150, 0), "{state:?}");
         }
         services.checker.write_budget_events().await.unwrap();
-        assert_eq!(count_rows(&services.database, "budget_events").await, 4, "80 and 100, of each");
+        let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
+        assert_eq!(count_rows(&database, "budget_events").await, 4, "80 and 100, of each");
     }
 
     async fn returned_tokens_are_reused_before_they_are_written(app: TestApp) {
