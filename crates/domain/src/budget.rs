@@ -298,6 +298,12 @@ impl Budgets {
         if budgets.len() > Self::MAX { Err(InvalidBudgets::TooMany) } else { Ok(Self(budgets)) }
     }
 
+    /// Budgets of different units and periods, although they are more than a request may have:
+    /// none of them may be lost.
+    pub fn of_any_number(all: impl IntoIterator<Item = Budget>) -> Self {
+        Self(all.into_iter().collect())
+    }
+
     /// The budgets in the order given.
     pub fn as_slice(&self) -> &[Budget] {
         &self.0

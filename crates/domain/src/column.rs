@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::api::{ApplicationEnvironment, KeyDefaults, SessionEndReason};
 use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
-use crate::budget::{BudgetUnit, Budgets, LimitScope};
+use crate::budget::{Budget, BudgetUnit, Budgets, LimitScope};
 use crate::digest::KeyDigest;
 use crate::id::{
     ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, LogItemId,
@@ -304,12 +304,28 @@ macro_rules! json_texts {
 }
 
 json_texts! {
-    Budgets = "budgets",
     KeyDefaults = "key defaults",
     Scopes = "scopes",
     Tags = "tags",
     TierOverrides = "tier override",
 }
+
+/// JSON as text. A row may hold one more than a request can give: see [`Budgets::of_any_number`].
+impl Column for Budgets {
+    type Stored = String;
+    const NAME: &'static str = "budgets";
+
+    fn store(self) -> String {
+        json(&self)
+    }
+
+    fn restore(stored: String) -> Option<Self> {
+        let all: Vec<Budget> = serde_json::from_str(&stored).ok()?;
+        Some(Self::of_any_number(all))
+    }
+}
+
+value_traits!(Budgets);
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("lists and structs of plain values have a JSON form")
@@ -356,6 +372,18 @@ mod tests {
         assert_stored(&Tags::new(tags).unwrap(), r#"["a \"b\"","é"]"#);
         let scopes = vec!["orders:*".parse().unwrap()];
         assert_stored(&Scopes::new(scopes).unwrap(), r#"["orders:*"]"#);
+        let hours = ["hour", "day", "week", "month", "total", "minute"];
+        let nine = hours.iter().map(|period| ("usd", "\"1\"", period));
+        let nine = nine.chain(hours[..3].iter().map(|period| ("tokens", "1", period)));
+        let nine: Vec<_> = nine
+            .map(|(unit, limit, period)| {
+                format!(r#"{{"unit":"{unit}","limit":{limit},"period":"{period}"}}"#)
+            })
+            .collect();
+        let nine = format!("[{}]", nine.join(","));
+        let budgets = <Budgets as Column>::restore(nine.clone()).unwrap();
+        assert_eq!(budgets.as_slice().len(), 9);
+        assert_stored(&budgets, nine);
         let metadata: Metadata = r#"{"n": 12345678901234567890123}"#.parse().unwrap();
         assert_stored(&metadata, r#"{"n":12345678901234567890123}"#);
     }

@@ -77,11 +77,12 @@ impl Model {
             return listed;
         }
         let flat = flat.map(|(limit, period)| Budget::tokens(limit, period));
+        let replaced = listed.first(BudgetUnit::Tokens);
         // Another budget of the same period gives way to the newer limit.
-        let others = listed.as_slice().iter().copied();
-        let others = others.filter(|other| flat.is_none_or(|flat| flat.kind() != other.kind()));
-        let listed = Budgets::new(others).unwrap_or_default();
-        listed.replace_first(BudgetUnit::Tokens, flat).unwrap_or_default()
+        let others = listed.as_slice().iter().copied().filter(|other| {
+            Some(*other) != replaced && flat.is_none_or(|flat| flat.kind() != other.kind())
+        });
+        Budgets::of_any_number(flat.into_iter().chain(others))
     }
 }
 
