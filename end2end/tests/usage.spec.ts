@@ -31,6 +31,17 @@ test("a project’s usage adds up its keys, and narrows to one", async ({ applic
   await expect(page.getByRole("combobox", { name: "Key" })).toHaveText("Web checkout");
 });
 
+test("budget events that can’t be loaded say so and come with another try", async ({ application, page, watch }) => {
+  watch.allowStatus(503, /^\/api\/usage\/budget-events/);
+  await page.route("**/api/usage/budget-events", (route) => route.fulfill({ status: 503, body: "{}" }));
+  await page.goto(`/projects/${application.projectId}/usage`);
+  const events = page.getByRole("region", { name: "Budget events" });
+  await expect(events.getByRole("alert")).toContainText("Couldn’t load budget events");
+  await page.unroute("**/api/usage/budget-events");
+  await events.getByRole("button", { name: "Try again" }).click();
+  await expect(events, "there are none").toBeHidden();
+});
+
 test("usage that can’t be loaded says so and comes with another try", async ({ application, page, watch }) => {
   watch.allowStatus(503, /^\/api\/usage\//);
   await page.route("**/api/usage/project", (route) => route.fulfill({ status: 503, body: "{}" }));

@@ -1,4 +1,5 @@
-//! The limits of a key, a project or an organization as a list: what each is called, and what it is.
+//! The limits of a key, a project or an organization as a list: what each is called, and what it
+//! is.
 
 use leptos::prelude::*;
 

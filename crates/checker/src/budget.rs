@@ -27,10 +27,11 @@ use latchkey_domain::time::Timestamp;
 use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use smallvec::SmallVec;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::budget_need::BudgetNeed;
 use crate::budget_slot::{BudgetSlot, Crossings, LimitedBudget, SlotState, UnusedLease};
-use crate::budget_store::{self, BudgetPeriod, stored};
+use crate::budget_store::{self, BudgetPeriod, ChangeError, stored};
 use crate::checker::Checker;
 
 /// What a call in progress holds of one budget.
@@ -132,8 +133,9 @@ async fn acquire_with_lease(
     mode: BudgetMode,
     now: Timestamp,
 ) -> Result<Result<AcquiredBudgets, Box<BudgetRefusal>>, Error> {
+    let mut drawn = draw(checker, budgets, need, mode, now);
     loop {
-        let (index, amount) = match draw(checker, budgets, need, mode, now) {
+        let (index, amount) = match drawn {
             Drawn::Acquired(acquired, crossings) => {
                 note(checker, budgets, &crossings);
                 return Ok(Ok(acquired));
@@ -146,16 +148,15 @@ async fn acquire_with_lease(
         let leasing = LeaseRequest { checker: checker.clone(), budget, least, amount, now };
         // A call that is cancelled between the grant and the deposit would lose the grant.
         let leased = tokio::spawn(async move { in_time(leasing.lease()).await });
-        let has_leased = leased.await.map_err(Error::unavailable)??;
+        let (has_leased, alone) = leased.await.map_err(Error::unavailable)??;
+        drawn = draw(checker, budgets, need, mode, now);
+        // Only now may the next caller look at the lease, which it might find too small and end.
+        drop(alone);
         if !has_leased {
-            match draw(checker, budgets, need, mode, now) {
+            match drawn {
+                // Of another budget, what this node knows may be out of date.
                 Drawn::TooLittle(refused, refusal) if refused == index => return Ok(Err(refusal)),
-                Drawn::Acquired(acquired, crossings) => {
-                    note(checker, budgets, &crossings);
-                    return Ok(Ok(acquired));
-                }
-                // Another budget: what this node knows of it may be out of date.
-                Drawn::TooLittle(..) | Drawn::NeedsLease(..) => {}
+                other => drawn = other,
             }
         }
     }
@@ -234,13 +235,19 @@ struct LeaseRequest {
 }
 
 impl LeaseRequest {
-    /// Leases more. False if too little is left.
-    async fn lease(&self) -> Result<bool, Error> {
+    /// Leases more. False if too little is left. The caller draws while it holds the slot's gate.
+    async fn lease(&self) -> Result<(bool, OwnedMutexGuard<()>), Error> {
+        let slot = &self.budget.slot;
+        let queries = slot.lock().queries();
+        let alone = Arc::clone(&slot.gate).lock_owned().await;
+        Ok((self.lease_alone(queries).await?, alone))
+    }
+
+    /// Same as [`Self::lease`] for the holder of the gate, who came to it after `queries` queries.
+    async fn lease_alone(&self, queries: u64) -> Result<bool, Error> {
         let Self { checker, budget: LimitedBudget { slot, limit }, least, amount, now } = self;
         let (limit, least) = (*limit, *least);
         let who = OnBehalfOf::Organization(slot.tenant.organization);
-        let queries = slot.lock().queries();
-        let _alone = slot.gate.lock().await;
         let starts_at = {
             let mut state = slot.lock_at(*now);
             // Otherwise thousands of calls on an exhausted budget would query one after the other,
@@ -333,7 +340,7 @@ async fn charge(checker: Checker, unpaid: Vec<BudgetPermit>) -> Result<(), Error
                     checker.budget_events.note(&slot, &crossings, checker.clock.now());
                 }
             }
-            Err(error) => result = Err(error),
+            Err(error) => result = Err(error.into()),
         }
     }
     result
@@ -362,14 +369,27 @@ pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Er
     Ok(())
 }
 
-/// Returns what was set aside of a slot whose gate is held. A failed return stays charged, as it
-/// may have been committed.
-async fn return_unused(checker: &Checker, who: OnBehalfOf, slot: &BudgetSlot) -> Result<(), Error> {
+/// Returns what was set aside of a slot whose gate is held. A return that was not sent is kept for
+/// the next attempt; one that failed stays charged, as it may have been committed.
+async fn return_unused(
+    checker: &Checker,
+    who: OnBehalfOf,
+    slot: &Arc<BudgetSlot>,
+) -> Result<(), Error> {
     loop {
         let Some(unused) = slot.lock().next_aside() else { return Ok(()) };
         let UnusedLease { starts_at, amount } = unused;
         let period = BudgetPeriod { id: slot.id, starts_at };
-        budget_store::change(&checker.database, who, period, -stored(amount)).await?;
-        slot.lock().returned(unused);
+        match budget_store::change(&checker.database, who, period, -stored(amount)).await {
+            Ok(()) => slot.lock().returned(unused),
+            Err(ChangeError::NotSent(error)) => {
+                let has_to_be_listed = slot.lock().keep(unused);
+                if has_to_be_listed {
+                    checker.budget_slots.list(slot);
+                }
+                return Err(error);
+            }
+            Err(ChangeError::Unknown(error)) => return Err(error),
+        }
     }
 }

@@ -87,7 +87,7 @@ pub(crate) struct BudgetSlot {
     pub(crate) tenant: BudgetTenant,
     state: Mutex<SlotState>,
     /// Held while the database is queried, so that concurrent callers query once.
-    pub(crate) gate: tokio::sync::Mutex<()>,
+    pub(crate) gate: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// State of a budget under its lock. Amounts are requests, tokens or billionths of a dollar.
@@ -153,7 +153,7 @@ pub(crate) struct SettledBudget {
 
 impl BudgetSlot {
     pub(crate) fn new(id: BudgetId, tenant: BudgetTenant) -> Self {
-        Self { id, tenant, state: Mutex::default(), gate: tokio::sync::Mutex::default() }
+        Self { id, tenant, state: Mutex::default(), gate: Arc::default() }
     }
 
     /// Locks the slot.
@@ -236,6 +236,12 @@ impl SlotState {
         } else {
             KnownUse { unused: aside, ..KnownUse::default() }
         }
+    }
+
+    /// What is charged and what is reserved, while calls draw on a lease of this node.
+    pub(crate) fn leased_use(&self) -> Option<(u64, u64)> {
+        let charged = self.charged().filter(|_| self.left > 0)?;
+        Some((charged, self.reserved))
     }
 
     /// Whether a call can draw `amount` now. Even a call that needs nothing wants a lease: without
@@ -390,6 +396,13 @@ impl SlotState {
     /// neither a failed return nor a caller that gives up can lose them.
     pub(crate) fn next_aside(&mut self) -> Option<UnusedLease> {
         self.aside.pop()
+    }
+
+    /// Sets an amount aside again whose return was not sent. Returns whether the slot has to be
+    /// listed.
+    pub(crate) fn keep(&mut self, unused: UnusedLease) -> bool {
+        self.set_aside(unused);
+        !std::mem::replace(&mut self.is_listed, true)
     }
 
     /// Sets aside what is due for return: the rest of an idle lease, and the excess of an active

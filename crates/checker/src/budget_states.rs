@@ -3,14 +3,14 @@
 use std::collections::{HashMap, HashSet};
 
 use latchkey_domain::api::BudgetState;
-use latchkey_domain::budget::{BudgetAmount, Budgets};
+use latchkey_domain::budget::{Budget, BudgetAmount, Budgets, LimitScope};
 use latchkey_domain::time::Timestamp;
 use latchkey_store::Error;
 use latchkey_store::entity::budget_usage;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::budget_owner::BudgetOwner;
-use crate::budget_slot::{BudgetId, KnownUse};
+use crate::budget_slot::{BudgetId, BudgetSlot, KnownUse};
 use crate::checker::Checker;
 use crate::lookup_limiter::LookupCaller;
 use crate::record::KeyRecord;
@@ -64,17 +64,8 @@ impl Checker {
             let used = rows.get(&(id.owner.uuid(), id.unit, id.period, starts_at)).copied();
             let charged = used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default();
             let charged = charged.saturating_sub(known.unused);
-            let amount = |counted| BudgetAmount::new(budget.unit, counted);
-            let limit = budget.limit.counted();
-            states.entry(id.owner).or_default().push(BudgetState {
-                unit: budget.unit,
-                limit: budget.limit,
-                period: budget.period,
-                used: amount(charged.saturating_sub(known.reserved)),
-                reserved: amount(known.reserved.min(charged)),
-                remaining: amount(limit.saturating_sub(charged)),
-                resets_at,
-            });
+            let state = state(&budget, (charged, known.reserved), resets_at);
+            states.entry(id.owner).or_default().push(state);
         }
         Ok(states)
     }
@@ -100,5 +91,48 @@ impl Checker {
         let caller = LookupCaller::Organization(key.organization);
         let mut states = Box::pin(self.lookup_limiter.of(caller, states)).await?;
         Ok(states.remove(&owner).unwrap_or_default())
+    }
+    /// States of a key's own budgets after a call. It costs no query while this node has a lease of
+    /// each of them; then they are what this node knows.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn budget_states_after_call(
+        &self,
+        key: &KeyRecord,
+    ) -> Result<Vec<BudgetState>, Error> {
+        let now = self.clock.now();
+        let known = |budget: &Budget| {
+            let is_of = |slot: &BudgetSlot| {
+                slot.id.owner.scope() == LimitScope::Key
+                    && (slot.id.unit, slot.id.period) == budget.kind()
+            };
+            let limited = key.extended().limited_budgets.iter().find(|one| is_of(&one.slot))?;
+            let slot = limited.slot.lock_at(now);
+            Some(state(budget, slot.leased_use()?, slot.ends_at()))
+        };
+        match key.extended().budgets.as_slice().iter().map(known).collect() {
+            Some(states) => Ok(states),
+            // Boxed: few calls need the future of a query.
+            None => Box::pin(self.key_budget_states(key)).await,
+        }
+    }
+}
+
+/// State of a budget of which `charged` is used, `reserved` of it by calls in progress.
+fn state(
+    budget: &Budget,
+    (charged, reserved): (u64, u64),
+    resets_at: Option<Timestamp>,
+) -> BudgetState {
+    let amount = |counted| BudgetAmount::new(budget.unit, counted);
+    BudgetState {
+        unit: budget.unit,
+        limit: budget.limit,
+        period: budget.period,
+        used: amount(charged.saturating_sub(reserved)),
+        reserved: amount(reserved.min(charged)),
+        remaining: amount(budget.limit.counted().saturating_sub(charged)),
+        resets_at,
     }
 }

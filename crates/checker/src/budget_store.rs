@@ -85,23 +85,38 @@ pub(crate) async fn add(
     Ok(Some(used))
 }
 
+/// Why a change failed.
+#[derive(Debug)]
+pub(crate) enum ChangeError {
+    /// The statement was not sent: nothing has changed.
+    NotSent(Error),
+    /// It may have been committed.
+    Unknown(Error),
+}
+
+impl From<ChangeError> for Error {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::NotSent(error) | ChangeError::Unknown(error) => error,
+        }
+    }
+}
+
 /// Adds a difference to the usage, whatever the limit.
 pub(crate) async fn change(
     database: &Database,
     who: OnBehalfOf,
     period: BudgetPeriod,
     difference: i64,
-) -> Result<(), Error> {
+) -> Result<(), ChangeError> {
+    let permit = in_time(async { Ok(database.write_permit(who).await?) });
+    let _permit = permit.await.map_err(ChangeError::NotSent)?;
     let column = Expr::col(budget_usage::Column::Used);
     let update = budget_usage::Entity::update_many()
         .col_expr(budget_usage::Column::Used, column.add(difference))
         .filter(period.condition());
-    in_time(async {
-        let _permit = database.write_permit(who).await?;
-        update.exec(database.writer()).await?;
-        Ok(())
-    })
-    .await
+    let changed = in_time(async { Ok(update.exec(database.writer()).await.map(drop)?) });
+    changed.await.map_err(ChangeError::Unknown)
 }
 
 /// Limits are far below `i64::MAX`.

@@ -144,7 +144,7 @@ impl KeyCache {
             _ if !current => {}
             CachedLookup::Key(record) => {
                 let record = Arc::clone(record);
-                let places = 1 + (record.text_bytes() / BYTES_OF_PLACE) as u64;
+                let places = 1 + (record.variable_bytes() / BYTES_OF_PLACE) as u64;
                 self.records.insert(digest, CacheEntry { record, generation, places });
             }
             CachedLookup::Unknown => {

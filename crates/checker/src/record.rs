@@ -11,7 +11,7 @@ use latchkey_domain::scope::{ScopePattern, ScopeQuery, Scopes};
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 
-use crate::budget_slot::LimitedBudget;
+use crate::budget_slot::{BudgetSlot, LimitedBudget};
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,16 +114,18 @@ impl KeyRecord {
         }
     }
 
-    /// Bytes of the record's texts, about. They differ a thousandfold between keys.
-    pub(crate) fn text_bytes(&self) -> usize {
+    /// Bytes of the record's texts and budgets, about. They differ a thousandfold between keys.
+    pub(crate) fn variable_bytes(&self) -> usize {
         let Some(extended) = &self.extended else { return self.name.len() };
         let ExtendedLimits { models, external_id, metadata, tags, scopes, .. } = &**extended;
+        let slots = extended.budgets.as_slice().len() * size_of::<BudgetSlot>();
+        let budgets = size_of_val(extended.limited_budgets.as_slice()) + slots;
         let models = models.iter().flat_map(AllowList::as_slice).map(ModelName::as_str);
         let tags = tags.iter().flat_map(Tags::as_slice).map(Tag::as_str);
         let scopes = scopes.iter().flat_map(Scopes::as_slice).map(ScopePattern::as_str);
         let texts = models.chain(tags).chain(scopes).chain(metadata.iter().map(Metadata::as_str));
         let texts = texts.chain(external_id.iter().map(ExternalId::as_str));
-        texts.map(str::len).sum::<usize>() + self.name.len()
+        texts.map(str::len).sum::<usize>() + self.name.len() + budgets
     }
 
     /// Limits of the organization: its tier's, with its overrides.

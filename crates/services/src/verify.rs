@@ -56,12 +56,7 @@ pub async fn verify(
         Err(denial) => denial,
     };
     let key = identity.key();
-    let budgets = if key.extended().budgets.is_empty() {
-        Vec::new()
-    } else {
-        // Boxed: most keys have no budget, and need no future of a query.
-        Box::pin(services.checker.key_budget_states(key)).await?
-    };
+    let budgets = services.checker.budget_states_after_call(key).await?;
     Ok(answer(key, came_to, budgets))
 }
 

@@ -5,7 +5,8 @@ use latchkey_domain::budget::LimitScope;
 use leptos::prelude::*;
 
 use crate::components::budget_list::BudgetList;
-use crate::data::polled_query::PolledQuery;
+use crate::components::error_state::ErrorState;
+use crate::data::polled_query::{PolledQuery, QueryState};
 use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::RelativeTime;
@@ -33,7 +34,7 @@ pub fn UsageBudgets(
     }
 }
 
-/// Card with the newest budget events. Nothing if there are none.
+/// Card with the newest budget events, or why they could not be loaded. Nothing if there are none.
 #[component]
 pub fn BudgetEvents(
     /// Events of the project, newest first.
@@ -58,16 +59,31 @@ pub fn BudgetEvents(
             </li>
         }
     };
+    let section = |inside: AnyView| {
+        view! {
+            <section class="overflow-hidden rounded-lg border border-line bg-surface" aria-labelledby="events-title">
+                <h2 id="events-title" class="px-4 py-3 text-heading font-semibold">"Budget events"</h2>
+                {inside}
+            </section>
+        }
+    };
+    let shown = events.state();
     move || {
+        if let QueryState::Failed(error) = shown.get() {
+            let on_retry = move |()| events.retry();
+            let failed = view! {
+                <ErrorState
+                    title="Couldn’t load budget events"
+                    error
+                    reassurance="Budgets hold all the same."
+                    on_retry
+                />
+            };
+            return Some(section(failed.into_any()));
+        }
         let newest = newest.get();
-        (!newest.is_empty()).then(|| {
-            view! {
-                <section class="overflow-hidden rounded-lg border border-line bg-surface" aria-labelledby="events-title">
-                    <h2 id="events-title" class="px-4 py-3 text-heading font-semibold">"Budget events"</h2>
-                    <ul>{newest.into_iter().map(row).collect_view()}</ul>
-                </section>
-            }
-        })
+        let list = || view! { <ul>{newest.iter().copied().map(row).collect_view()}</ul> };
+        (!newest.is_empty()).then(|| section(list().into_any()))
     }
 }
 

@@ -36,6 +36,15 @@ async fn events(app: &TestApp, who: &Session) -> Vec<(String, u64, u64, u64)> {
 }
 
 on_both_databases! {
+    async fn call_that_crosses_both_thresholds_lists_100_first(app: TestApp) {
+        let ada = app.sign_in("ada").await;
+        let body = json!({"name": "A", "token_limit": 100, "token_limit_period": "day"});
+        let key = text(&app.create(&ada, &body).await["key"]);
+        spend(&app, &ada, &key, 100).await;
+        let event = |percent| ("key".to_owned(), percent, 100, 100);
+        assert_eq!(events(&app, &ada).await, [event(100), event(80)]);
+    }
+
     async fn budget_has_one_event_at_80_and_one_at_100_percent(app: TestApp) {
         let ada = app.sign_in("ada").await;
         let eve = app.sign_in("eve").await;
