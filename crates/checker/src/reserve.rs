@@ -44,9 +44,6 @@ use crate::usage::Use;
 const SETTLEMENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Settlements on other nodes are not announced, so the limit is retried this often.
 const SETTLEMENT_INTERVAL: Duration = Duration::from_millis(100);
-/// Maximum that a call adds to a budget or a sum of costs. Without it, an upstream could report so
-/// many tokens that the integers of the database overflow.
-const MAX_COST_PER_CALL: Usd = Usd::dollars(1_000_000);
 
 /// Exact token count of a prompt. It takes time, so it runs only if the decision depends on it.
 pub type ExactTokenCount<'a> = Pin<Box<dyn Future<Output = u32> + Send + 'a>>;
@@ -303,7 +300,7 @@ type Cost = (TokenUsage, Usd);
 
 fn cost_of(price: Option<Price>, used: TokenUsage) -> Usd {
     let cost = price.map_or(Usd::ZERO, |price| price.cost(used.bounded()));
-    cost.min(MAX_COST_PER_CALL)
+    cost.min(Usd::MAX_PER_CALL)
 }
 
 /// A dropped call costs nothing but counts as a request.

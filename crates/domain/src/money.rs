@@ -33,6 +33,10 @@ impl Usd {
     /// The largest amount that the databases can hold.
     pub const MAX: Self = Self(i64::MAX.unsigned_abs());
 
+    /// Maximum that a call adds to a budget or a sum of costs. Without it, an upstream could report
+    /// so many tokens that the integers of the database overflow.
+    pub const MAX_PER_CALL: Self = Self::dollars(1_000_000);
+
     /// An amount in billionths of a dollar, at most [`Self::MAX`].
     pub const fn from_billionths(billionths: u64) -> Self {
         if billionths > Self::MAX.0 { Self::MAX } else { Self(billionths) }

@@ -22,7 +22,12 @@ pub struct Counts {
 
 impl Counts {
     pub(super) fn of(call: &Use) -> Self {
-        Self { requests: 1, tokens: call.tokens.bounded(), cost: call.cost, rejected_items: 0 }
+        Self {
+            requests: 1,
+            tokens: call.tokens.bounded(),
+            cost: call.cost.min(Usd::MAX_PER_CALL),
+            rejected_items: 0,
+        }
     }
 }
 
