@@ -74,6 +74,9 @@ def valid_data_is_taken(ctx, response, case):
     # A budget that a call before has set to next to nothing.
     if response.status_code == 402:
         return None
+    # Models have no keys, so their sums can't be narrowed to some keys.
+    if response.status_code == 422 and (case.query or {}).get("group_by") == "model":
+        return None
     # The header is made up, and the body is not packed.
     if response.status_code == 400 and "content-encoding" in case.headers:
         return None

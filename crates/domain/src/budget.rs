@@ -282,20 +282,24 @@ impl Budgets {
     /// No budgets.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Creates a list. The same budget given twice counts once.
+    /// Creates a list. The same budget given twice is kept once, but counts twice towards
+    /// [`Self::MAX`], as a schema's `maxItems` counts.
     ///
     /// # Errors
     /// There are too many, or two limits for the same unit and period.
     pub fn new(all: impl IntoIterator<Item = Budget>) -> Result<Self, InvalidBudgets> {
         let mut budgets: Vec<Budget> = Vec::new();
-        for budget in all {
+        for (index, budget) in all.into_iter().enumerate() {
+            if index == Self::MAX {
+                return Err(InvalidBudgets::TooMany);
+            }
             match budgets.iter().find(|known| known.kind() == budget.kind()) {
                 None => budgets.push(budget),
                 Some(known) if *known == budget => {}
                 Some(_) => return Err(InvalidBudgets::Conflict(budget.unit, budget.period)),
             }
         }
-        if budgets.len() > Self::MAX { Err(InvalidBudgets::TooMany) } else { Ok(Self(budgets)) }
+        Ok(Self(budgets))
     }
 
     /// Budgets of different units and periods, although they are more than a request may have:
