@@ -126,7 +126,7 @@ const CASES: Record<string, Case> = {
     does: "chat",
     model: "plain",
     limits: { token_limit: 1, token_limit_period: "month" },
-    sees: /The budget of 1 tokens per month/,
+    sees: /The budget of 1 tokens a month/,
     raises: 402,
     asked: 0,
     charged: NOTHING,

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use latchkey_ui::bar_meter::{BarMeter, percent, permille};
 use latchkey_ui::budget::{
-    ABOUT_PRICES, meter_label, per, short_amount, this, unit_after, unit_label, use_in_words,
+    ABOUT_PRICES, meter_label, short_amount, this, unit_after, unit_label, use_in_words,
 };
 use latchkey_ui::relative_time::{Clock, browser_time, date_and_time, exact, time_left};
 
@@ -49,7 +49,7 @@ fn Budget(state: BudgetState) -> impl IntoView {
     };
     view! {
         <div class="flex flex-wrap items-baseline justify-between gap-x-4">
-            <h3 class="text-table font-medium">{format!("{} {}", unit_label(unit), per(period))}</h3>
+            <h3 class="text-table font-medium">{format!("{} {}", unit_label(unit), period.recurrence())}</h3>
             <p class="num text-caption text-ink-2" title=resets_at.map(exact)>{left}</p>
         </div>
         <p class="num mt-1 flex flex-wrap items-baseline gap-x-2" title=text.clone()>

@@ -12,7 +12,7 @@ use super::model_chips::FewModels;
 use crate::layout::{Workspace, inference_key_path};
 use latchkey_ui::bar_meter::{BarMeter, percent, short};
 use latchkey_ui::budget::{
-    is_spent, limit_in_words, meter_label, per, short_amount, tightest, unit_after, use_in_words,
+    is_spent, limit_in_words, meter_label, short_amount, tightest, unit_after, use_in_words,
 };
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{exact, month_and_day_of, time_to_the_minute};
@@ -160,11 +160,11 @@ fn Budget(budget: BudgetState, others: Vec<String>, muted: bool) -> impl IntoVie
 /// “tokens a month, resets Dec 1”, “an hour, resets 19:00”, “requests for life”.
 fn after_amounts(unit: &str, period: Period, resets_at: Option<Timestamp>) -> String {
     let unit = unit.trim_start();
-    let per =
-        if unit.is_empty() { per(period).to_owned() } else { format!("{unit} {}", per(period)) };
+    let often = period.recurrence();
+    let often = if unit.is_empty() { often.to_owned() } else { format!("{unit} {often}") };
     match resets_at {
-        Some(end) => format!("{per}, resets {}", reset_in_words(period, end)),
-        None => per,
+        Some(end) => format!("{often}, resets {}", reset_in_words(period, end)),
+        None => often,
     }
 }
 

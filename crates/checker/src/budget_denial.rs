@@ -58,7 +58,7 @@ pub(crate) const fn outcome(unit: BudgetUnit) -> Outcome {
     }
 }
 
-/// A budget in words: `1000 tokens per day`, `$5 per month`, `10 requests in total`.
+/// A budget in words: `1000 tokens a day`, `$5 a month`, `10 requests for life`.
 fn in_words(unit: BudgetUnit, limit: u64, period: Period) -> String {
     let amount = BudgetAmount::new(unit, limit);
     let unit = match unit {
@@ -66,8 +66,5 @@ fn in_words(unit: BudgetUnit, limit: u64, period: Period) -> String {
         BudgetUnit::Tokens => " tokens",
         BudgetUnit::Usd => "",
     };
-    match period {
-        Period::Total => format!("{amount}{unit} in total"),
-        period => format!("{amount}{unit} per {}", period.as_str()),
-    }
+    format!("{amount}{unit} {}", period.recurrence())
 }

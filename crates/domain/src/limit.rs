@@ -127,6 +127,18 @@ impl Period {
         let begin = now.as_millis() - (now.as_millis() + shift).rem_euclid(length);
         (Timestamp::from_millis(begin), Some(Timestamp::from_millis(begin + length)))
     }
+
+    /// How often a budget starts again, as it is said after its limit: “$5 a day”.
+    pub const fn recurrence(self) -> &'static str {
+        match self {
+            Self::Minute => "a minute",
+            Self::Hour => "an hour",
+            Self::Day => "a day",
+            Self::Week => "a week",
+            Self::Month => "a month",
+            Self::Total => "for life",
+        }
+    }
 }
 
 fn month_around(now: Timestamp) -> (Timestamp, Timestamp) {

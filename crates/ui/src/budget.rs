@@ -85,18 +85,6 @@ pub const fn meter_label(unit: BudgetUnit) -> &'static str {
     }
 }
 
-/// How often a budget starts again, after its limit.
-pub const fn per(period: Period) -> &'static str {
-    match period {
-        Period::Minute => "a minute",
-        Period::Hour => "an hour",
-        Period::Day => "a day",
-        Period::Week => "a week",
-        Period::Month => "a month",
-        Period::Total => "for life",
-    }
-}
-
 /// The period that is under way, after what was used.
 pub const fn this(period: Period) -> &'static str {
     match period {
@@ -111,7 +99,7 @@ pub const fn this(period: Period) -> &'static str {
 
 /// “5,000,000 tokens a month”, “$5 a day”.
 pub fn limit_in_words(unit: BudgetUnit, limit: BudgetAmount, period: Period) -> String {
-    format!("{}{} {}", exact_amount(limit), unit_after(unit, limit), per(period))
+    format!("{}{} {}", exact_amount(limit), unit_after(unit, limit), period.recurrence())
 }
 
 /// “10 of 20 tokens this day”, “$1.20 of $5 for life”.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use latchkey_domain::api::AuditChange;
 use latchkey_domain::budget::{Budget, BudgetUnit, Budgets};
-use latchkey_domain::limit::Period;
 use latchkey_domain::mask;
 use serde::Serialize;
 use serde_json::Value;
@@ -33,7 +32,7 @@ impl Changes {
         self.field(name, Value::Null, value)
     }
 
-    /// Adds budgets with their values before and after, in words: `$5 a day, 10 requests in total`.
+    /// Adds budgets with their values before and after, in words: `$5 a day, 10 requests for life`.
     pub(crate) fn budgets(self, name: &str, before: &Budgets, after: &Budgets) -> Self {
         self.field(name, in_words(before), in_words(after))
     }
@@ -83,15 +82,7 @@ fn budget_in_words(budget: &Budget) -> String {
         // The amount has a dollar sign.
         BudgetUnit::Usd => "",
     };
-    let period = match period {
-        Period::Minute => "a minute",
-        Period::Hour => "an hour",
-        Period::Day => "a day",
-        Period::Week => "a week",
-        Period::Month => "a month",
-        Period::Total => "in total",
-    };
-    format!("{limit}{unit} {period}")
+    format!("{limit}{unit} {}", period.recurrence())
 }
 
 /// Maximum number of characters of a text that is kept.
@@ -134,7 +125,7 @@ mod tests {
         );
         assert_eq!(
             Changes::default().budgets("budgets", &before, &after).to_json(),
-            r#"{"budgets":{"before":"$2.5 a day","after":"1000 tokens an hour, 9 requests in total"}}"#
+            r#"{"budgets":{"before":"$2.5 a day","after":"1000 tokens an hour, 9 requests for life"}}"#
         );
         assert!(Changes::default().budgets("budgets", &before, &before).is_empty());
         let none = Changes::default().budgets("budgets", &before, &Budgets::NONE).to_json();

@@ -57,7 +57,7 @@ on_both_databases! {
             let log = app.json(&log, &ada.jwt).await;
             assert_eq!(log["data"][0]["changes"], json!({"rpm": {"before": 600, "after": null}}));
             let first = &log["data"][1]["changes"];
-            assert_eq!(first["budgets"]["after"], "$200 a day, 1000 requests in total");
+            assert_eq!(first["budgets"]["after"], "$200 a day, 1000 requests for life");
             assert_eq!(first["tpm"], json!({"before": null, "after": 90_000}));
             let none = json!({"tpm": null, "max_parallel": null, "budgets": []});
             let cleared: Value = patch(&app, &ada, &path, &none).await.json().await.unwrap();

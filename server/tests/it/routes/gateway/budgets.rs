@@ -53,7 +53,7 @@ on_both_databases! {
         assert_eq!(answer["choices"][0]["finish_reason"], "length");
         let none = refused(chat(&app, &key, &asks("sandbox", "a")).await, 402, "token_budget_exhausted").await;
         let said = none["error"]["message"].as_str().unwrap();
-        assert!(said.contains("9 tokens per day") && said.contains("9 used"), "{said}");
+        assert!(said.contains("9 tokens a day") && said.contains("9 used"), "{said}");
         assert_eq!(used(&app, &ada, &id).await["budget"]["used"], 9);
         app.advance(Duration::from_hours(24));
         assert_eq!(chat(&app, &key, &asks("sandbox", "a")).await.status(), 200, "a new day");

@@ -125,7 +125,7 @@ async fn all_text_of_a_body_is_reserved() {
     ] {
         let told =
             refused(gateway.chat(&key, &with(&more)).await, 402, "token_budget_exhausted").await;
-        assert!(text(&told["error"]["message"]).contains("500 tokens per month"));
+        assert!(text(&told["error"]["message"]).contains("500 tokens a month"));
     }
     assert_eq!(gateway.upstream.seen().len(), seen);
     let (media, _) = gateway.key(json!({ "name": "media", "tpm": 20_000 })).await;

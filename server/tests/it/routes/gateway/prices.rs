@@ -153,7 +153,7 @@ async fn spend_limit_ends_calls_at_its_last_billionth() {
             let told = refused(sixth, 402, "spend_limit_reached").await;
             assert_eq!(told["error"]["type"], "insufficient_quota");
             let words = text(&told["error"]["message"]);
-            assert!(words.contains("$5 per day"), "{words}");
+            assert!(words.contains("$5 a day"), "{words}");
             assert!(words.contains(&format!("resets at {resets_at}")), "{words}");
             let limit = json!({
                 "scope": "key", "unit": "usd", "period": "day", "limit": "5", "used": "5",

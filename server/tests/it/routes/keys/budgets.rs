@@ -225,7 +225,7 @@ on_both_databases! {
         let changes: Vec<_> = rows.map(|row| &row["changes"]["budgets"]).collect();
         assert_eq!(changes[0], &json!({"before": "$5 a day", "after": null}));
         assert_eq!(changes[2], &json!({
-            "before": "$7.5 a day, 4 tokens in total", "after": "$1 a day, 3 requests in total",
+            "before": "$7.5 a day, 4 tokens for life", "after": "$1 a day, 3 requests for life",
         }));
     }
 
