@@ -39,7 +39,10 @@ test("a project's budget holds over all its keys, and a denial names it", async 
   await page.goto(`/projects/${keys.projectId}/usage`);
   await expect(page.getByRole("region", { name: "Budgets", exact: true })).toContainText("of 2 requests for life");
   await expect(page.getByRole("region", { name: "Budget events" })).toContainText("The project has used 100% of 2 requests for life.");
-  await expect(keys.denials.filter({ hasText: "Request budget" })).toHaveCount(1);
+  const listed = keys.denials.filter({ hasText: "Request budget" });
+  await expect(listed).toHaveCount(1);
+  await expect(listed).toContainText("request_budget_exhausted");
+  await expect(listed, "the gateway answered 402").not.toContainText("429");
   await keys.open();
   await keys.openKey("One");
   await keys.tryOut("sandbox", 1, "request_budget_exhausted");

@@ -1,4 +1,7 @@
 //! Denied requests, newest first. Expanded, each shows the checks that it went through.
+//!
+//! A denial is known by its outcome, not by a status: the same one is 429 to most callers, and 402
+//! to a caller of the gateway if waiting a minute does not help.
 
 use latchkey_domain::api::{ApiKey, RecentDenial};
 use latchkey_domain::outcome::Outcome;
@@ -60,7 +63,6 @@ pub fn Denials(
 fn Denial(denial: RecentDenial, key: Signal<Option<ApiKey>>) -> impl IntoView {
     let open = RwSignal::new(false);
     let RecentDenial { at, code, detail, ip } = denial;
-    let status = code.status();
     view! {
         <li class="border-t border-line">
             <button
@@ -76,11 +78,11 @@ fn Denial(denial: RecentDenial, key: Signal<Option<ApiKey>>) -> impl IntoView {
                 <time class="num text-ink-2 max-md:order-2 max-md:text-caption" datetime=at.to_string() title=exact(at)>
                     {time_of_day(at)} <span class="block text-caption text-ink-3">{date(at)}</span>
                 </time>
-                <span class="min-w-0 max-md:order-1"><OutcomeBadge outcome=code/></span>
-                <span class="flex items-center gap-6 max-md:hidden">
-                    {ip.clone().map(|ip| view! { <span class="font-mono text-[11.5px] text-ink-2">{ip}</span> })}
-                    <span class="num w-8 text-right text-ink-2">{status}</span>
+                <span class="min-w-0 max-md:order-1">
+                    <OutcomeBadge outcome=code/>
+                    <code class="block truncate font-mono text-[11.5px] leading-4 text-ink-3">{code.as_str()}</code>
                 </span>
+                <span class="font-mono text-[11.5px] text-ink-2 max-md:hidden">{ip.clone()}</span>
             </button>
             <Show when=move || open.get()>
                 <div class="bg-hover px-4 pb-4 max-md:px-3">
