@@ -13,6 +13,13 @@
 //! and eviction complete even if the client disconnects. A node that receives no notifications does
 //! not use its cache ([`super::cache_validity`]). A payload that this version cannot parse
 //! invalidates all keys. Digests are HMACs, so a listener learns no secret.
+//!
+//! *Cost.* A key that is invalidated costs its next check one query. A change of more than 12,000
+//! digests (a limit of a very large organization, the deletion of one) invalidates the keys of
+//! everybody, as a change of plan does: naming them takes more than 100 notifications, which every
+//! node has to parse. Other tenants' checks are slower until their keys are cached again, and never
+//! wrong. What bounds it: queries at a time are limited and callers take turns
+//! (`crate::lookup_limiter`), and a person's changes per minute are limited.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, Statement};
 

@@ -64,7 +64,8 @@ pub(crate) async fn invalidation_of(
     projects: &[ProjectId],
     now: Timestamp,
 ) -> Result<KeyInvalidation, Error> {
-    /// With so many, every key of the instance is invalidated instead.
+    /// With so many, every key of the instance is invalidated instead; see [`KeyInvalidation`] for
+    /// what that costs.
     const MANY: u64 = 12_001;
     let rows: Vec<(KeyDigest, Option<KeyDigest>)> = key::Entity::find()
         .select_only()
