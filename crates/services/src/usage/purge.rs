@@ -1,4 +1,5 @@
-//! Deletes usage that no chart shows any more.
+//! Deletes usage past its retention: days after 400 days, and sooner what only short ranges are
+//! made of.
 
 use std::time::Duration;
 

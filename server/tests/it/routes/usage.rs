@@ -289,26 +289,35 @@ on_both_databases! {
         assert!(app.services.database.statements() - before <= 6);
     }
 
-    async fn usage_is_kept_as_long_as_it_is_charted(app: TestApp) {
+    async fn usage_is_kept_for_400_days(app: TestApp) {
         let admin = app.telemetry().await;
-        let key = literal(&admin, Uuid::from_u128(7));
-        let mut rows = Vec::new();
-        for (resolution, days) in [("minute", 2), ("hour", 35), ("day", 400)] {
-            let oldest = START - days * DAY;
-            rows.extend((-2_500..=2).map(|minute| {
-                format!("({key}, {key}, '{resolution}', {}, 'valid', 1, 0, 0, 0)", oldest + minute * MINUTE)
-            }));
-        }
-        let columns = "key_id, project_id, resolution, start, outcome, requests, prompt_tokens, \
-                       completion_tokens, estimated_tokens";
-        for some in rows.chunks(1_000) {
-            let sql = format!("INSERT INTO key_usage ({columns}) VALUES {}", some.join(","));
-            admin.execute_unprepared(&sql).await.unwrap();
+        let id = literal(&admin, Uuid::from_u128(7));
+        // Of keys there are more rows to delete than one statement deletes.
+        for (table, columns, values, before) in [
+            ("key_usage", "key_id, outcome, estimated_tokens", format!("{id}, 'valid', 0"), 2_500),
+            ("project_usage", "environment, outcome, estimated_tokens", "'live', 'valid', 0".to_owned(), 3),
+            ("model_usage", "environment, model", "'live', 'm'".to_owned(), 3),
+        ] {
+            let mut rows = Vec::new();
+            for (resolution, days) in [("minute", 2), ("hour", 35), ("day", 400)] {
+                let oldest = START - days * DAY;
+                rows.extend((-before..=2).map(|minute| {
+                    format!("({id}, '{resolution}', {}, 1, 0, 0, {values})", oldest + minute * MINUTE)
+                }));
+            }
+            let columns = format!("project_id, resolution, start, requests, prompt_tokens, completion_tokens, {columns}");
+            for some in rows.chunks(1_000) {
+                let sql = format!("INSERT INTO {table} ({columns}) VALUES {}", some.join(","));
+                admin.execute_unprepared(&sql).await.unwrap();
+            }
         }
         purge(&app.services).await.unwrap();
-        for resolution in ["minute", "hour", "day"] {
-            let sql = format!("SELECT COUNT(*) FROM key_usage WHERE resolution = '{resolution}'");
-            assert_eq!(query_value::<i64>(&admin, &sql).await, 3, "{resolution}: from the oldest one kept on");
+        for table in ["key_usage", "project_usage", "model_usage"] {
+            for resolution in ["minute", "hour", "day"] {
+                let sql = format!("SELECT COUNT(*) FROM {table} WHERE resolution = '{resolution}'");
+                let left: i64 = query_value(&admin, &sql).await;
+                assert_eq!(left, 3, "{table}, {resolution}: from the oldest one kept on");
+            }
         }
     }
 
