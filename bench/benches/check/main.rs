@@ -3,7 +3,7 @@
 //! Measures a cached key without limits, with a rate limit, with a budget of which each check
 //! acquires a token, and with budgets of the key, its project and its organization, and a malformed
 //! and an unknown secret. Each check is polled once. A check that has to wait ends the bench, with
-//! two exceptions: the database renews a budget's lease every 257 tokens, and confirms every ten
+//! two exceptions: the database renews a budget's lease every 256 tokens, and confirms every ten
 //! seconds that an unknown digest is still unknown. Both are part of the measured time and are
 //! counted. The allocations of one check are printed above criterion's report.
 //!

@@ -27,11 +27,12 @@ use latchkey_domain::time::Timestamp;
 use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use smallvec::SmallVec;
-use tokio::sync::OwnedMutexGuard;
 
+use crate::budget_lease::{self, LeaseRequest};
 use crate::budget_need::BudgetNeed;
-use crate::budget_slot::{BudgetSlot, Crossings, LimitedBudget, SlotState, UnusedLease};
-use crate::budget_store::{self, BudgetPeriod, ChangeError, stored};
+use crate::budget_slot::{BudgetSlot, Crossings, SlotState};
+use crate::budget_slots::LimitedBudget;
+use crate::budget_store::{self, BudgetPeriod, stored};
 use crate::checker::Checker;
 
 /// What a call in progress holds of one budget.
@@ -100,9 +101,17 @@ pub(crate) enum BudgetMode {
     Reserve,
 }
 
+/// What a draw leaves to be done of the budget with this index.
+struct FollowUp {
+    index: usize,
+    crossings: Crossings,
+    /// What the call took of a lease that has to be renewed.
+    renewal: Option<u64>,
+}
+
 /// Result of drawing on all budgets.
 enum Drawn {
-    Acquired(AcquiredBudgets, Vec<(usize, Crossings)>),
+    Acquired(AcquiredBudgets, Vec<FollowUp>),
     /// The lease of the budget with this index is too small for this amount.
     NeedsLease(usize, u64),
     /// As far as this node knows, too little is left of the budget with this index.
@@ -118,8 +127,8 @@ pub(crate) async fn acquire(
     mode: BudgetMode,
     now: Timestamp,
 ) -> Result<Result<AcquiredBudgets, Box<BudgetRefusal>>, Error> {
-    if let Drawn::Acquired(acquired, crossings) = draw(checker, budgets, need, mode, now) {
-        note(checker, budgets, &crossings);
+    if let Drawn::Acquired(acquired, left_to_do) = draw(checker, budgets, need, mode, now) {
+        follow_up(checker, budgets, &left_to_do, now);
         return Ok(Ok(acquired));
     }
     // Boxed, so that checks that draw on a lease do not carry this future.
@@ -136,8 +145,8 @@ async fn acquire_with_lease(
     let mut drawn = draw(checker, budgets, need, mode, now);
     loop {
         let (index, amount) = match drawn {
-            Drawn::Acquired(acquired, crossings) => {
-                note(checker, budgets, &crossings);
+            Drawn::Acquired(acquired, left_to_do) => {
+                follow_up(checker, budgets, &left_to_do, now);
                 return Ok(Ok(acquired));
             }
             Drawn::NeedsLease(index, amount) => (index, amount),
@@ -195,15 +204,13 @@ fn draw(
     }
     let at = checker.clock.monotonic();
     let mut permits = Vec::new();
-    let mut crossings = Vec::new();
+    let mut left_to_do = Vec::new();
     for (index, (budget, state)) in budgets.iter().zip(&mut states).enumerate() {
         let unit = budget.slot.id.unit;
         let amount = need.amount(unit, granted);
+        let mut crossings = Crossings::default();
         if mode == BudgetMode::Spend || unit == BudgetUnit::Requests {
-            let crossed = state.spend(amount, budget.limit, at);
-            if crossed != Crossings::default() {
-                crossings.push((index, crossed));
-            }
+            crossings = state.spend(amount, budget.limit, at);
         } else {
             state.reserve(amount, at);
             permits.push(BudgetPermit {
@@ -213,86 +220,34 @@ fn draw(
                 amount,
             });
         }
+        let renewal = state.starts_renewal().then_some(amount);
+        if crossings != Crossings::default() || renewal.is_some() {
+            left_to_do.push(FollowUp { index, crossings, renewal });
+        }
     }
-    Drawn::Acquired(AcquiredBudgets { granted, permits: BudgetPermits(permits) }, crossings)
+    Drawn::Acquired(AcquiredBudgets { granted, permits: BudgetPermits(permits) }, left_to_do)
 }
 
-fn note(checker: &Checker, budgets: &[LimitedBudget], crossings: &[(usize, Crossings)]) {
-    for (index, crossings) in crossings {
-        checker.budget_events.note(&budgets[*index].slot, crossings, checker.clock.now());
-    }
-}
-
-/// One call's request for a larger lease.
-struct LeaseRequest {
-    checker: Checker,
-    budget: LimitedBudget,
-    /// The call is refused if less is left.
-    least: u64,
-    /// What it would take.
-    amount: u64,
+fn follow_up(
+    checker: &Checker,
+    budgets: &[LimitedBudget],
+    left_to_do: &[FollowUp],
     now: Timestamp,
-}
-
-impl LeaseRequest {
-    /// Leases more. False if too little is left. The caller draws while it holds the slot's gate.
-    async fn lease(&self) -> Result<(bool, OwnedMutexGuard<()>), Error> {
-        let slot = &self.budget.slot;
-        let queries = slot.lock().queries();
-        let alone = Arc::clone(&slot.gate).lock_owned().await;
-        Ok((self.lease_alone(queries).await?, alone))
-    }
-
-    /// Same as [`Self::lease`] for the holder of the gate, who came to it after `queries` queries.
-    async fn lease_alone(&self, queries: u64) -> Result<bool, Error> {
-        let Self { checker, budget: LimitedBudget { slot, limit }, least, amount, now } = self;
-        let (limit, least) = (*limit, *least);
-        let who = OnBehalfOf::Organization(slot.tenant.organization);
-        let starts_at = {
-            let mut state = slot.lock_at(*now);
-            // Otherwise thousands of calls on an exhausted budget would query one after the other,
-            // and the last would wait too long.
-            let is_read = state.was_read_since(queries);
-            if is_read && state.known_left(limit).is_some_and(|left| left < least) {
-                return Ok(false);
-            }
-            // The holder of the gate before may have leased enough for several calls.
-            if state.covers((*amount).min(least), limit) && is_read {
-                return Ok(true);
-            }
-            // Other nodes, or a limit that was lowered, may need what this node holds.
-            state.end_unfit_lease(least, limit);
-            state.starts_at()
-        };
-        return_unused(checker, who, slot).await?;
-        let period = BudgetPeriod { id: slot.id, starts_at };
-        let number = slot.lock().begin_query();
-        let used = budget_store::used_of(&checker.database, period).await?;
-        let ask = {
-            let mut state = slot.lock_at(*now);
-            state.finish_query(number, starts_at, used);
-            if state.known_left(limit).is_none_or(|left| left < least) {
-                return Ok(false);
-            }
-            state.ask(*amount, limit.saturating_sub(used))
-        };
-        if ask == 0 {
-            return Ok(true);
+) {
+    for FollowUp { index, crossings, renewal } in left_to_do {
+        let budget = &budgets[*index];
+        if *crossings != Crossings::default() {
+            checker.budget_events.note(&budget.slot, crossings, checker.clock.now());
         }
-        if let Some(used) = budget_store::add(&checker.database, who, period, ask, limit).await? {
-            let monotonic = checker.clock.monotonic();
-            let has_to_be_listed = slot.lock().deposit(starts_at, (ask, limit), used, monotonic);
-            if has_to_be_listed {
-                checker.budget_slots.list(slot);
-            }
+        if let Some(amount) = *renewal {
+            budget_lease::renew(checker, budget.clone(), amount, now);
         }
-        Ok(true)
     }
 }
 
 /// Replaces what a call reserved with what it used, in the periods that it was reserved in. Usage
 /// beyond the reservation counts even over the limit: it cannot be undone. A refund does not wait
-/// for the database: see [`return_leases`]. A caller that is cancelled here loses nothing.
+/// for the database: see [`budget_lease::return_leases`]. A caller that is cancelled here loses nothing.
 pub(crate) async fn settle(
     checker: &Checker,
     permits: BudgetPermits,
@@ -344,52 +299,4 @@ async fn charge(checker: Checker, unpaid: Vec<BudgetPermit>) -> Result<(), Error
         }
     }
     result
-}
-
-/// Returns idle leases, the excess of active ones, and refunds whose lease has ended; with `all`,
-/// everything.
-///
-/// # Errors
-/// The database fails. The amount being returned at that moment stays charged.
-pub(crate) async fn return_leases(checker: &Checker, all: bool) -> Result<(), Error> {
-    let now = checker.clock.monotonic();
-    for slot in checker.budget_slots.listed() {
-        // Callers that need more of the budget wait until this is written. Otherwise they would be
-        // refused although it is about to be returned.
-        let _alone = match slot.gate.try_lock() {
-            Ok(alone) => alone,
-            Err(_) if all => slot.gate.lock().await,
-            // The holder of the gate is about to lease more.
-            Err(_) => continue,
-        };
-        // One budget at a time: if the database fails, only the return in flight is lost.
-        slot.lock().withdraw_due(now, all);
-        return_unused(checker, OnBehalfOf::Server, &slot).await?;
-    }
-    Ok(())
-}
-
-/// Returns what was set aside of a slot whose gate is held. A return that was not sent is kept for
-/// the next attempt; one that failed stays charged, as it may have been committed.
-async fn return_unused(
-    checker: &Checker,
-    who: OnBehalfOf,
-    slot: &Arc<BudgetSlot>,
-) -> Result<(), Error> {
-    loop {
-        let Some(unused) = slot.lock().next_aside() else { return Ok(()) };
-        let UnusedLease { starts_at, amount } = unused;
-        let period = BudgetPeriod { id: slot.id, starts_at };
-        match budget_store::change(&checker.database, who, period, -stored(amount)).await {
-            Ok(()) => slot.lock().returned(unused),
-            Err(ChangeError::NotSent(error)) => {
-                let has_to_be_listed = slot.lock().keep(unused);
-                if has_to_be_listed {
-                    checker.budget_slots.list(slot);
-                }
-                return Err(error);
-            }
-            Err(ChangeError::Unknown(error)) => return Err(error),
-        }
-    }
 }

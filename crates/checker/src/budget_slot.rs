@@ -13,6 +13,7 @@
 //! ask       how much to lease: what the call needs plus AHEAD times as much, but at most what
 //!           remains divided by REMAINDER_DIVISOR, so that nodes hold nothing near the limit
 //! deposit   add what the database granted
+//! renew     below a quarter of a full lease, lease in the background, so that no call waits
 //! settle    a reservation becomes usage; the rest goes back to the lease
 //! withdraw  once a second: what was set aside, leases that are IDLE, and the excess over FULL
 //! ```
@@ -49,6 +50,8 @@ const AHEAD: u64 = 256;
 /// A node leases ahead at most one part in this many of what remains: little compared with what all
 /// nodes may still use, and nothing near the limit.
 const REMAINDER_DIVISOR: u64 = 16;
+/// A full lease is renewed when less than one part in this many of it is left.
+const RENEW_DIVISOR: u64 = 4;
 /// Calls' worth that a lease in use may hold. The excess is returned, since other nodes may need
 /// it.
 const FULL: u64 = 2 * AHEAD;
@@ -109,6 +112,8 @@ pub(crate) struct SlotState {
     drawn_at: Duration,
     /// Largest draw since the last check for excess.
     wanted: u64,
+    /// If less is left of the lease, it is renewed before a call has to wait for it. 0: not.
+    renew_below: u64,
     /// Amounts to return that no call can draw, one for each period.
     aside: Vec<UnusedLease>,
     /// Thresholds that were crossed in this period.
@@ -264,6 +269,15 @@ impl SlotState {
         self.calls += 1;
     }
 
+    /// Whether the lease should be renewed while calls still draw on it. True once for each lease.
+    pub(crate) const fn starts_renewal(&mut self) -> bool {
+        if self.left >= self.renew_below {
+            return false;
+        }
+        self.renew_below = 0;
+        true
+    }
+
     fn draw(&mut self, amount: u64, now: Duration) {
         self.left = self.left.saturating_sub(amount);
         self.drawn_at = now;
@@ -312,8 +326,9 @@ impl SlotState {
     }
 
     /// Amount to lease for a call that needs `need`, when the database has `remaining` left.
-    pub(crate) fn ask(&self, need: u64, remaining: u64) -> u64 {
+    pub(crate) fn ask(&mut self, need: u64, remaining: u64) -> u64 {
         let need = need.max(1);
+        self.wanted = self.wanted.max(need);
         let shortfall = need.saturating_sub(self.left);
         let rest = remaining.saturating_sub(shortfall);
         let ahead = (rest / REMAINDER_DIVISOR).min(need.saturating_mul(AHEAD));
@@ -334,6 +349,9 @@ impl SlotState {
             self.left = self.left.saturating_add(amount);
             self.used = Some(used);
             self.drawn_at = now;
+            // A smaller lease is one near the limit: nodes hold nothing there that no call needs.
+            let is_full = amount >= self.wanted.saturating_mul(AHEAD);
+            self.renew_below = if is_full { amount / RENEW_DIVISOR } else { 0 };
         } else {
             self.set_aside(UnusedLease { starts_at, amount });
         }
@@ -423,36 +441,12 @@ impl SlotState {
         self.set_aside(UnusedLease { starts_at, amount: excess });
     }
 
-    /// Whether the slot holds anything; if not, it leaves the list.
+    /// Whether the slot holds anything.
     pub(crate) fn stays_listed(&mut self) -> bool {
         self.is_listed = self.left > 0 || !self.aside.is_empty();
         self.is_listed
     }
 }
-
-/// A budget that a key has to fit: its own, its project's or its organization's.
-#[derive(Debug, Clone)]
-pub(crate) struct LimitedBudget {
-    pub(crate) slot: Arc<BudgetSlot>,
-    pub(crate) limit: u64,
-}
-
-impl LimitedBudget {
-    /// Order in which slots are locked. It is the same for all calls, so that no two wait for each
-    /// other.
-    pub(crate) fn order(&self) -> impl Ord + use<> {
-        let BudgetId { owner, unit, period } = self.slot.id;
-        (owner.scope(), unit, period)
-    }
-}
-
-impl PartialEq for LimitedBudget {
-    fn eq(&self, other: &Self) -> bool {
-        (self.slot.id, self.limit) == (other.slot.id, other.limit)
-    }
-}
-
-impl Eq for LimitedBudget {}
 
 #[cfg(test)]
 mod tests;

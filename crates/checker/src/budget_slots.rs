@@ -8,10 +8,34 @@ use latchkey_domain::id::{KeyId, OrganizationId, ProjectId};
 use latchkey_store::id_map::IdMap;
 
 use crate::budget_owner::BudgetOwner;
-use crate::budget_slot::{BudgetId, BudgetSlot, BudgetTenant, LimitedBudget};
+use crate::budget_slot::{BudgetId, BudgetSlot, BudgetTenant};
 
 /// Number of lock shards. A lock is held for a look-up.
 const SHARDS: usize = 64;
+
+/// A budget that a key has to fit: its own, its project's or its organization's.
+#[derive(Debug, Clone)]
+pub(crate) struct LimitedBudget {
+    pub(crate) slot: Arc<BudgetSlot>,
+    pub(crate) limit: u64,
+}
+
+impl LimitedBudget {
+    /// Order in which slots are locked. It is the same for all calls, so that no two wait for each
+    /// other.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        let BudgetId { owner, unit, period } = self.slot.id;
+        (owner.scope(), unit, period)
+    }
+}
+
+impl PartialEq for LimitedBudget {
+    fn eq(&self, other: &Self) -> bool {
+        (self.slot.id, self.limit) == (other.slot.id, other.limit)
+    }
+}
+
+impl Eq for LimitedBudget {}
 
 type SlotShard = IdMap<BudgetId, Arc<BudgetSlot>>;
 

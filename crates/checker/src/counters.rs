@@ -17,6 +17,8 @@ pub struct CheckCounts {
     pub cache_hits: u64,
     /// Lookups that queried the database.
     pub cache_misses: u64,
+    /// Leases of budgets that the database granted.
+    pub budget_leases: u64,
 }
 
 /// Aligned so that no two shards share a cache line.
@@ -26,6 +28,7 @@ struct CounterShard {
     outcomes: [AtomicU64; Outcome::ALL.len()],
     hits: AtomicU64,
     misses: AtomicU64,
+    leases: AtomicU64,
 }
 
 #[derive(Default)]
@@ -43,6 +46,11 @@ impl CheckCounters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a lease that the database granted.
+    pub(crate) fn leased(&self) {
+        self.shard().leases.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Sums of all shards.
     pub(crate) fn counts(&self) -> CheckCounts {
         let sum = |counter: &dyn Fn(&CounterShard) -> &AtomicU64| {
@@ -55,6 +63,7 @@ impl CheckCounters {
                 .collect(),
             cache_hits: sum(&|shard| &shard.hits),
             cache_misses: sum(&|shard| &shard.misses),
+            budget_leases: sum(&|shard| &shard.leases),
         }
     }
 

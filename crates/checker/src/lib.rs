@@ -30,6 +30,7 @@ mod begin;
 mod budget;
 mod budget_denial;
 mod budget_events;
+mod budget_lease;
 mod budget_need;
 mod budget_owner;
 mod budget_slot;

@@ -1,6 +1,6 @@
 //! State of checks on this node: cleaned up, released when the node stops, and reported as metrics.
 
-use crate::budget;
+use crate::budget_lease;
 use crate::cache::CacheSize;
 use crate::checker::Checker;
 use crate::counters::CheckCounts;
@@ -25,7 +25,7 @@ impl Checker {
     /// The database fails. Tokens being returned at that moment stay charged, since the write may
     /// have been committed: budgets are never overspent. The rest is retried with the next call.
     pub async fn return_leases(&self, all: bool) -> Result<(), Error> {
-        budget::return_leases(self, all).await
+        budget_lease::return_leases(self, all).await
     }
 
     /// Writes an event for each budget that has reached 80 or 100 per cent since the last call.

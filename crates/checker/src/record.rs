@@ -11,7 +11,8 @@ use latchkey_domain::scope::{ScopePattern, ScopeQuery, Scopes};
 use latchkey_domain::tier::{Tier, TierLimits, TierOverrides};
 use latchkey_domain::time::Timestamp;
 
-use crate::budget_slot::{BudgetSlot, LimitedBudget};
+use crate::budget_slot::BudgetSlot;
+use crate::budget_slots::LimitedBudget;
 
 /// What a check needs to know of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -58,6 +58,10 @@ fn checks(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     for (result, count) in lookups {
         ConstCounter::new(count).encode(family.encode_family(&[("result", result)])?)?;
     }
+    let help = "Leases of budgets that the database granted to this node";
+    let leases =
+        encoder.encode_descriptor("budget_leases_granted", help, None, MetricType::Counter)?;
+    ConstCounter::new(counts.budget_leases).encode(leases)?;
     let size = services.checker.cache_size();
     let help = "Entries in the key cache: keys, and digests known to belong to no key";
     let mut family =

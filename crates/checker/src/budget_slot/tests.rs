@@ -128,6 +128,34 @@ fn lease_is_large_far_from_the_limit_and_exact_near_it() {
 }
 
 #[test]
+fn full_lease_is_renewed_once_before_it_is_empty() {
+    let slot = slot(Period::Day);
+    let mut state = slot.lock_at(at(0));
+    let ask = state.ask(10, 1_000_000);
+    lease(&mut state, ask, ask);
+    let mut renewals = Vec::new();
+    while state.covers(10, 1_000_000) {
+        state.spend(10, 1_000_000, NOW);
+        if state.starts_renewal() {
+            renewals.push(state.known_use(state.starts_at()).unused);
+        }
+    }
+    assert_eq!(renewals, [640], "at a quarter of 2,570, and once");
+}
+
+#[test]
+fn lease_near_the_limit_is_not_renewed_early() {
+    let slot = slot(Period::Day);
+    let mut state = slot.lock_at(at(0));
+    let ask = state.ask(10, 170);
+    lease(&mut state, ask, 850);
+    while state.covers(10, 1_000) {
+        state.spend(10, 1_000, NOW);
+        assert!(!state.starts_renewal(), "other nodes may need the rest");
+    }
+}
+
+#[test]
 fn idle_lease_and_excess_are_returned() {
     let slot = slot(Period::Day);
     let mut state = slot.lock_at(at(0));

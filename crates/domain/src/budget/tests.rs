@@ -61,7 +61,8 @@ fn list_has_one_limit_for_each_unit_and_period() {
         .collect();
     assert!(budgets(&format!("[{}]", many.join(","))).unwrap_err().contains("at most 8"));
     assert_eq!(budgets(&format!("[{}]", many[1..].join(","))).unwrap().as_slice().len(), 8);
-    let repeated = |times: usize| budgets(&format!("[{}]", vec![many[0].as_str(); times].join(",")));
+    let repeated =
+        |times: usize| budgets(&format!("[{}]", vec![many[0].as_str(); times].join(",")));
     assert_eq!(repeated(8).unwrap().as_slice().len(), 1);
     assert!(repeated(9).unwrap_err().contains("at most 8"));
 }

@@ -23,9 +23,9 @@ const TELEMETRY: &str = "latchkey-telemetry.db";
 const COST: u64 = 10;
 /// Tokens of a round's budget: more than its calls can spend.
 const BUDGET: u64 = 100_000;
-/// What a node holds ahead of it at most: 256 calls' worth, and what was left
+/// What a node holds ahead of it at most: 256 calls' worth, and a quarter of that before
 /// (`crates/checker/src/budget_slot.rs`).
-const LEASE: u64 = 258 * COST;
+const LEASE: u64 = 322 * COST;
 /// How many keys are made in a round before there is no room.
 const BEFORE: usize = 20;
 /// How many have to be refused before there is room again.

@@ -16,9 +16,9 @@ use super::{RECOVERY, until};
 const COST: u64 = 10;
 /// Tokens of the one budget that all spend: more than they can while something breaks once.
 const BUDGET: u64 = 400_000;
-/// More than a node holds ahead at that cost: 256 calls' worth, and what was left
+/// More than a node holds ahead at that cost: 256 calls' worth, and a quarter of that before
 /// (`crates/checker/src/budget_slot.rs`).
-const LEASE: u64 = 258 * COST;
+const LEASE: u64 = 322 * COST;
 /// Every process refuses a revoked key after this, whatever breaks.
 pub(super) const REVOKED_EVERYWHERE: Duration = Duration::from_secs(1);
 /// How many write, how many spend, how many try revoked keys.
