@@ -54,7 +54,8 @@ async fn acquire_request(
     let of = MinuteLimits::of(key).requests();
     let acquired = rate_limit::acquire(checker, of, NO_TOKENS, &mut limits).await;
     let acquired = acquired.map_err(|denial| of_key(*denial, limits))?;
-    let slot = CallSlot::acquire(checker, key).map_err(|denial| of_key(*denial, limits))?;
+    let slot = CallSlot::acquire(checker, key).await;
+    let slot = slot.map_err(|denial| of_key(*denial, limits))?;
     let LimitStates { requests, tokens } = limits;
     Ok(PendingCall { acquired_request: acquired.has_request(), requests, tokens, slot })
 }

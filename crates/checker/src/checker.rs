@@ -35,7 +35,8 @@ pub struct CheckerConfig {
     pub random: Arc<dyn Random>,
     /// HMAC key of all key digests.
     pub pepper: Pepper,
-    /// Redis server that nodes share rate limits through. `None`: each node limits on its own.
+    /// Redis server that nodes share rate limits and parallel limits through. `None`: each node
+    /// limits on its own.
     pub redis: Option<RedisUrl>,
 }
 
@@ -52,7 +53,7 @@ pub struct CheckerState {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: RateWindows,
     pub(crate) tokens: RateWindows,
-    /// Limits per minute that nodes share. `None` without Redis.
+    /// Limits per minute, and of calls in progress, that nodes share. `None` without Redis.
     pub(crate) shared: Option<RedisLimiter>,
     pub(crate) budget_slots: BudgetSlots,
     pub(crate) budget_events: BudgetEvents,

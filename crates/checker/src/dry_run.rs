@@ -98,11 +98,11 @@ impl DryRunCheck<'_> {
                 return Ok(Some(wait_for(Outcome::RateLimited, rate.frees_in, limit)));
             }
         }
-        if at_gateway
-            && let Some(denial) =
-                call_slot::peek(checker, key).or_else(|| evaluated(key, call, now))
-        {
-            return Ok(Some(denial));
+        if at_gateway {
+            let full = call_slot::peek(checker, key).await;
+            if let Some(denial) = full.or_else(|| evaluated(key, call, now)) {
+                return Ok(Some(denial));
+            }
         }
         self.limits(key, rates.tokens, tokens).await
     }

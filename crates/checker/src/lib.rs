@@ -19,7 +19,9 @@
 //!
 //! Limits are of a key, its project and its organization (`budget_owner`), and a call has to fit
 //! all of them. `budget` draws on all budgets of a call at once, in memory (`budget_slots`);
-//! `budget_store` charges the database ahead of calls.
+//! `budget_store` charges the database ahead of calls. While a gateway call is in progress it has a
+//! slot (`call_slot`), counted by this node (`parallel_limit`) and, with Redis, by all nodes
+//! together (`shared_calls`).
 //!
 //! A cached record is valid while the node receives every invalidation: `cache_validity` says until
 //! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
@@ -71,6 +73,7 @@ mod redis_limiter;
 mod request;
 mod reserve;
 pub mod sharding;
+mod shared_calls;
 mod token_estimate;
 pub mod usage;
 mod watched_keys;

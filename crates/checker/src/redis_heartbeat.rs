@@ -1,15 +1,15 @@
-//! Keeps a node a member of those that share rate limits through Redis, in Redis and in the
-//! database.
+//! Keeps a node a member of those that share limits through Redis, in Redis and in the database.
 //!
 //! The heartbeat to Redis also opens the connection that checks use: after an outage, the first one
 //! that succeeds ends the state *down*. Attempts are one second apart, and each may take one
-//! second.
+//! second. After each that succeeds, the node writes again how many calls it has in progress.
 
 use latchkey_store::Error;
 use tokio::time::timeout;
 
 use crate::checker::Checker;
 use crate::redis_limiter::{HEARTBEAT_INTERVAL, RedisLimiter};
+use crate::shared_calls::{self, RENEWAL_PARTS};
 
 /// Sends heartbeats while polled, if limits are shared.
 pub(crate) async fn keep(checker: &Checker) {
@@ -29,9 +29,12 @@ pub(crate) async fn leave(checker: &Checker) -> Result<(), Error> {
 async fn send_heartbeats(checker: &Checker, shared: &RedisLimiter) {
     // An outage at start-up is logged once too.
     let mut logged = false;
-    loop {
+    for part in (0..RENEWAL_PARTS).cycle() {
         match timeout(HEARTBEAT_INTERVAL, shared.send_heartbeat(checker.clock.monotonic())).await {
-            Ok(Ok(())) => logged = true,
+            Ok(Ok(())) => {
+                logged = true;
+                shared_calls::renew(checker, shared, part).await;
+            }
             Ok(Err(error)) => log_outage(shared, &mut logged, &error.to_string()),
             Err(_) => log_outage(shared, &mut logged, "timed out"),
         }
@@ -46,7 +49,8 @@ fn log_outage(shared: &RedisLimiter, logged: &mut bool, why: &str) {
         tracing::error!(
             why,
             nodes,
-            "Redis is unreachable (REDIS_URL); each node enforces its share of the rate limits"
+            "Redis is unreachable (REDIS_URL); each node enforces its share of the rate and \
+             parallel limits"
         );
     }
 }

@@ -23,8 +23,9 @@ use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
 use latchkey_store::entity::instance;
 
-/// Seconds for which a node counts as a member after its last heartbeat.
-const MEMBER_SECONDS: u64 = 10;
+/// Seconds for which a node counts as a member after its last heartbeat, and its calls after they
+/// were last written.
+pub(super) const MEMBER_SECONDS: u64 = 10;
 /// A count that holds this long contains no node that has left.
 const SETTLED: Duration = Duration::from_secs(MEMBER_SECONDS + 1);
 /// Length of an interval of [`RecentCount`], which remembers this one and the one before. A node

@@ -1,4 +1,4 @@
-//! Limits per minute that several nodes share through Redis or Valkey.
+//! Limits that several nodes share through Redis or Valkey: per minute, and of calls in progress.
 //!
 //! One script call decides a level of a check (`acquire.lua`): the key's limits, then those of its
 //! project and organization, if they have any. It reads and writes the windows of requests and of
@@ -20,6 +20,9 @@
 //! counts nodes in the database, for when no node has reached Redis. All shares together make up
 //! the limit.
 //!
+//! `parallel` counts calls in progress in Redis, over the same connection and in the same states;
+//! [`super::shared_calls`] says what holds for them.
+//!
 //! *Consistency.* Redis runs one script at a time, so concurrent calls of any nodes never exceed
 //! the limit. The reservations of a node that dies stay in the windows until they are 60 s old.
 //! When Redis goes down, one node may have admitted the whole limit, and each of the others then
@@ -32,9 +35,12 @@
 //! the same time, later calls do not. An outage refuses a call only if the node's share is used up.
 //! For the reasons, and what Redis needs, see `docs/decisions/016-shared-limits.md`.
 
+mod call_counts;
 mod membership;
 mod node_table;
+mod parallel;
 pub(crate) mod probe;
+mod scripts;
 mod url;
 
 use std::pin::pin;
@@ -44,10 +50,12 @@ use std::time::Duration;
 
 use latchkey_domain::window::Window;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisError, Script};
+use redis::{AsyncConnectionConfig, RedisError};
 use tokio::time::timeout;
 
+use self::call_counts::CallCounts;
 use self::membership::Membership;
+use self::scripts::Scripts;
 pub use self::url::RedisUrl;
 use crate::budget_owner::BudgetOwner;
 use crate::digest::Pepper;
@@ -86,9 +94,8 @@ pub(crate) struct RedisLimiter {
     /// End of the degraded minute, in milliseconds on the monotonic clock. Until then Redis does
     /// not know everything that was admitted in the last minute.
     degraded_until: AtomicU64,
-    acquire_script: Script,
-    peek_script: Script,
-    settle_script: Script,
+    pub(crate) call_counts: CallCounts,
+    scripts: Scripts,
 }
 
 /// Return value of `acquire.lua`.
@@ -158,9 +165,8 @@ impl RedisLimiter {
             is_known: AtomicBool::new(false),
             responses: AtomicU64::new(0),
             degraded_until: AtomicU64::new(0),
-            acquire_script: Script::new(include_str!("acquire.lua")),
-            peek_script: Script::new(include_str!("peek.lua")),
-            settle_script: Script::new(include_str!("settle.lua")),
+            call_counts: CallCounts::default(),
+            scripts: Scripts::new(),
         })
     }
 
@@ -175,8 +181,10 @@ impl RedisLimiter {
         millis(now) < self.degraded_until.load(Ordering::Acquire)
     }
 
-    /// Starts the degraded minute: Redis does not know everything admitted in the last minute.
+    /// Starts the degraded minute: Redis does not know everything admitted in the last minute, nor
+    /// all calls in progress.
     fn degraded(&self, now: Duration) {
+        self.call_counts.lose();
         self.degraded_until.store(millis(now + DEGRADED_FOR), Ordering::Release);
     }
 
@@ -186,8 +194,7 @@ impl RedisLimiter {
     pub(crate) fn has_forgotten(&self, now: Duration) {
         if !self.is_degraded(now) {
             tracing::warn!(
-                "Redis lost the rate limit state; each node enforces its share of the limits for a \
-                 minute"
+                "Redis lost its data; each node enforces its share of the limits for a minute"
             );
             self.degraded(now);
         }
@@ -210,7 +217,7 @@ impl RedisLimiter {
         (least, most): (u64, u64),
     ) -> Result<(Result<SharedPermit, RateLimitExceeded>, SharedWindowState), RedisUnavailable>
     {
-        let mut call = self.acquire_script.prepare_invoke();
+        let mut call = self.scripts.acquire.prepare_invoke();
         call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         call.arg(requests.unwrap_or_default()).arg(tokens.unwrap_or_default());
         // The script grants what is left between the two.
@@ -238,7 +245,7 @@ impl RedisLimiter {
         &self,
         owner: BudgetOwner,
     ) -> Result<SharedWindowState, RedisUnavailable> {
-        let mut call = self.peek_script.prepare_invoke();
+        let mut call = self.scripts.peek.prepare_invoke();
         call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         let mut connection = self.open()?;
         let (second, micros, requests, tokens): PeekResponse =
@@ -260,7 +267,7 @@ impl RedisLimiter {
         if (requests, tokens) == (0, 0) {
             return Ok(());
         }
-        let mut call = self.settle_script.prepare_invoke();
+        let mut call = self.scripts.settle.prepare_invoke();
         call.key(window_of(owner, 'r')).key(window_of(owner, 't'));
         call.arg(permit.second).arg(requests).arg(tokens);
         let mut connection = self.open()?;
@@ -312,7 +319,7 @@ impl RedisLimiter {
             tracing::error!(
                 why,
                 nodes,
-                "Redis is unavailable; each node enforces its share of the rate limits"
+                "Redis is unavailable; each node enforces its share of the rate and parallel limits"
             );
         }
         RedisUnavailable
@@ -324,7 +331,7 @@ impl RedisLimiter {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let client = self.url.client()?;
         let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-        for script in [&self.acquire_script, &self.peek_script, &self.settle_script] {
+        for script in self.scripts.all() {
             script.load_async(&mut connection).await?;
         }
         Ok(connection)
@@ -352,7 +359,7 @@ impl RedisLimiter {
         *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(connection);
         if !self.is_up.swap(true, Ordering::AcqRel) {
             let nodes = self.membership.nodes();
-            tracing::info!(nodes, "Rate limits are shared through Redis");
+            tracing::info!(nodes, "Rate and parallel limits are shared through Redis");
         }
         Ok(())
     }

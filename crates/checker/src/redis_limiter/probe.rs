@@ -40,9 +40,14 @@ async fn attempt(shared: &RedisLimiter) -> Result<(), RedisError> {
         }
         call.invoke_async::<redis::Value>(&mut connection.clone()).await
     };
-    run(&shared.acquire_script, &["1000000", "1000000", "1", "1", PROBE_KEY, "any"]).await?;
-    run(&shared.settle_script, &["0", "0", "0"]).await?;
-    run(&shared.peek_script, &[]).await?;
+    let scripts = &shared.scripts;
+    run(&scripts.acquire, &["1000000", "1000000", "1", "1", PROBE_KEY, "any"]).await?;
+    run(&scripts.settle, &["0", "0", "0"]).await?;
+    run(&scripts.peek, &[]).await?;
+    let calls = "latchkey:{start}:p";
+    run(&scripts.acquire_slot, &["any", PROBE_KEY, "1", "1", calls, "1000000"]).await?;
+    run(&scripts.release_slot, &["any", "1", calls]).await?;
+    run(&scripts.write_calls, &["any", "1", calls, "0"]).await?;
     shared.membership.probe(&mut connection).await
 }
 
