@@ -16,14 +16,14 @@ use crate::consistency::shared_limits::{Redis, admitted, app, heard, refused, sh
 use crate::test_app::{Session, TestApp, on_both_databases, outcome_of, problem, text};
 
 /// Limits the person's project.
-async fn limit_project(app: &TestApp, who: &Session, limits: &Value) {
+pub(super) async fn limit_project(app: &TestApp, who: &Session, limits: &Value) {
     let path = format!("/v1/projects/{}", who.project);
     let response = app.send(reqwest::Method::PATCH, &path, who, limits).await;
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());
 }
 
 /// Limits the person's organization.
-async fn limit_organization(app: &TestApp, who: &Session, limits: &Value) {
+pub(super) async fn limit_organization(app: &TestApp, who: &Session, limits: &Value) {
     let path = format!("/v1/organizations/{}", who.organization);
     let response = app.send(reqwest::Method::PATCH, &path, who, limits).await;
     assert_eq!(response.status(), 200, "{}", response.text().await.unwrap());

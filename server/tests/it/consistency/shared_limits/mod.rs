@@ -1,4 +1,4 @@
-//! Limits per minute that nodes share through a real Redis, and what holds when it is away.
+//! Limits that nodes share through a real Redis, and what holds when it is away.
 
 #![expect(
     clippy::disallowed_methods,
@@ -7,6 +7,7 @@
 
 mod away;
 mod clock;
+mod parallel;
 mod seen;
 mod settled;
 mod tls;

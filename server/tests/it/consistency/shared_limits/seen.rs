@@ -6,6 +6,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::{Value, json};
 
+use crate::consistency::shared_limits::parallel::begin_together;
 use crate::consistency::shared_limits::{Redis, admitted, app, shares};
 use crate::test_app::{Session, TestApp, denial, text};
 
@@ -49,6 +50,29 @@ async fn dry_run_and_denial_report_usage_of_other_nodes() {
     assert_eq!(told["code"], "rate_limited", "{told}");
     assert!(told["retry_after_seconds"].as_u64().unwrap() >= 50, "{told}");
     assert_eq!(remaining(&app.services, &secret).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_run_counts_calls_in_progress_on_other_nodes() {
+    let redis = Redis::start().await;
+    let app = app(&redis).await;
+    let other = app.second_node().await;
+    shares(&other, true).await;
+    let ada = app.sign_in("ada").await;
+    let body = json!({"name": "two", "kind": "inference", "max_parallel": 2});
+    let made = app.create(&ada, &body).await;
+    let (id, secret) = (text(&made["api_key"]["id"]), text(&made["key"]));
+    let (calls, _) = begin_together(std::slice::from_ref(&other), &secret, 2).await;
+    for _ in 0..2 {
+        let told = dry_run(&app, &ada, &id, 0).await;
+        assert_eq!(told["code"], "too_many_parallel_requests", "{told}");
+        assert_eq!((&told["limit"]["limit"], &told["limit"]["used"]), (&json!(2), &json!(2)));
+    }
+    drop(calls);
+    other.settled().await;
+    for _ in 0..3 {
+        assert_eq!(dry_run(&app, &ada, &id, 0).await["code"], "valid", "it takes no slot");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

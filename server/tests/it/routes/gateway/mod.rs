@@ -18,6 +18,7 @@ mod reach;
 mod refusals;
 mod releases;
 mod sandbox;
+mod shared_parallel;
 mod streams;
 mod tokenizer;
 mod transcripts;
