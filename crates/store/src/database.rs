@@ -11,6 +11,7 @@ mod options;
 pub mod primary;
 mod relocate;
 mod renewal;
+mod snapshot;
 mod start;
 mod telemetry;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use self::begin::OnBehalfOf;
 use self::begin::{Suspicion, Writer};
 use self::options::{postgres_options, sqlite_options, telemetry_options};
 use self::renewal::Renewal;
+pub use self::snapshot::Snapshot;
 pub use self::start::describe_error;
 pub use self::telemetry::Telemetry;
 use self::timeouts::CONNECTIONS;

@@ -1,4 +1,4 @@
-//! How a write transaction begins, and which connections may be reused.
+//! How a transaction begins, and which connections may be reused.
 //!
 //! A cancelled `BEGIN` leaves sqlx's connection inside a transaction that sqlx does not know of.
 //! The next caller's writes would join it: they are confirmed and never committed, and after the
@@ -13,8 +13,9 @@ use std::time::Duration;
 use latchkey_domain::id::{OrganizationId, UserId};
 use sea_orm::sqlx::{PgConnection, Row, raw_sql};
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    RuntimeErr, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    AccessMode, ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction,
+    DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait,
 };
 use tokio::time::timeout;
 
@@ -96,6 +97,24 @@ async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> 
         transaction.execute_unprepared(POSTGRES).await?;
     }
     Ok(transaction)
+}
+
+/// Begins a transaction that only reads, and sees the same state from its first statement on. If
+/// the caller is cancelled meanwhile, the task rolls it back.
+pub(super) async fn begin_reading(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    // On SQLite every transaction sees one state.
+    let postgres = pool.get_database_backend() != DbBackend::Sqlite;
+    let options = TransactionOptions {
+        isolation_level: postgres.then_some(IsolationLevel::RepeatableRead),
+        access_mode: postgres.then_some(AccessMode::ReadOnly),
+        ..TransactionOptions::default()
+    };
+    let pool = pool.clone();
+    let beginning = tokio::spawn(async move { pool.begin_with_options(options).await });
+    match timeout(DATABASE_TIMEOUT, beginning).await {
+        Ok(begun) => begun.map_err(cut_off)?,
+        Err(_) => Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)),
+    }
 }
 
 fn cut_off(error: impl std::fmt::Display) -> DbErr {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use futures::FutureExt;
 use futures::future::join_all;
 use latchkey_domain::id::UserId;
 use latchkey_domain::time::Timestamp;
@@ -90,7 +91,14 @@ async fn cancelled_caller_leaves_no_open_transaction() {
     // Open the connections first, so that the cancelled step is `BEGIN`, not connecting.
     join_all((0..CONNECTIONS).map(|_| is_in_transaction(&database))).await;
     for polls in 0..60 {
-        let mut leaving = Box::pin(database.begin());
+        let leaving = async {
+            if polls < 30 {
+                drop(database.begin().await);
+            } else {
+                drop(database.snapshot().await);
+            }
+        };
+        let mut leaving = Box::pin(leaving.fuse());
         for _ in 0..=polls % 6 {
             let _ = futures::poll!(&mut leaving);
             tokio::task::yield_now().await;
