@@ -14,6 +14,7 @@ use crate::accounts::{Administrators, LocalCode, SignIns};
 use crate::known_applications::KnownApplications;
 use crate::log_limit::LogLimit;
 use crate::telemetry::Ingest;
+use crate::usage::ReportQueue;
 use crate::writes::Writes;
 use latchkey_store::clock::Clock;
 use latchkey_store::database::Database;
@@ -111,6 +112,7 @@ pub struct Inner {
     pub(crate) renewals: Writes,
     pub(crate) key_views: Writes,
     pub(crate) known_applications: KnownApplications,
+    pub(crate) usage_reports: ReportQueue,
     /// Of the line about scopes of a proxy that can’t be read.
     pub(crate) unreadable_scopes: LogLimit,
 }
@@ -159,6 +161,7 @@ impl Services {
             renewals: Writes::renewals(),
             key_views: Writes::key_views(),
             known_applications: KnownApplications::new(),
+            usage_reports: ReportQueue::new(),
             unreadable_scopes: LogLimit::default(),
         })))
     }

@@ -7,6 +7,7 @@ mod grouped;
 mod month;
 mod purge;
 mod read;
+mod report_queue;
 
 pub use activity::of_keys;
 pub use export::{buckets_as_csv, groups_as_csv};
@@ -14,3 +15,4 @@ pub use grouped::of_project_by;
 pub use month::of_month;
 pub use purge::purge;
 pub use read::{of_key, of_project};
+pub(crate) use report_queue::ReportQueue;

@@ -70,7 +70,6 @@ pub async fn of_project(
 ) -> Result<Usage, Error> {
     let scope = scope::project(services, actor, id, Permission::UsageRead).await?;
     let mut chart = Chart::new(services, range);
-    let _whole = services.checker.usage.hold().await;
     let row = project::Entity::find_by_id(scope.id()).one(services.database.reader()).await?;
     let budgets = row.ok_or(Error::NotFound)?.limits().budgets;
     chart.add_budgets(services, BudgetOwner::Project(scope.id()), budgets).await?;
@@ -196,6 +195,7 @@ impl Chart {
         scope: &ProjectScope,
         environment: Option<Environment>,
     ) -> Result<(), Error> {
+        let _whole = services.checker.usage.hold().await;
         let last_use: Option<(Option<Timestamp>, Option<String>)> = key::Entity::find()
             .filter(key::Column::ProjectId.eq(scope.id()))
             .filter(last_use_or_zero().gt(0))
@@ -224,26 +224,32 @@ impl Chart {
     }
 
     /// Adds the keys that a filter selects, each from its own sums. On SQLite usage is in another
-    /// file than keys, so the keys are read first.
+    /// file than keys, so the keys are read first. They may be many: flushes go on after each batch
+    /// of them, and no key is in two batches.
     async fn add_keys(
         &mut self,
         services: &Services,
         scope: &ProjectScope,
         filter: &ProjectUsageFilter,
     ) -> Result<(), Error> {
-        let rows: Vec<(KeyId, Option<Timestamp>, Option<String>)> = selected(scope, filter)
-            .select_only()
-            .columns([key::Column::Id, key::Column::LastUsedAt, key::Column::LastUsedIp])
-            .into_tuple()
-            .all(services.database.reader())
-            .await?;
-        let mut ids = Vec::with_capacity(rows.len());
-        for (id, at, ip) in rows {
-            self.add_last_use(at, ip);
-            services.checker.usage.visit_key(id, |unwritten| self.add_unwritten(unwritten));
-            ids.push(id);
-        }
+        let ids = selected(scope, filter).select_only().column(key::Column::Id).into_tuple();
+        let ids: Vec<KeyId> = ids.all(services.database.reader()).await?;
         for some in ids.chunks(KEYS_PER_QUERY) {
+            let _whole = services.checker.usage.hold().await;
+            let last_uses: Vec<(Option<Timestamp>, Option<String>)> = key::Entity::find()
+                .filter(key::Column::Id.is_in(some.iter().copied()))
+                .filter(key::Column::ProjectId.eq(scope.id()))
+                .select_only()
+                .columns([key::Column::LastUsedAt, key::Column::LastUsedIp])
+                .into_tuple()
+                .all(services.database.reader())
+                .await?;
+            for (at, ip) in last_uses {
+                self.add_last_use(at, ip);
+            }
+            for id in some {
+                services.checker.usage.visit_key(*id, |unwritten| self.add_unwritten(unwritten));
+            }
             self.add_sums(services, sums_of_keys(scope, some)).await?;
             let denials = denial::Entity::find()
                 .filter(denial::Column::KeyId.is_in(some.iter().copied()))

@@ -1,5 +1,7 @@
 //! `…/usage?group_by=…` and `format=csv`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use latchkey_checker::CheckRequest;
 use latchkey_domain::money::Usd;
 use reqwest::Method;
@@ -129,6 +131,35 @@ on_both_databases! {
             assert!(groups(&app, &ada, "?group_by=model&environment=test").await.is_empty());
             app.services.checker.flush_usage().await.unwrap();
         }
+    }
+}
+
+on_both_databases! {
+    async fn report_counts_each_call_once_during_flushes(app: TestApp) {
+        let ada = app.pro("ada").await;
+        let (secret, _) = key(&app, &ada, "one", json!({"external_id": "u1"})).await;
+        let made = AtomicU64::new(0);
+        let calls = async {
+            for _ in 0..100 {
+                call(&app, &secret, 1).await;
+                made.fetch_add(1, Ordering::SeqCst);
+                app.services.checker.flush_usage_batch().await.unwrap();
+            }
+        };
+        let reports = async {
+            while made.load(Ordering::SeqCst) < 100 {
+                for group_by in ["external_id", "model"] {
+                    let before = made.load(Ordering::SeqCst);
+                    let rows = groups(&app, &ada, &format!("?group_by={group_by}")).await;
+                    let seen: u64 = rows.iter().map(|row| row[2].as_u64().unwrap()).sum();
+                    let after = made.load(Ordering::SeqCst) + 1;
+                    assert!((before..=after).contains(&seen), "{before} ≤ {seen} ≤ {after}");
+                }
+            }
+        };
+        tokio::join!(calls, reports);
+        let rows = groups(&app, &ada, "?group_by=external_id").await;
+        assert_eq!(json!(rows), json!([["u1", "u1", 100, 0]]));
     }
 }
 
