@@ -110,9 +110,9 @@ pub struct Settings {
     #[command(flatten)]
     pub storage: Storage,
 
-    /// URL of a Redis or Valkey server through which nodes share rate limits,
-    /// `redis://:password@host:6379/0` or `rediss://…` [default: each node enforces rate limits
-    /// on its own].
+    /// URL of a Redis or Valkey server through which nodes share rate limits and `max_parallel`,
+    /// `redis://:password@host:6379/0` or `rediss://…` [default: each node enforces these on its
+    /// own].
     #[arg(long = "redis-url", env = "REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
 

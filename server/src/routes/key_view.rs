@@ -24,9 +24,8 @@ refusals! {
 /// Get the key that is sent
 ///
 /// For whoever holds a key of any kind: what it is, and where its limits stand. Counts as no
-/// request of the key. Limited to 60 requests per minute and key, on each node. `max_parallel`
-/// calls, `reserved` tokens and, without Redis, the states of the limits per minute are those of
-/// the node that answers.
+/// request of the key. Limited to 60 requests per minute and key, on each node. `reserved` tokens
+/// and, without Redis, the states of the limits per minute are those of the node that answers.
 #[utoipa::path(
     get,
     path = "/v1/key",

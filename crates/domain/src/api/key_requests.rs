@@ -46,7 +46,7 @@ pub struct KeyRequest {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// Maximum concurrent gateway calls per node. Without one, 64.
+    /// Maximum concurrent gateway calls. Without one, 64.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
@@ -145,7 +145,7 @@ pub struct InferenceKeyRequest {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// Maximum concurrent gateway calls per node. Without one, 64.
+    /// Maximum concurrent gateway calls. Without one, 64.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
@@ -231,7 +231,7 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// Maximum concurrent gateway calls per node. Null resets it to 64.
+    /// Maximum concurrent gateway calls. Null resets it to 64.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,

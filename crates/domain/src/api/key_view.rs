@@ -38,7 +38,7 @@ pub struct KeyView {
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute; null if not limited.
     pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node; null means 64.
+    /// Maximum concurrent gateway calls; null means 64.
     pub max_parallel: Option<MaxParallel>,
     /// Scopes of the key.
     pub scopes: Scopes,

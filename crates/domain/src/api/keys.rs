@@ -45,7 +45,7 @@ pub struct ApiKey {
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute; null if not limited.
     pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node; null means 64.
+    /// Maximum concurrent gateway calls; null means 64.
     pub max_parallel: Option<MaxParallel>,
     /// States of the key’s budgets, in the order given.
     #[cfg_attr(feature = "openapi", schema(max_items = 8))]

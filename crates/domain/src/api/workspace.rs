@@ -30,7 +30,7 @@ pub struct Organization {
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute over all its keys; null if not limited.
     pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node over all its keys; null if not limited.
+    /// Maximum concurrent gateway calls over all its keys; null if not limited.
     pub max_parallel: Option<MaxParallel>,
     /// States of its budgets, over all its keys, in the order given.
     #[cfg_attr(feature = "openapi", schema(max_items = 8))]
@@ -81,7 +81,7 @@ pub struct OrganizationPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// New maximum concurrent gateway calls per node over all its keys; null removes it.
+    /// New maximum concurrent gateway calls over all its keys; null removes it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
@@ -170,7 +170,7 @@ pub struct Project {
     pub rpm: Option<Rpm>,
     /// Maximum tokens per minute over all its keys; null if not limited.
     pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node over all its keys; null if not limited.
+    /// Maximum concurrent gateway calls over all its keys; null if not limited.
     pub max_parallel: Option<MaxParallel>,
     /// States of its budgets, over all its keys, in the order given.
     #[cfg_attr(feature = "openapi", schema(max_items = 8))]
@@ -214,7 +214,7 @@ pub struct ProjectPatch {
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<Tokens>))]
     pub tpm: Option<Option<Tokens>>,
-    /// New maximum concurrent gateway calls per node over all its keys; null removes it.
+    /// New maximum concurrent gateway calls over all its keys; null removes it.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<MaxParallel>))]
     pub max_parallel: Option<Option<MaxParallel>>,
@@ -239,7 +239,7 @@ pub struct KeyDefaults {
     /// Maximum tokens per minute.
     #[serde(default)]
     pub tpm: Option<Tokens>,
-    /// Maximum concurrent gateway calls per node.
+    /// Maximum concurrent gateway calls.
     #[serde(default)]
     pub max_parallel: Option<MaxParallel>,
     /// Budgets, at most one of each unit and period.
