@@ -300,3 +300,6 @@ async fn charge(checker: Checker, unpaid: Vec<BudgetPermit>) -> Result<(), Error
     }
     result
 }
+
+#[cfg(test)]
+mod tests;
