@@ -11,4 +11,5 @@ pub(crate) mod nodes;
 mod old_budgets;
 pub(crate) mod shared_limits;
 mod spend;
+mod spend_rules;
 pub(crate) mod stores;
