@@ -10,6 +10,7 @@ mod crash;
 mod dry_run;
 mod ended;
 mod leaving;
+mod levels;
 mod limited;
 mod parallel;
 mod passage;
