@@ -55,7 +55,8 @@ pub(super) struct Cluster {
     nodes: Vec<Node>,
     client: Client,
     arguments: Vec<String>,
-    project: String,
+    pub(super) project: String,
+    pub(super) organization: String,
     /// A service key that may verify.
     verifier: String,
     names: AtomicUsize,
@@ -84,6 +85,7 @@ impl Cluster {
             client,
             arguments,
             project: String::new(),
+            organization: String::new(),
             verifier: String::new(),
             names: AtomicUsize::new(0),
             traffic: Traffic::default(),
@@ -97,10 +99,9 @@ impl Cluster {
         let application = self.get(0, &format!("/v1/applications/{application}")).await;
         self.project = text(&application["project_id"]);
         let project = self.get(0, &format!("/v1/projects/{}", self.project)).await;
-        let organization = format!("/v1/organizations/{}", text(&project["organization_id"]));
-        let tier = json!({ "tier": "enterprise" });
-        let request = self.request(0, Method::PATCH, &organization).json(&tier);
-        self.json(0, Work::Other, request).await.unwrap();
+        self.organization = text(&project["organization_id"]);
+        let organization = format!("/v1/organizations/{}", self.organization);
+        self.change(&organization, &json!({ "tier": "enterprise" })).await;
         let verifier = json!({ "name": "v", "kind": "service", "permissions": ["keys:verify"] });
         self.verifier = self.create(0, &verifier).await.unwrap().1;
     }
@@ -113,8 +114,20 @@ impl Cluster {
     /// Kills a node in the middle of work of every kind.
     pub(super) async fn kill_at_work(&self, node: usize) {
         until("a node has work of every kind", async || self.traffic.is_busy(node % NODES)).await;
+        self.kill(node);
+    }
+
+    /// Kills a node.
+    pub(super) fn kill(&self, node: usize) {
         let process = self.node(node).process.lock().unwrap().take().unwrap();
         assert_eq!(process.kill(), None, "it had ended before");
+    }
+
+    /// Stops a node, and waits until it has finished its work.
+    pub(super) fn stop(&self, node: usize) {
+        let process = self.node(node).process.lock().unwrap().take().unwrap();
+        process.signal("-TERM");
+        assert_eq!(process.wait(), Some(0));
     }
 
     pub(super) fn signal(&self, node: usize, name: &str) {
@@ -164,10 +177,33 @@ impl Cluster {
 
     /// Makes a key; its id and its secret, if that was acknowledged.
     pub(super) async fn create(&self, node: usize, body: &Value) -> Option<(String, String)> {
-        let path = format!("/v1/projects/{}/keys", self.project);
+        self.create_in(&self.project, node, body).await
+    }
+
+    /// Makes a key in a project; its id and its secret, if that was acknowledged.
+    pub(super) async fn create_in(
+        &self,
+        project: &str,
+        node: usize,
+        body: &Value,
+    ) -> Option<(String, String)> {
+        let path = format!("/v1/projects/{project}/keys");
         let request = self.request(node, Method::POST, &path).json(body);
         let made = self.json(node, Work::Create, request).await?;
         Some((text(&made["api_key"]["id"]), text(&made["key"])))
+    }
+
+    /// Makes another project; its id.
+    pub(super) async fn create_project(&self, name: &str) -> String {
+        let path = format!("/v1/organizations/{}/projects", self.organization);
+        let request = self.request(0, Method::POST, &path).json(&json!({ "name": name }));
+        text(&self.json(0, Work::Other, request).await.unwrap()["id"])
+    }
+
+    /// Changes what is at a path.
+    pub(super) async fn change(&self, path: &str, body: &Value) {
+        let request = self.request(0, Method::PATCH, path).json(body);
+        self.json(0, Work::Other, request).await.unwrap();
     }
 
     /// Revokes a key; whether that was acknowledged.
@@ -203,8 +239,20 @@ impl Cluster {
         usage["budget"]["used"].as_u64().unwrap()
     }
 
+    /// Calls a model; its answer, unless the connection broke.
+    pub(super) async fn chat(&self, node: usize, secret: &str, body: &Value) -> Option<Answer> {
+        let url = format!("{}/v1/chat/completions", self.node(node).base.lock().unwrap());
+        let request = self.client.post(url).bearer_auth(secret).json(body);
+        self.send(node, Work::Spend, request).await
+    }
+
     async fn get(&self, node: usize, path: &str) -> Value {
-        self.json(node, Work::Other, self.request(node, Method::GET, path)).await.unwrap()
+        self.try_get(node, path).await.unwrap()
+    }
+
+    /// What a node has at a path, unless it puts that off.
+    pub(super) async fn try_get(&self, node: usize, path: &str) -> Option<Value> {
+        self.json(node, Work::Other, self.request(node, Method::GET, path)).await
     }
 
     /// A request of the person who is signed in.

@@ -15,6 +15,7 @@ pub(crate) mod postgres;
 mod processes;
 mod redis;
 mod rounds;
+mod spend;
 mod traffic;
 
 use std::time::{Duration, Instant};

@@ -75,10 +75,14 @@ impl Traffic {
         Work::COUNTED.into_iter().all(|work| self.hits(work) > 0)
     }
 
+    /// How many requests of a kind are under way at a node.
+    pub(super) fn under_way(&self, node: usize, work: Work) -> usize {
+        self.under_way[node][work as usize].load(Ordering::Relaxed)
+    }
+
     /// Whether work of every kind is under way at a node.
     pub(super) fn is_busy(&self, node: usize) -> bool {
-        let under_way = |work: Work| self.under_way[node][work as usize].load(Ordering::Relaxed);
-        Work::COUNTED.into_iter().all(|work| under_way(work) > 0)
+        Work::COUNTED.into_iter().all(|work| self.under_way(node, work) > 0)
     }
 }
 

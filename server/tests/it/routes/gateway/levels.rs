@@ -67,7 +67,7 @@ fn stream() -> Script {
 async fn exhaust(app: &TestApp, key: &str, caller: usize, spent: &Spent) {
     let mut delays = 0;
     for round in caller.. {
-        let is_stream = round % 2 == 0;
+        let is_stream = round.is_multiple_of(2);
         let mut body = if is_stream { streamed("stream") } else { asks("qwen3.6-27b", "whole") };
         body["max_tokens"] = json!(10);
         let answer = chat(app, key, &body).await;
