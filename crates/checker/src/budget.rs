@@ -247,7 +247,8 @@ fn follow_up(
 
 /// Replaces what a call reserved with what it used, in the periods that it was reserved in. Usage
 /// beyond the reservation counts even over the limit: it cannot be undone. A refund does not wait
-/// for the database: see [`budget_lease::return_leases`]. A caller that is cancelled here loses nothing.
+/// for the database: see [`budget_lease::return_leases`]. A caller that is cancelled here loses
+/// nothing.
 pub(crate) async fn settle(
     checker: &Checker,
     permits: BudgetPermits,

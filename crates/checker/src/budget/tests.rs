@@ -202,6 +202,8 @@ impl<'a> Schedule<'a> {
         let lacking = of_key.into_iter().find(lacks);
         let budgets = of_key.map(|index| self.budgets[index].budget.clone());
         let acquired = acquire(self.checker, &budgets, &need, BudgetMode::Reserve, now).await;
+        // A lease may be renewed in the background. No step is made before that is done.
+        self.checker.settled().await;
         let AcquiredBudgets { granted, permits } = match (acquired.unwrap(), lacking) {
             (Ok(acquired), None) => acquired,
             (Err(refusal), Some(index)) => {
@@ -256,8 +258,6 @@ impl<'a> Schedule<'a> {
         while let Some(call) = self.open.pop() {
             self.settle(call, 0).await;
         }
-        // Leases that are being renewed.
-        self.checker.settled().await;
         return_leases(self.checker, true).await.unwrap();
         for tracked in &self.budgets {
             for (starts_at, (used, reserved)) in &tracked.sums {

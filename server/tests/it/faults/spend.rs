@@ -68,10 +68,11 @@ fn budgets(billionths: u64, tokens: u64) -> Value {
 }
 
 /// Most that the killed node can have held of a budget: what its calls had reserved, or had used
-/// when their answers were lost, and what it had leased ahead
-/// (`crates/checker/src/budget_slot.rs`).
+/// when their answers were lost, and what it had leased ahead, a quarter of which may have been
+/// left when it leased again (`crates/checker/src/budget_slot.rs`).
 fn most_lost(limit: u64, of_call: u64) -> u64 {
-    (limit / 16).min(256 * of_call) + (KILLED_CALLERS + 2) * of_call
+    let ahead = (limit / 16).min(256 * of_call);
+    ahead + ahead / 4 + (KILLED_CALLERS + 3) * of_call
 }
 
 /// Who has budgets: a key, a project or the organization.
