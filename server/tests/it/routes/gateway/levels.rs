@@ -118,7 +118,7 @@ async fn calls_use_budgets_to_their_end(backend: Backend) {
     );
     std::fs::write(&file, toml).unwrap();
     let upstreams = format!("--latchkey-upstreams={}", file.display());
-    let app = TestApp::with(backend, &[&upstreams]).await;
+    let app = TestApp::with(backend, &[upstreams.as_str()]).await;
     let ada = app.sign_in("ada").await;
     app.set_tier(&ada, "enterprise").await;
     let limits = json!({"name": "k", "max_parallel": 1_000, "budgets": budgets(3 * DOLLARS)});
