@@ -16,6 +16,13 @@ export async function usageScreenshots(dashboard: Dashboard, stop: Stop): Promis
   await dashboard.page.goto(`/projects/${keys.projectId}/usage`);
   await expect(keys.chart("Requests")).toContainText(/[1-9]\d* denied/);
   await stop("usage");
+  const groups = dashboard.page.getByRole("region", { name: "Usage by group" });
+  await expect(groups.getByRole("link", { name: "Support assistant" })).toBeVisible();
+  await groups.scrollIntoViewIfNeeded();
+  await stop("usage-by-key");
+  await groups.getByRole("tab", { name: "Model" }).click();
+  await expect(groups.getByRole("table")).toContainText("sandbox");
+  await stop("usage-by-model");
 }
 
 async function creation(keys: InferenceKeys, stop: Stop): Promise<void> {

@@ -44,6 +44,6 @@ pub use projects::{create_project, delete_project, list_projects, update_project
 pub use server_function::{BodySchema, ServerFunction, server_functions};
 pub use telemetry::{list_logs, list_traces};
 pub use usage::{
-    budget_events, dry_run_key, get_key_activity, get_key_usage, get_project_month,
-    get_project_usage,
+    budget_events, dry_run_key, get_grouped_usage, get_key_activity, get_key_usage,
+    get_project_month, get_project_usage,
 };

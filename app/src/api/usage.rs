@@ -3,7 +3,8 @@
 #[cfg(feature = "ssr")]
 use latchkey_domain::api::ProjectUsageFilter;
 use latchkey_domain::api::{
-    BudgetEvent, DryRun, DryRunRequest, KeyActivity, Page, QuotaState, Usage,
+    BudgetEvent, DryRun, DryRunRequest, GroupedUsage, KeyActivity, Page, QuotaState, Usage,
+    UsageGrouping,
 };
 use latchkey_domain::attribute::{ExternalId, Tag};
 use latchkey_domain::id::{KeyId, ProjectId};
@@ -45,6 +46,31 @@ server_function! {
         let filter = ProjectUsageFilter { environment, external_id, tag };
         Ok(latchkey_services::usage::of_project(&services, &actor, project_id, &filter, range)
             .await?)
+    }
+}
+
+server_function! {
+    #[endpoint("usage/groups", summary = "Get the usage of a project by group", refuses = [NotFound])]
+    pub async fn get_grouped_usage(
+        /// Project that the call is about.
+        project_id: ProjectId,
+        /// Keys of this environment only; none: of both.
+        environment: Option<Environment>,
+        /// Keys that have this tag now only. Not for models.
+        tag: Option<Tag>,
+        /// Keys that have this external ID now only. Not for models.
+        external_id: Option<ExternalId>,
+        /// Time range of the report.
+        range: UsageRange,
+        /// What usage is summed up by.
+        group_by: UsageGrouping,
+    ) -> GroupedUsage {
+        let (services, actor) = caller().await?;
+        let filter = ProjectUsageFilter { environment, external_id, tag };
+        Ok(latchkey_services::usage::of_project_by(
+            &services, &actor, project_id, &filter, range, group_by,
+        )
+        .await?)
     }
 }
 

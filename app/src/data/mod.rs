@@ -7,5 +7,6 @@ pub mod list_rows;
 pub mod paged_list;
 pub mod polled_query;
 pub mod polling;
+pub(crate) mod save;
 pub mod session;
 pub mod url_filter;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use latchkey_domain::problem::ErrorCode;
 use leptos::prelude::*;
 
-use super::polling::poll_while_visible;
+use super::polling::{poll_slowly, poll_while_visible};
 use crate::api::ApiError;
 use latchkey_ui::skeleton::skeleton_shown;
 
@@ -53,6 +53,27 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
         F: Fn() -> A + Send + Sync + 'static,
         A: Future<Output = Result<T, ApiError>> + 'static,
     {
+        let query = Self::unpolled(fetch);
+        poll_while_visible(move || query.poll());
+        query
+    }
+
+    /// As [`Self::new`], for a value that takes the server longer: it is polled less often.
+    pub fn slow<F, A>(fetch: F) -> Self
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<T, ApiError>> + 'static,
+    {
+        let query = Self::unpolled(fetch);
+        poll_slowly(move || query.poll());
+        query
+    }
+
+    fn unpolled<F, A>(fetch: F) -> Self
+    where
+        F: Fn() -> A + Send + Sync + 'static,
+        A: Future<Output = Result<T, ApiError>> + 'static,
+    {
         let fetch: QueryFn<T> = Arc::new(move || Box::pin(fetch()));
         let query = Self {
             value: RwSignal::new(None),
@@ -63,13 +84,30 @@ impl<T: Clone + PartialEq + Send + Sync + 'static> PolledQuery<T> {
             fetch: StoredValue::new(fetch),
         };
         Effect::new(move || query.request());
-        poll_while_visible(move || {
-            let failed = query.failure.with_untracked(Option::is_some);
-            if !failed && !query.is_fetching.get_value() {
-                query.request();
-            }
-        });
         query
+    }
+
+    fn poll(self) {
+        let failed = self.failure.with_untracked(Option::is_some);
+        if !failed && !self.is_fetching.get_value() {
+            self.request();
+        }
+    }
+
+    /// The same query, loaded again whenever `wanted` changes, which `fetch` reads untracked.
+    #[must_use]
+    pub fn restarted_by<W: Clone + PartialEq + Send + Sync + 'static>(
+        self,
+        wanted: Memo<W>,
+    ) -> Self {
+        Effect::new(move |before: Option<W>| {
+            let now = wanted.get();
+            if before.is_some_and(|before| before != now) {
+                self.restart();
+            }
+            now
+        });
+        self
     }
 
     /// Loads again because the parameters of `fetch` changed. The old value stays visible until

@@ -79,7 +79,7 @@ const TAB: &str = "h-9 shrink-0 cursor-pointer border-b-2 border-transparent px-
 
 /// What the element of a tab is called, by the id of the tabs and its label.
 pub fn tab_id(id: &str, label: &str) -> String {
-    format!("{id}-{}", label.trim_start_matches('.').to_lowercase())
+    format!("{id}-{}", label.trim_start_matches('.').to_lowercase().replace(' ', "-"))
 }
 
 /// The tab that a keyboard key selects, if any.
@@ -111,5 +111,11 @@ mod tests {
         assert_eq!(neighbour(&labels, "b", "Home"), Some("a"));
         assert_eq!(neighbour(&labels, "b", "x"), None);
         assert_eq!(neighbour(&[], "b", "Home"), None);
+    }
+
+    #[test]
+    fn id_of_a_tab_has_no_spaces() {
+        assert_eq!(tab_id("groups", "External ID"), "groups-external-id");
+        assert_eq!(tab_id("code", ".env"), "code-env");
     }
 }

@@ -1,25 +1,18 @@
 //! Exports the audit log as CSV, with the filters of the page.
 
-use std::time::Duration;
-
 use latchkey_domain::id::OrganizationId;
 use leptos::prelude::*;
-use leptos::wasm_bindgen::JsCast;
-use web_sys::{Blob, HtmlAnchorElement, Url};
+use web_sys::Blob;
 
 use super::csv::Records;
 use super::filter::EventsFilterState;
 use crate::api::ApiError;
-use crate::data::bearer::{refused, with_token};
-use crate::data::fetch::Download;
+use crate::data::save::{download, save_csv};
 use latchkey_ui::button::Button;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::browser_time;
 use latchkey_ui::thousands;
 use latchkey_ui::toast::{ToastAction, Toasts};
-
-/// For how long a file stays in reach after it was offered: the browser may ask where to put it.
-const KEPT_FOR: Duration = Duration::from_mins(1);
 
 /// Downloads the events of the filter as CSV.
 #[component]
@@ -47,7 +40,7 @@ fn export(path: String, busy: RwSignal<bool>, toasts: Toasts) {
     leptos::task::spawn_local(async move {
         let answer = fetch(&path).await;
         _ = busy.try_set(false);
-        match answer.map(|(file, events)| (offer(&file), events)) {
+        match answer.map(|(file, events)| (save_csv(&file, "audit-log"), events)) {
             Ok((Some(()), 1)) => toasts.success("Exported 1 event"),
             Ok((Some(()), events)) => {
                 toasts.success(format!("Exported {} events", thousands(events)));
@@ -62,24 +55,7 @@ fn export(path: String, busy: RwSignal<bool>, toasts: Toasts) {
 
 /// The file, and how many events are in it.
 async fn fetch(path: &str) -> Result<(Blob, u64), ApiError> {
-    let begin = async |token: String| Download::begin(path, &token).await;
-    let download = with_token(begin, Download::status).await?;
-    if download.status() >= 400 {
-        return Err(refused(download.text().await?));
-    }
     let mut records = Records::default();
-    let file = download.file(|bytes| records.take(bytes)).await?;
+    let file = download(path, |bytes| records.take(bytes)).await?;
     Ok((file, records.without_header()))
-}
-
-/// Hands the file to the browser as a download.
-fn offer(file: &Blob) -> Option<()> {
-    let url = Url::create_object_url_with_blob(file).ok()?;
-    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
-    let day = browser_time()?.to_string();
-    link.set_href(&url);
-    link.set_download(&format!("audit-log-{}.csv", day.get(..10)?));
-    link.click();
-    set_timeout(move || _ = Url::revoke_object_url(&url), KEPT_FOR);
-    Some(())
 }

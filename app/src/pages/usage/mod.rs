@@ -4,6 +4,7 @@ pub mod budgets;
 pub mod charts;
 pub mod denials;
 pub mod filters;
+pub mod groups;
 pub mod limit_words;
 pub mod month;
 pub mod range;
@@ -18,6 +19,7 @@ use self::budgets::{BudgetEvents, UsageBudgets};
 use self::charts::{FailedCharts, LoadingCharts, UsageCharts};
 use self::denials::Denials;
 use self::filters::{Filters, keys_of};
+use self::groups::UsageByGroup;
 use self::month::MonthCard;
 use self::range::{RangePicker, UsageFilter, UsageFilterState};
 use super::not_found::NotFound;
@@ -41,8 +43,9 @@ pub fn UsagePage() -> impl IntoView {
 
 /// The usage that is wanted, read again when something else is.
 fn usage_of(project: ProjectId, filter: Memo<UsageFilter>) -> PolledQuery<Usage> {
+    let charted = Memo::new(move |_| filter.with(UsageFilter::of_charts));
     let usage = PolledQuery::new(move || {
-        let UsageFilter { range, key, environment, attributes } = filter.get_untracked();
+        let UsageFilter { range, key, environment, attributes, .. } = charted.get_untracked();
         let AttributeFilter { tag, external_id } = attributes;
         async move {
             match key {
@@ -51,14 +54,7 @@ fn usage_of(project: ProjectId, filter: Memo<UsageFilter>) -> PolledQuery<Usage>
             }
         }
     });
-    Effect::new(move |before: Option<UsageFilter>| {
-        let now = filter.get();
-        if before.is_some_and(|before| before != now) {
-            usage.restart();
-        }
-        now
-    });
-    usage
+    usage.restarted_by(charted)
 }
 
 #[component]
@@ -87,6 +83,7 @@ fn Page(project: ProjectId) -> impl IntoView {
                 <MonthCard month/>
                 <BudgetEvents events keys/>
             </Body>
+            <UsageByGroup project filter keys/>
         }
         .into_any()
     }

@@ -1,5 +1,6 @@
 //! The filters of the usage report. They are part of the URL.
 
+use latchkey_domain::api::UsageGrouping;
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::Environment;
 use latchkey_domain::usage::UsageRange;
@@ -28,6 +29,15 @@ pub struct UsageFilter {
     pub environment: Option<Environment>,
     /// Only keys with a tag or an external ID.
     pub attributes: AttributeFilter,
+    /// What the table below the charts sums up by.
+    pub group_by: UsageGrouping,
+}
+
+impl UsageFilter {
+    /// What the charts depend on.
+    pub fn of_charts(&self) -> Self {
+        Self { group_by: UsageGrouping::default(), ..self.clone() }
+    }
 }
 
 impl UrlFilter for UsageFilter {
@@ -37,6 +47,10 @@ impl UrlFilter for UsageFilter {
             key: query.get_str("key").and_then(|key| key.parse().ok()),
             environment: query.get_str("environment").and_then(Environment::from_name),
             attributes: AttributeFilter::from_query(query),
+            group_by: query
+                .get_str("group_by")
+                .and_then(UsageGrouping::from_name)
+                .unwrap_or_default(),
         }
     }
 
@@ -52,6 +66,9 @@ impl UrlFilter for UsageFilter {
             query.insert("environment", environment.as_str().to_owned());
         }
         self.attributes.add_to(&mut query);
+        if self.group_by != UsageGrouping::default() {
+            query.insert("group_by", self.group_by.as_str().to_owned());
+        }
         query.to_query_string()
     }
 
@@ -97,24 +114,33 @@ mod tests {
             key: Some(key),
             environment: Some(Environment::Test),
             attributes: AttributeFilter { tag: "beta".parse().ok(), external_id: None },
+            group_by: UsageGrouping::Model,
         };
         let key_text = key.to_string();
-        let pairs = [("range", "7d"), ("key", &key_text), ("environment", "test"), ("tag", "beta")];
+        let pairs = [
+            ("range", "7d"),
+            ("key", &key_text),
+            ("environment", "test"),
+            ("tag", "beta"),
+            ("group_by", "model"),
+        ];
         let read: ParamsMap =
             pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         assert_eq!(UsageFilter::from_query(&read), filter);
         // The server escapes the underscore too, the browser does not; both read either.
         let query = filter.to_query().replace("%5F", "_");
-        assert_eq!(query, format!("?range=7d&key={key}&environment=test&tag=beta"));
+        let expected = format!("?range=7d&key={key}&environment=test&tag=beta&group_by=model");
+        assert_eq!(query, expected);
+        assert_eq!(filter.of_charts().group_by, UsageGrouping::default());
         assert_eq!(UsageFilter::default().to_query(), "");
     }
 
     #[test]
     fn what_an_address_says_wrong_is_left_out() {
-        let read: ParamsMap = [("range", "2h"), ("key", "prj_1"), ("environment", "prod")]
-            .into_iter()
-            .map(|(name, value)| (name, value.to_owned()))
-            .collect();
+        let wrong =
+            [("range", "2h"), ("key", "prj_1"), ("environment", "prod"), ("group_by", "keys")];
+        let read: ParamsMap =
+            wrong.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
         assert_eq!(UsageFilter::from_query(&read), UsageFilter::default());
     }
 

@@ -4,16 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::Usd;
 use crate::usage::UsageRange;
-use crate::word::{from_words, words};
+use crate::word::{from_name, from_words, words};
 
 /// What the usage of a project is grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum UsageGrouping {
     /// Key that made the calls.
+    #[default]
     Key,
     /// Model that the gateway was asked for.
     Model,
@@ -27,6 +28,7 @@ pub enum UsageGrouping {
 
 words!(UsageGrouping);
 from_words!(UsageGrouping);
+from_name!(UsageGrouping);
 
 /// Usage of a project in a time range, by group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(serde_json::from_value::<GroupedUsage>(wire).unwrap(), usage);
         for grouping in UsageGrouping::ALL {
             assert_eq!(serde_json::to_value(grouping).unwrap(), grouping.as_str());
+            assert_eq!(UsageGrouping::from_name(grouping.as_str()), Some(grouping));
         }
     }
 }

@@ -221,4 +221,10 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /api/usage/month", &[], USAGE, r#"{"project_id": "$project"}"#),
     ("POST /api/usage/budget-events", &[], USAGE, r#"{"project_id": "$project"}"#),
     ("POST /api/usage/project", &[], USAGE, r#"{"project_id": "$project", "range": "24h"}"#),
+    (
+        "POST /api/usage/groups",
+        &[],
+        USAGE,
+        r#"{"project_id": "$project", "range": "24h", "group_by": "tag"}"#,
+    ),
 ];
