@@ -48,3 +48,28 @@ impl ReportQueue {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn organization_makes_one_report_at_a_time() {
+        let organization = |number| OrganizationId::new(Timestamp::from_millis(0), [number; 10]);
+        let queue = ReportQueue::new();
+        let first = queue.permit(organization(1)).await.unwrap();
+        let mut second = pin!(queue.permit(organization(1)));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        let other = queue.permit(organization(2)).await.unwrap();
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        drop(first);
+        assert!(second.as_mut().poll(&mut context).is_ready());
+        drop(other);
+    }
+}
