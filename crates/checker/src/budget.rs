@@ -28,9 +28,10 @@ use latchkey_store::Error;
 use latchkey_store::database::{OnBehalfOf, in_time};
 use smallvec::SmallVec;
 
+use crate::budget_crossing::Crossings;
 use crate::budget_lease::{self, LeaseRequest};
 use crate::budget_need::BudgetNeed;
-use crate::budget_slot::{BudgetSlot, Crossings, SlotState};
+use crate::budget_slot::{BudgetSlot, SlotState};
 use crate::budget_slots::LimitedBudget;
 use crate::budget_store::{self, BudgetPeriod, stored};
 use crate::checker::Checker;

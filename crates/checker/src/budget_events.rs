@@ -13,8 +13,9 @@ use latchkey_store::random::Random;
 use latchkey_store::{Database, Error};
 use sea_orm::{EntityTrait, Set, TryInsertResult};
 
+use crate::budget_crossing::{Crossing, Crossings};
 use crate::budget_owner::BudgetOwner;
-use crate::budget_slot::{BudgetSlot, Crossing, Crossings};
+use crate::budget_slot::BudgetSlot;
 use crate::budget_store::stored;
 
 /// Most events that wait to be written. Further ones are dropped, and the log says so.

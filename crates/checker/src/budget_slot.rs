@@ -43,6 +43,7 @@ use latchkey_domain::id::{OrganizationId, ProjectId};
 use latchkey_domain::limit::Period;
 use latchkey_domain::time::Timestamp;
 
+use crate::budget_crossing::{Crossing, Crossings, THRESHOLDS};
 use crate::budget_owner::BudgetOwner;
 
 /// Number of calls' worth to lease ahead, capped by [`REMAINDER_DIVISOR`].
@@ -57,8 +58,6 @@ const RENEW_DIVISOR: u64 = 4;
 const FULL: u64 = 2 * AHEAD;
 /// A lease that no call drew on for this long is returned.
 const IDLE: Duration = Duration::from_secs(1);
-/// Percentages of a budget whose crossing is an event, with their bits in [`SlotState::noted`].
-const THRESHOLDS: [(u8, u8); 2] = [(80, 1), (100, 2)];
 
 /// What identifies a budget: no two of an owner share unit and period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,17 +124,6 @@ pub(crate) struct SlotState {
     /// Number of the last one that has finished in this period; 0 if none has.
     finished: u64,
 }
-
-/// A threshold that a budget has crossed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Crossing {
-    pub(crate) percent: u8,
-    pub(crate) starts_at: Timestamp,
-    pub(crate) limit: u64,
-    pub(crate) used: u64,
-}
-
-pub(crate) type Crossings = [Option<Crossing>; 2];
 
 /// What this node knows of a budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

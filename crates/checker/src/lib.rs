@@ -30,6 +30,7 @@
 mod acquire;
 mod begin;
 mod budget;
+mod budget_crossing;
 mod budget_denial;
 mod budget_events;
 mod budget_lease;
