@@ -314,9 +314,8 @@ impl SlotState {
     }
 
     /// Amount to lease for a call that needs `need`, when the database has `remaining` left.
-    pub(crate) fn ask(&mut self, need: u64, remaining: u64) -> u64 {
+    pub(crate) fn ask(&self, need: u64, remaining: u64) -> u64 {
         let need = need.max(1);
-        self.wanted = self.wanted.max(need);
         let shortfall = need.saturating_sub(self.left);
         let rest = remaining.saturating_sub(shortfall);
         let ahead = (rest / REMAINDER_DIVISOR).min(need.saturating_mul(AHEAD));
@@ -337,8 +336,9 @@ impl SlotState {
             self.left = self.left.saturating_add(amount);
             self.used = Some(used);
             self.drawn_at = now;
-            // A smaller lease is one near the limit: nodes hold nothing there that no call needs.
-            let is_full = amount >= self.wanted.saturating_mul(AHEAD);
+            // Otherwise it is near the limit, where nodes hold nothing that no call needs. Its
+            // size alone does not tell: calls need different amounts.
+            let is_full = amount <= limit.saturating_sub(used) / REMAINDER_DIVISOR;
             self.renew_below = if is_full { amount / RENEW_DIVISOR } else { 0 };
         } else {
             self.set_aside(UnusedLease { starts_at, amount });
@@ -426,6 +426,10 @@ impl SlotState {
         };
         self.wanted = 0;
         self.left -= excess;
+        if excess > 0 {
+            // What is returned must not be leased again by the next call.
+            self.renew_below = self.renew_below.min(self.left / RENEW_DIVISOR);
+        }
         self.set_aside(UnusedLease { starts_at, amount: excess });
     }
 

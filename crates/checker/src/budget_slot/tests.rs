@@ -132,15 +132,44 @@ fn full_lease_is_renewed_once_before_it_is_empty() {
     let slot = slot(Period::Day);
     let mut state = slot.lock_at(at(0));
     let ask = state.ask(10, 1_000_000);
-    lease(&mut state, ask, ask);
+    let starts_at = state.starts_at();
+    state.deposit(starts_at, (ask, 1_000_000), ask, NOW);
     let mut renewals = Vec::new();
     while state.covers(10, 1_000_000) {
         state.spend(10, 1_000_000, NOW);
         if state.starts_renewal() {
-            renewals.push(state.known_use(state.starts_at()).unused);
+            renewals.push(state.known_use(starts_at).unused);
         }
     }
     assert_eq!(renewals, [640], "at a quarter of 2,570, and once");
+}
+
+#[test]
+fn lease_for_a_small_call_is_renewed_early_beside_large_ones() {
+    let slot = slot(Period::Day);
+    let mut state = slot.lock_at(at(0));
+    let starts_at = state.starts_at();
+    state.deposit(starts_at, (1_000, 1_000_000), 1_000, NOW);
+    state.spend(900, 1_000_000, NOW);
+    assert!(state.starts_renewal());
+    let ask = state.ask(10, 999_000);
+    state.deposit(starts_at, (ask, 1_000_000), 1_000 + ask, NOW);
+    state.spend(900, 1_000_000, NOW);
+    assert!(!state.starts_renewal(), "1,760 are left");
+    state.spend(1_200, 1_000_000, NOW);
+    assert!(state.starts_renewal(), "less than a quarter of 2,560 is left");
+}
+
+#[test]
+fn lease_whose_excess_was_returned_is_not_renewed_at_once() {
+    let slot = slot(Period::Day);
+    let mut state = slot.lock_at(at(0));
+    let starts_at = state.starts_at();
+    state.deposit(starts_at, (256_000, 10_000_000), 256_000, NOW);
+    state.spend(1, 10_000_000, NOW);
+    assert_eq!(due(&mut state, NOW, false), [UnusedLease { starts_at, amount: 255_487 }]);
+    state.spend(1, 10_000_000, NOW);
+    assert!(!state.starts_renewal(), "511 calls fit the lease");
 }
 
 #[test]
