@@ -12,10 +12,10 @@
 //!
 //! *Consistency.* Redis runs one script at a time, so the nodes together never admit more than the
 //! limit. Every three seconds the node writes its own number of each owner over that in Redis
-//! ([`renew`]): a change that was lost, or was made twice, is wrong for that long. What the node
-//! does not write for ten seconds counts no more. That frees the slots of a node that was killed,
-//! and also those of one that stood still for as long: until it is back, the others may admit as
-//! many calls more.
+//! ([`renew`]), and once more after the owner's last call has ended: a change that was lost, or was
+//! made twice, is wrong for that long. What the node does not write for ten seconds counts no more.
+//! That frees the slots of a node that was killed, and also those of one that stood still for as
+//! long: until it is back, the others may admit as many calls more.
 //!
 //! *Failure.* When Redis goes down, one node may have the whole limit in progress, and each of the
 //! others then admits its share: less than twice the limit, or one call for each node. When Redis
@@ -73,6 +73,9 @@ pub(crate) async fn release(checker: &Checker, limiter: &RedisLimiter, owners: &
     let _change = limiter.call_counts.change().await;
     checker.parallel.release(owners.iter().copied());
     release_in_redis(limiter, owners).await;
+    // Renewals pass over owners without calls, so this is the last one that can correct these.
+    let ended = owners.iter().map(|owner| owner.uuid());
+    limiter.call_counts.doubt(ended.filter(|owner| checker.parallel.count(*owner) == 0));
 }
 
 async fn release_in_redis(limiter: &RedisLimiter, owners: &[BudgetOwner]) {
@@ -97,8 +100,9 @@ pub(crate) async fn peek(
     }
 }
 
-/// Writes this node's numbers to Redis: those of a part of the owners, and of those that Redis may
-/// count wrongly. After an outage or a loss of data, all.
+/// Writes this node's numbers to Redis: those of a part of the owners with calls, of the owners
+/// whose calls have ended, and of those that Redis may count wrongly. After an outage or a loss of
+/// data, all.
 pub(crate) async fn renew(checker: &Checker, limiter: &RedisLimiter, part: usize) {
     let counts = &limiter.call_counts;
     let (part, parts) = if counts.take_lost() { (0, 1) } else { (part, RENEWAL_PARTS) };
