@@ -40,7 +40,7 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
 impl Checker {
     /// Applies other nodes' invalidations while it is polled, and with Redis sends the heartbeats
-    /// that sharing rate limits needs. It never ends by itself. Without it every check queries the
+    /// that sharing limits needs. It never ends by itself. Without it every check queries the
     /// database.
     pub async fn keep_in_sync(&self) {
         tokio::join!(observe(self), redis_heartbeat::keep(self));
