@@ -96,8 +96,7 @@ impl CallBody {
         }
         let model = model(&fields)?;
         check_prompt(&fields, endpoint)?;
-        let stream =
-            endpoint != Endpoint::Embeddings && parse_bool(fields.get("stream"), "stream")?;
+        let stream = endpoint.generates() && parse_bool(fields.get("stream"), "stream")?;
         let wants_usage = match stream_options(&fields)?.get("include_usage") {
             None => false,
             Some(wants) => parse_bool(Some(&wants.to_string()), "include_usage")?,
@@ -109,6 +108,7 @@ impl CallBody {
             Endpoint::Chat => each,
             Endpoint::Completions => each.saturating_mul(prompt_count(&fields)),
             Endpoint::Embeddings => 0,
+            Endpoint::Responses | Endpoint::Messages => 1,
         };
         Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
     }
@@ -186,7 +186,7 @@ impl CallBody {
         if self.model != target.name {
             self.fields.set("model", Value::from(target.name.as_str()).to_string());
         }
-        if self.endpoint != Endpoint::Embeddings {
+        if self.endpoint.generates() {
             self.caps.apply(
                 &mut self.fields,
                 target.upstream.cap_field,
@@ -194,7 +194,8 @@ impl CallBody {
                 reserved,
             );
         }
-        if self.stream && !self.wants_usage {
+        let asks_for_usage = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
+        if self.stream && asks_for_usage && !self.wants_usage {
             // Parsing has verified that it is an object.
             let mut options = stream_options(&self.fields).unwrap_or_default();
             options.insert("include_usage".to_owned(), true.into());
@@ -297,8 +298,12 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError>
     let json = fields.bytes(endpoint.prompt());
     let items = json.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     match endpoint {
-        Endpoint::Chat if items.is_some_and(|items| !items.starts_with(b"]")) => Ok(()),
-        Endpoint::Chat => {
+        Endpoint::Chat | Endpoint::Messages
+            if items.is_some_and(|items| !items.starts_with(b"]")) =>
+        {
+            Ok(())
+        }
+        Endpoint::Chat | Endpoint::Messages => {
             Err(GatewayError::invalid("messages", "Send a list of at least one message."))
         }
         _ if items.is_some() || json.starts_with(b"\"") => Ok(()),

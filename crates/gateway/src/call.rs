@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use latchkey_checker::Error;
 use latchkey_checker::{
     CheckRequest, Denial, ExactTokenCount, IdentifiedKey, LimitStates, PendingCall, Reservation,
@@ -25,7 +25,7 @@ use super::openapi::CallResponses;
 use super::state::Gateway;
 use super::upstream_endpoint::UpstreamModel;
 use super::upstreams::ModelBackend;
-use super::{MAX_BODY_BYTES, credentials, forward, restricted_fields, sandbox};
+use super::{credentials, forward, restricted_fields, sandbox};
 
 /// How long the body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -84,7 +84,7 @@ async fn handle(State(state): State<Gateway>, endpoint: Endpoint, request: Reque
     let (mut parts, body) = request.into_parts();
     let mut response = match call(&state, endpoint, &mut parts, body).await {
         Ok(response) => response,
-        Err(refused) => refused.into_response(),
+        Err(refused) => refused.into_response_in(endpoint.format()),
     };
     attach_limits(&parts, &mut response);
     response
@@ -196,7 +196,7 @@ async fn call(
     // The request is counted before the body is read, so that bodies arrive no faster than the rate
     // limit of the key allows.
     let pending = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
-    let body = read(body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
+    let body = read(endpoint, body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::authenticate(state, parts).await?;
     let checked = match body {
@@ -282,13 +282,14 @@ fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {
     Error::from(Box::new(denial)).into()
 }
 
-/// Reads the whole body, at most [`MAX_BODY_BYTES`].
-async fn read(body: Body) -> Result<axum::body::Bytes, GatewayError> {
+/// Reads the whole body, at most [`Endpoint::max_body_bytes`].
+async fn read(endpoint: Endpoint, body: Body) -> Result<axum::body::Bytes, GatewayError> {
+    let most = endpoint.max_body_bytes();
     let too_large = || {
-        let message = "The body exceeds 10 MiB.";
+        let message = format!("The body exceeds {} MiB.", most / (1024 * 1024));
         GatewayError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     };
-    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
+    match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(_)) => Err(too_large()),
         Err(_) => {

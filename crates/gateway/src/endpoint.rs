@@ -1,28 +1,63 @@
 //! The endpoints that call a model.
 
+use super::api_format::ApiFormat;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
     Chat,
     Completions,
     Embeddings,
+    Responses,
+    Messages,
 }
 
 impl Endpoint {
+    pub(super) const ALL: [Self; 5] =
+        [Self::Chat, Self::Completions, Self::Embeddings, Self::Responses, Self::Messages];
+
     /// Path below the base URL of an upstream.
     pub(super) const fn path(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
+            Self::Responses => "/responses",
+            Self::Messages => "/messages",
         }
     }
 
     /// Name of the field that holds the prompt.
     pub(super) const fn prompt(self) -> &'static str {
         match self {
-            Self::Chat => "messages",
+            Self::Chat | Self::Messages => "messages",
             Self::Completions => "prompt",
-            Self::Embeddings => "input",
+            Self::Embeddings | Self::Responses => "input",
+        }
+    }
+
+    /// Format in which its clients read errors.
+    pub(super) const fn format(self) -> ApiFormat {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => {
+                ApiFormat::OpenAi
+            }
+            Self::Messages => ApiFormat::Anthropic,
+        }
+    }
+
+    /// Whether the model generates text, which the caps limit and which may be streamed.
+    pub(super) const fn generates(self) -> bool {
+        match self {
+            Self::Chat | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::Embeddings => false,
+        }
+    }
+
+    /// Maximum size of a body.
+    pub(super) const fn max_body_bytes(self) -> usize {
+        match self {
+            Self::Chat | Self::Completions | Self::Embeddings => super::MAX_BODY_BYTES,
+            Self::Responses | Self::Messages => super::MAX_LARGE_BODY_BYTES,
         }
     }
 }

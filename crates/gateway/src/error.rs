@@ -16,6 +16,7 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::api_format::{ApiFormat, anthropic_error_type};
 use super::upstream_error::UpstreamError;
 
 /// Error type that tells clients that retrying is useless.
@@ -167,6 +168,41 @@ impl GatewayError {
     }
 }
 
+impl GatewayError {
+    /// The body in Anthropic's format. `code` and `limit` are ours: its clients ignore them.
+    fn anthropic_body(&self) -> AnthropicErrorBody<'_> {
+        let ErrorDetail { message, code, limit, .. } = &self.body.error;
+        AnthropicErrorBody {
+            kind: "error",
+            error: AnthropicErrorDetail {
+                kind: anthropic_error_type(self.status),
+                message,
+                code: code.as_deref(),
+                limit: limit.as_ref(),
+            },
+        }
+    }
+}
+
+/// An error in the format of Anthropic’s API.
+#[derive(Debug, Serialize)]
+struct AnthropicErrorBody<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    error: AnthropicErrorDetail<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct AnthropicErrorDetail<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a RefusingLimit>,
+}
+
 const fn kind_of(status: StatusCode) -> &'static str {
     match status.as_u16() {
         401 => "authentication_error",
@@ -230,9 +266,19 @@ fn limit_of(error: &Error) -> Option<RefusingLimit> {
 
 impl IntoResponse for GatewayError {
     fn into_response(self) -> Response {
+        self.into_response_in(ApiFormat::OpenAi)
+    }
+}
+
+impl GatewayError {
+    /// The response, with the body in the format that the client reads.
+    pub(super) fn into_response_in(self, format: ApiFormat) -> Response {
         let code =
             self.body.error.code.as_deref().and_then(|code| HeaderValue::try_from(code).ok());
-        let mut response = (self.status, Json(self.body)).into_response();
+        let mut response = match format {
+            ApiFormat::OpenAi => (self.status, Json(self.body)).into_response(),
+            ApiFormat::Anthropic => (self.status, Json(self.anthropic_body())).into_response(),
+        };
         let headers = response.headers_mut();
         if is_lasting(self.status) {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));

@@ -8,6 +8,7 @@
 //! known. If the client disconnects early, it is charged for what had been received until then.
 
 mod accounting;
+mod api_format;
 mod audience;
 mod base64_vectors;
 mod body;
@@ -56,3 +57,7 @@ pub use unmatched::UnmatchedRequest;
 
 /// Maximum size of a request body.
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
+
+/// Maximum size of a request body for Responses and Messages, whose clients send whole
+/// conversations with pictures.
+pub const MAX_LARGE_BODY_BYTES: usize = 32 * 1024 * 1024;

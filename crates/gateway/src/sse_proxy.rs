@@ -10,7 +10,7 @@ use futures::Stream;
 use latchkey_listener::BufferPermit;
 use serde::de::IgnoredAny;
 
-use super::accounting::{EventKind, StreamEnd, StreamUsage, data, ended_by_cap, next_event};
+use super::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
@@ -29,9 +29,6 @@ const MAX_WRITE_BYTES: usize = 16 * 1024;
 
 /// How much of a stream is still read after the client has disconnected. Some upstreams never stop.
 const MAX_READ_AFTER_DISCONNECT_BYTES: usize = 64 * 1024;
-
-/// The final event of every stream.
-const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// A stream that is being forwarded.
 pub(super) struct SseProxy {
@@ -136,7 +133,7 @@ impl SseProxy {
         self.ended = true;
         self.pending.clear();
         self.call.set_usage(self.context.usage.usage_so_far());
-        error.event().into()
+        self.context.usage.error_events(error).into()
     }
 
     /// Handles the end of the upstream's stream. The last event may lack its empty line.
@@ -157,7 +154,7 @@ impl SseProxy {
                 tracing::warn!(upstream = name, "Upstream stream ended without a final event");
                 return self.fail(&GatewayError::upstream_error());
             }
-            StreamEnd::LacksDone => last.extend_from_slice(DONE),
+            StreamEnd::LacksDone => last.extend_from_slice(self.context.usage.missing_events()),
             StreamEnd::Whole => {}
         }
         self.ended = true;
@@ -237,14 +234,15 @@ impl SseProxy {
         self.ended = true;
         let ResponseContext { usage, limit, choices, .. } = &self.context;
         self.call.set_usage(usage.usage_within(limit.unwrap_or(u64::MAX)));
-        ended_by_cap(last, usage.endpoint(), *choices)
+        usage.cap_events(last, *choices)
     }
 
     /// Replaces an upstream's error by one without hosts and credentials.
     fn error(&self, event: &[u8]) -> Vec<u8> {
         let data = data(event).unwrap_or_default();
         let error = upstream_error::read(&data, &self.context.target.upstream.secrets());
-        GatewayError::upstream_answered(error).event().into_bytes()
+        let error = GatewayError::upstream_answered(error);
+        self.context.usage.error_events(&error).into_bytes()
     }
 }
 

@@ -35,9 +35,8 @@ pub(super) struct UpstreamEndpoint {
     /// Name of the upstream in logs.
     pub(super) name: String,
     pub(super) origin: Arc<Origin>,
-    chat: Uri,
-    completions: Uri,
-    embeddings: Uri,
+    /// Targets of [`Endpoint::ALL`], in that order.
+    targets: [Uri; Endpoint::ALL.len()],
     models: Uri,
     authorization: Option<HeaderValue>,
     api_key: Option<String>,
@@ -61,11 +60,13 @@ impl UpstreamEndpoint {
             let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
             origin.target(format!("{}{query}", url.path()).parse()?)
         };
+        let mut targets = std::array::from_fn(|_| Uri::default());
+        for (place, endpoint) in targets.iter_mut().zip(Endpoint::ALL) {
+            *place = target(endpoint.path())?;
+        }
         Ok(Self {
             name: upstream.name.clone(),
-            chat: target(Endpoint::Chat.path())?,
-            completions: target(Endpoint::Completions.path())?,
-            embeddings: target(Endpoint::Embeddings.path())?,
+            targets,
             models: target("/models")?,
             origin,
             authorization: authorization(upstream, base, http)?,
@@ -89,11 +90,8 @@ impl UpstreamEndpoint {
 
     /// Builds a call with the upstream's credentials.
     pub(super) fn request(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
-        let target = match endpoint {
-            Endpoint::Chat => &self.chat,
-            Endpoint::Completions => &self.completions,
-            Endpoint::Embeddings => &self.embeddings,
-        };
+        // `Endpoint::ALL` has the variants in their order.
+        let target = &self.targets[endpoint as usize];
         let mut request = self.origin.request(Method::POST, target.clone(), body);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);

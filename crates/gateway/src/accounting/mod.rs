@@ -13,7 +13,7 @@ use latchkey_domain::token_usage::TokenUsage;
 
 pub(super) use scanner::ResponseScanner;
 pub(super) use sse::{data, next_event};
-pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage, ended_by_cap};
+pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage};
 
 use super::endpoint::Endpoint;
 use reported::ReportedUsage;
@@ -31,7 +31,7 @@ pub(super) const fn tokens_of(bytes: u64) -> u64 {
 ///
 /// `prompt` is the estimate of the prompt, `text` the number of bytes of text received.
 fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> TokenUsage {
-    let generates = endpoint != Endpoint::Embeddings;
+    let generates = endpoint.generates();
     let completion = if generates { tokens_of(text) } else { 0 };
     let reported = reported.without_zeros(completion > 0);
     // The prompt has at least the tokens that the cache had of it.

@@ -6,9 +6,13 @@ use serde_json::{Value, json};
 use super::reported::ReportedUsage;
 use super::{ResponseScanner, data, token_usage, tokens_of};
 use crate::endpoint::Endpoint;
+use crate::error::GatewayError;
 
 /// No tokenizer needs fewer tokens than one for this many bytes, except for long runs of spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 8;
+
+/// The final event of a stream of chat completions.
+const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// What an event means to the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,10 +141,6 @@ impl StreamUsage {
         self.has_error && self.choices == 0 && self.reported == ReportedUsage::default()
     }
 
-    pub(crate) const fn endpoint(&self) -> Endpoint {
-        self.endpoint
-    }
-
     /// Tokens of the completion that have certainly been received.
     pub(crate) fn delivered(&self) -> u64 {
         let by_text = self.events.min(tokens_of(self.text));
@@ -156,6 +156,22 @@ impl StreamUsage {
         }
     }
 
+    /// The events that complete a stream which lacks only its last one.
+    pub(crate) const fn missing_events(&self) -> &'static [u8] {
+        DONE
+    }
+
+    /// The events that end a stream with an error.
+    pub(crate) fn error_events(&self, error: &GatewayError) -> String {
+        error.event()
+    }
+
+    /// The events that end a stream at the reserved tokens, as if the model had reached its cap.
+    /// `last` is the event that is replaced.
+    pub(crate) fn cap_events(&self, last: &[u8], choices: u64) -> String {
+        ended_by_cap(last, self.endpoint, choices)
+    }
+
     /// The reported completion, or 0.
     fn reported_completion(&self) -> u64 {
         token_usage(self.endpoint, self.reported, self.prompt, 0).completion
@@ -164,7 +180,7 @@ impl StreamUsage {
 
 /// The final events of a stream that has used up its reservation, as if the model had reached
 /// `max_tokens`. `event` is the last one received.
-pub(crate) fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
+fn ended_by_cap(event: &[u8], endpoint: Endpoint, choices: u64) -> String {
     let last = data(event).and_then(|data| serde_json::from_slice::<Value>(&data).ok());
     let mut last = last.unwrap_or_else(|| json!({}));
     let choice = |index| match endpoint {

@@ -37,7 +37,7 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
         Endpoint::Embeddings => {
             SandboxCall::Embeddings(embeddings::EmbeddingsCall::of(body).await?)
         }
-        Endpoint::Chat | Endpoint::Completions => {
+        Endpoint::Chat | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages => {
             SandboxCall::Text(completion::CompletionCall::of(body).await?)
         }
     })
