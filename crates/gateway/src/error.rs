@@ -161,10 +161,18 @@ impl GatewayError {
     }
 
     /// The error as an event of a stream that has started.
-    pub(super) fn event(&self) -> String {
-        let body = serde_json::to_string(&self.body).unwrap_or_default();
+    pub(super) fn event(&self, format: ApiFormat) -> String {
+        let (name, body) = match format {
+            ApiFormat::OpenAi => ("", serde_json::to_string(&self.body)),
+            ApiFormat::Anthropic => {
+                let mut body = self.anthropic_body();
+                // Clients of streams know what to do after this type.
+                body.error.kind = "api_error";
+                ("event: error\n", serde_json::to_string(&body))
+            }
+        };
         // In other responses secrets are masked when the response leaves the server.
-        format!("data: {}\n\n", mask::secrets(&body))
+        format!("{name}data: {}\n\n", mask::secrets(&body.unwrap_or_default()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::{accounting, base64_vectors, sse_proxy, upstream_error};
 
 /// Parses a request body.
 pub fn read_body(bytes: &Bytes) {
-    for endpoint in [Endpoint::Chat, Endpoint::Completions, Endpoint::Embeddings] {
+    for endpoint in Endpoint::ALL {
         let _ = CallBody::parse(endpoint, bytes.clone());
     }
 }
@@ -16,11 +16,14 @@ pub fn read_body(bytes: &Bytes) {
 /// Parses an upstream's response.
 pub fn read_answer(bytes: &[u8]) {
     sse_proxy::read_events(bytes);
-    let mut scanner = accounting::ResponseScanner::default();
+    let mut scanners = [accounting::AnswerForm::Choices, accounting::AnswerForm::Messages]
+        .map(accounting::ResponseScanner::new);
     let mut vectors = base64_vectors::Base64Vectors::default();
     // In small chunks, because responses arrive in chunks.
     for chunk in bytes.chunks(7) {
-        scanner.read(chunk);
+        for scanner in &mut scanners {
+            scanner.read(chunk);
+        }
         let _ = vectors.encode(chunk);
     }
     let _ = upstream_error::read(bytes, &std::iter::empty());

@@ -154,7 +154,9 @@ impl SseProxy {
                 tracing::warn!(upstream = name, "Upstream stream ended without a final event");
                 return self.fail(&GatewayError::upstream_error());
             }
-            StreamEnd::LacksDone => last.extend_from_slice(self.context.usage.missing_events()),
+            StreamEnd::LacksDone => {
+                last.extend_from_slice(self.context.usage.missing_events().as_bytes());
+            }
             StreamEnd::Whole => {}
         }
         self.ended = true;
@@ -233,8 +235,9 @@ impl SseProxy {
     fn end_at_limit(&mut self, last: &[u8]) -> String {
         self.ended = true;
         let ResponseContext { usage, limit, choices, .. } = &self.context;
-        self.call.set_usage(usage.usage_within(limit.unwrap_or(u64::MAX)));
-        usage.cap_events(last, *choices)
+        let charged = usage.usage_within(limit.unwrap_or(u64::MAX));
+        self.call.set_usage(charged);
+        usage.cap_events(last, *choices, charged)
     }
 
     /// Replaces an upstream's error by one without hosts and credentials.
@@ -274,9 +277,11 @@ fn is_event(bytes: &[u8]) -> bool {
 
 /// Parses complete events, for [`crate::parsers`].
 pub(super) fn read_events(mut events: &[u8]) {
-    let mut usage = StreamUsage::new(Endpoint::Chat, 0);
+    let mut forms = Endpoint::ALL.map(|endpoint| StreamUsage::new(endpoint, 0));
     while let Some(length) = next_event(events, 0) {
-        usage.read(&events[..length]);
+        for usage in &mut forms {
+            usage.read(&events[..length]);
+        }
         events = &events[length..];
     }
 }

@@ -4,6 +4,7 @@
 //! Pure: no I/O and no clock. Upstreams report usage in different forms, or not at all. The parsers
 //! here take bytes and keep only a bounded part of them.
 
+mod messages_stream;
 mod reported;
 mod scanner;
 mod sse;
@@ -11,7 +12,7 @@ mod stream_usage;
 
 use latchkey_domain::token_usage::TokenUsage;
 
-pub(super) use scanner::ResponseScanner;
+pub(super) use scanner::{AnswerForm, ResponseScanner};
 pub(super) use sse::{data, next_event};
 pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage};
 

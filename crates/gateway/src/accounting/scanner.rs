@@ -4,9 +4,11 @@
 //! once; only the current member name and a bounded `usage` are kept. The same scanner reads whole
 //! responses, chunk by chunk, and single events of a stream.
 //!
-//! Text is what the model generated inside `choices`: content, reasoning, refusals and tool
-//! arguments. The envelope, log probabilities, vectors and media do not count.
+//! Text is what the model generated, inside `choices` or Anthropic's content blocks: content,
+//! reasoning, refusals and tool arguments. The envelope, log probabilities, vectors, media and the
+//! results of tools that the server ran do not count.
 
+mod members;
 #[cfg(test)]
 mod tests;
 
@@ -15,45 +17,17 @@ use std::mem;
 use memchr::memchr2;
 
 use super::reported::ReportedUsage;
+pub(crate) use members::AnswerForm;
+use members::Member;
 
 /// Maximum length of a member name. All names that matter are shorter, even fully escaped.
 const MAX_NAME_BYTES: usize = 120;
 /// Maximum size of a `usage` object.
 const MAX_USAGE_BYTES: usize = 16 * 1024;
+/// Size of `{}`.
+const EMPTY_INPUT_BYTES: u64 = 2;
 /// Maximum depth at which members are interpreted.
 const MAX_DEPTH: usize = 32;
-
-/// What a member means to the scanner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Member {
-    #[default]
-    Other,
-    /// Generated text, if the value is a string.
-    Text,
-    /// Contains no text at all.
-    Skipped,
-    Choices,
-    FinishReason,
-    ToolCalls,
-    Error,
-    Usage,
-}
-
-impl Member {
-    fn of(name: &[u8]) -> Self {
-        match name {
-            b"content" | b"text" | b"reasoning_content" | b"reasoning" | b"refusal"
-            | b"arguments" | b"thinking" => Self::Text,
-            b"logprobs" | b"top_logprobs" | b"embedding" | b"audio" | b"b64_json" => Self::Skipped,
-            b"choices" => Self::Choices,
-            b"finish_reason" => Self::FinishReason,
-            b"tool_calls" | b"function_call" => Self::ToolCalls,
-            b"error" => Self::Error,
-            b"usage" => Self::Usage,
-            _ => Self::Other,
-        }
-    }
-}
 
 /// An open object or array.
 #[derive(Debug, Clone, Copy)]
@@ -61,7 +35,8 @@ struct Container {
     is_object: bool,
     /// The member that an array belongs to, which decides what its strings are.
     of: Member,
-    in_choices: bool,
+    /// Inside what the model generated.
+    in_answer: bool,
     skipped: bool,
 }
 
@@ -80,6 +55,7 @@ enum StringState {
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was seen")]
 pub(crate) struct ResponseScanner {
+    form: AnswerForm,
     frames: Vec<Container>,
     /// Number of open objects and arrays beyond [`MAX_DEPTH`].
     deeper: usize,
@@ -93,6 +69,8 @@ pub(crate) struct ResponseScanner {
     member: Member,
     /// The depth at which a `usage` began, and its JSON so far.
     usage: Option<(usize, Vec<u8>)>,
+    /// The depth at which the arguments of a tool began, and their size so far.
+    input: Option<(usize, u64)>,
     reported: ReportedUsage,
     reported_depth: usize,
     text: u64,
@@ -105,12 +83,16 @@ pub(crate) struct ResponseScanner {
 }
 
 impl ResponseScanner {
+    pub(crate) fn new(form: AnswerForm) -> Self {
+        Self { form, ..Self::default() }
+    }
+
     /// Starts over, but keeps the allocations.
     pub(super) fn restart(&mut self) {
         let (mut frames, mut name) = (mem::take(&mut self.frames), mem::take(&mut self.name));
         frames.clear();
         name.clear();
-        *self = Self { frames, name, ..Self::default() };
+        *self = Self { form: self.form, frames, name, ..Self::default() };
     }
 
     /// Scans the next bytes.
@@ -149,7 +131,7 @@ impl ResponseScanner {
         self.has_error
     }
 
-    /// Whether a choice has a finish reason.
+    /// Whether a choice has a finish reason, or a message a reason why it stopped.
     pub(super) const fn has_finish(&self) -> bool {
         self.has_finish
     }
@@ -159,7 +141,7 @@ impl ResponseScanner {
         self.has_tool_call
     }
 
-    /// Whether there is a choice.
+    /// Whether there is a choice or a content block.
     pub(crate) const fn has_choice(&self) -> bool {
         self.has_choice
     }
@@ -168,18 +150,28 @@ impl ResponseScanner {
         self.deeper > 0 || self.frames.last().is_some_and(|frame| frame.skipped)
     }
 
-    fn in_choices(&self) -> bool {
-        self.frames.last().is_some_and(|frame| frame.in_choices)
+    fn in_answer(&self) -> bool {
+        self.frames.last().is_some_and(|frame| frame.in_answer)
     }
 
     /// Whether the current string is generated text.
     fn is_text(&self) -> bool {
-        !self.in_name && self.member == Member::Text && self.in_choices() && !self.is_skipped()
+        !self.in_name
+            && matches!(self.member, Member::Text | Member::Content)
+            && self.in_answer()
+            && !self.is_skipped()
     }
 
     /// Appends to the current `usage`, up to one byte more than the maximum, so that a longer one
-    /// is not valid JSON.
+    /// is not valid JSON. Arguments of a tool count as the JSON that they are, without its gaps.
     fn keep(&mut self, bytes: &[u8]) {
+        if let Some((_, size)) = &mut self.input {
+            let is_gap = self.string_state == StringState::Outside
+                && matches!(bytes, [b' ' | b'\t' | b'\n' | b'\r']);
+            let more = if is_gap { 0 } else { bytes.len() as u64 };
+            *size += more;
+            self.text += more;
+        }
         if let Some((_, buffer)) = &mut self.usage {
             let free = (MAX_USAGE_BYTES + 1).saturating_sub(buffer.len());
             buffer.extend_from_slice(&bytes[..bytes.len().min(free)]);
@@ -195,8 +187,8 @@ impl ResponseScanner {
             self.name.extend_from_slice(&plain[..plain.len().min(free)]);
         } else if self.is_text() {
             self.text += plain.len() as u64;
-        } else if self.member == Member::FinishReason && !plain.is_empty() && self.in_choices() {
-            self.has_finish = true;
+        } else if self.member == Member::FinishReason && !plain.is_empty() {
+            self.has_finish |= self.in_answer() && !self.is_skipped();
         }
         self.keep(plain);
         let Some(end) = end else { return &[] };
@@ -278,9 +270,9 @@ impl ResponseScanner {
         if self.name.contains(&b'\\') {
             let quoted = [b"\"", self.name.as_slice(), b"\""].concat();
             let name: Option<String> = serde_json::from_slice(&quoted).ok();
-            return name.map_or(Member::Other, |name| Member::of(name.as_bytes()));
+            return name.map_or(Member::Other, |name| self.form.member(name.as_bytes()));
         }
-        Member::of(&self.name)
+        self.form.member(&self.name)
     }
 
     /// Handles the first byte of a value.
@@ -293,7 +285,11 @@ impl ResponseScanner {
                 self.has_error |= matches!(byte, b'{' | b'"');
                 self.member = Member::Other;
             }
-            Member::ToolCalls if byte == b'{' && self.in_choices() => self.has_tool_call = true,
+            Member::ToolCalls if byte == b'{' && self.in_answer() => self.has_tool_call = true,
+            Member::Input if byte == b'{' && self.in_answer() => {
+                self.input = Some((self.frames.len(), 1));
+                self.text += 1;
+            }
             Member::Usage if byte == b'{' && self.usage.is_none() => {
                 self.usage = Some((self.frames.len(), vec![byte]));
             }
@@ -308,12 +304,17 @@ impl ResponseScanner {
             return;
         }
         let parent = self.frames.last();
-        let in_choices = parent.is_some_and(|frame| frame.in_choices)
-            || self.frames.len() == 1 && self.member == Member::Choices;
-        self.has_choice |= is_object && self.frames.len() == 2 && in_choices;
+        let is_inside = parent.is_some_and(|frame| frame.in_answer);
+        let in_answer = is_inside || self.frames.len() == 1 && self.form.is_root(self.member);
+        self.has_choice |= is_object && in_answer && self.form.is_choice_depth(self.frames.len());
         let skipped = parent.is_some_and(|frame| frame.skipped)
-            || matches!(self.member, Member::Skipped | Member::Usage);
-        self.frames.push(Container { is_object, of: self.member, in_choices, skipped });
+            || match self.member {
+                Member::Skipped | Member::Usage | Member::Input => true,
+                // The content of a block is the result of a tool that the server ran.
+                Member::Content => is_inside,
+                _ => false,
+            };
+        self.frames.push(Container { is_object, of: self.member, in_answer, skipped });
         if is_object {
             self.member = Member::Other;
         }
@@ -329,6 +330,14 @@ impl ResponseScanner {
         let depth = self.frames.len();
         if let Some((_, buffer)) = self.usage.take_if(|(began, _)| *began == depth) {
             self.report(depth, &buffer);
+        }
+        let is_input_closed = |(began, _): &mut (usize, u64)| *began == depth;
+        if self.deeper == 0
+            && let Some((_, size)) = self.input.take_if(is_input_closed)
+            && size == EMPTY_INPUT_BYTES
+        {
+            // Events have it where arguments follow, and no event follows where there are none.
+            self.text -= size;
         }
         self.ended = self.frames.is_empty();
         self.value_ended();

@@ -1,7 +1,11 @@
 use super::*;
 
 fn scanned(json: &str, size: usize) -> ResponseScanner {
-    let mut scanner = ResponseScanner::default();
+    scanned_in(AnswerForm::Choices, json, size)
+}
+
+fn scanned_in(form: AnswerForm, json: &str, size: usize) -> ResponseScanner {
+    let mut scanner = ResponseScanner::new(form);
     for part in json.as_bytes().chunks(size) {
         scanner.read(part);
     }
@@ -94,4 +98,53 @@ fn finish_tool_calls_and_errors_are_found() {
     assert_eq!(all(r#"{"error": false, "choices": []}"#), (false, false, false, false));
     assert_eq!(all(r#"{"error": "no", "choices": null}"#), (false, false, true, false));
     assert_eq!(all(r#"{"choices": [], "finish_reason": "stop"}"#), (false, false, false, false));
+}
+
+#[test]
+fn text_of_messages_counts_alike_streamed_and_whole() {
+    for (json, text) in [
+        (r#"{"content": [{"type": "text", "text": "abc"}, {"type": "text", "text": "de"}]}"#, 5),
+        (r#"{"content": [{"type": "thinking", "thinking": "abc", "signature": "xyz"}]}"#, 3),
+        (r#"{"content": [{"type": "redacted_thinking", "data": "xyz"}]}"#, 0),
+        (r#"{"content": [{"type": "compaction", "content": "abc"}]}"#, 3),
+        (
+            r#"{"content": [{"type": "tool_use", "name": "f", "input": {"a": [1, "b c\n"], "text": "x"}}]}"#,
+            28,
+        ),
+        (r#"{"content": [{"type": "tool_use", "input": { }}, {"text": "abc"}]}"#, 3),
+        (r#"{"type": "x", "delta": {"type": "text_delta", "text": "abc"}}"#, 3),
+        (r#"{"type": "x", "delta": {"type": "input_json_delta", "partial_json": "{\"a\":1}"}}"#, 7),
+        (r#"{"type": "x", "delta": {"type": "thinking_delta", "thinking": "abc"}}"#, 3),
+        (r#"{"type": "x", "delta": {"type": "signature_delta", "signature": "xyz"}}"#, 0),
+        (r#"{"type": "x", "content_block": {"type": "text", "text": "abc"}}"#, 3),
+        (r#"{"type": "x", "content_block": {"type": "tool_use", "input": {}}}"#, 0),
+        (
+            r#"{"content": [{"type": "mcp_tool_result", "content": [{"type": "text", "text": "xyz"}]}]}"#,
+            0,
+        ),
+        (r#"{"type": "message", "text": "xyz", "message": {"content": [{"text": "xyz"}]}}"#, 0),
+        (r#"{"choices": [{"message": {"content": "xyz"}}]}"#, 0),
+    ] {
+        for size in [1, 5, 1_000] {
+            assert_eq!(scanned_in(AnswerForm::Messages, json, size).text(), text, "{json} {size}");
+        }
+    }
+}
+
+#[test]
+fn arguments_of_a_tool_are_only_text() {
+    let all = |json: &str| {
+        let seen = scanned_in(AnswerForm::Messages, json, 3);
+        (seen.has_finish(), seen.has_error(), seen.has_choice(), seen.reported().completion)
+    };
+    let block = r#"{"content": [{"input": {"stop_reason": "x", "usage": {"output_tokens": 9}}}],
+                    "usage": {"output_tokens": 5}}"#;
+    assert_eq!(all(block), (false, false, true, Some(5)));
+    let start = r#"{"type": "message_start", "message": {"content": [], "stop_reason": null,
+                    "usage": {"input_tokens": 3, "output_tokens": 1}}}"#;
+    assert_eq!(all(start), (false, false, false, Some(1)));
+    let end = r#"{"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}"#;
+    assert_eq!(all(end), (true, false, true, None));
+    let error = r#"{"type": "error", "error": {"type": "overloaded_error", "message": "no"}}"#;
+    assert_eq!(all(error), (false, true, false, None));
 }

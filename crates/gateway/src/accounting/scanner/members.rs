@@ -1,0 +1,96 @@
+//! What the members of an answer mean, in each form of answers.
+
+use crate::endpoint::Endpoint;
+
+/// Where an answer has the text that the model generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum AnswerForm {
+    /// As OpenAI’s completions have it, and all answers without text.
+    #[default]
+    Choices,
+    /// In Anthropic's `content`; in events, in `delta` and `content_block`.
+    Messages,
+}
+
+impl AnswerForm {
+    pub(crate) const fn of(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::Messages => Self::Messages,
+            _ => Self::Choices,
+        }
+    }
+
+    /// Whether a member of the answer holds what was generated.
+    pub(super) const fn is_root(self, member: Member) -> bool {
+        match self {
+            Self::Choices => matches!(member, Member::Choices),
+            Self::Messages => matches!(member, Member::Content | Member::Block),
+        }
+    }
+
+    /// Whether an object inside `depth` others may be a choice or a content block.
+    pub(super) const fn is_choice_depth(self, depth: usize) -> bool {
+        match self {
+            Self::Choices => depth == 2,
+            Self::Messages => depth <= 2,
+        }
+    }
+
+    pub(super) fn member(self, name: &[u8]) -> Member {
+        match self {
+            Self::Choices => Member::of_choices(name),
+            Self::Messages => Member::of_messages(name),
+        }
+    }
+}
+
+/// What a member means to the scanner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Member {
+    #[default]
+    Other,
+    /// Generated text, if the value is a string.
+    Text,
+    /// The same, or the content blocks.
+    Content,
+    /// The arguments of a tool, as an object.
+    Input,
+    /// A content block, or a part of it.
+    Block,
+    /// Contains no text at all.
+    Skipped,
+    Choices,
+    FinishReason,
+    ToolCalls,
+    Error,
+    Usage,
+}
+
+impl Member {
+    fn of_choices(name: &[u8]) -> Self {
+        match name {
+            b"content" | b"text" | b"reasoning_content" | b"reasoning" | b"refusal"
+            | b"arguments" | b"thinking" => Self::Text,
+            b"logprobs" | b"top_logprobs" | b"embedding" | b"audio" | b"b64_json" => Self::Skipped,
+            b"choices" => Self::Choices,
+            b"finish_reason" => Self::FinishReason,
+            b"tool_calls" | b"function_call" => Self::ToolCalls,
+            b"error" => Self::Error,
+            b"usage" => Self::Usage,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_messages(name: &[u8]) -> Self {
+        match name {
+            b"text" | b"thinking" | b"partial_json" => Self::Text,
+            b"content" => Self::Content,
+            b"input" => Self::Input,
+            b"delta" | b"content_block" => Self::Block,
+            b"stop_reason" => Self::FinishReason,
+            b"error" => Self::Error,
+            b"usage" => Self::Usage,
+            _ => Self::Other,
+        }
+    }
+}
