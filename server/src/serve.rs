@@ -21,6 +21,9 @@ use crate::system::{SystemClock, SystemRandom};
 
 /// How often counters are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How long stored responses wait to be written together. Other nodes look for a response several
+/// times as long.
+const RESPONSES_WAIT: Duration = Duration::from_millis(100);
 /// How often expired rows are deleted.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
 /// How often old usage is deleted, a little each time, so that counters never wait for it; and how
@@ -58,6 +61,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(run_jobs(services.clone(), stop.clone())),
         tokio::spawn(return_idle_leases(services.clone(), stop.clone())),
         tokio::spawn(purge_telemetry(services.clone(), stop.clone())),
+        tokio::spawn(write_responses(services.clone(), stop.clone())),
     ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
@@ -101,6 +105,8 @@ async fn finish(
     }
     // Also if returning the leases failed.
     services.checker.flush_usage().await.context("failed to write the last counters")?;
+    let remembered = services.checker.write_responses().await;
+    remembered.context("failed to write whose the last stored responses are")?;
     returned.context("failed to return budget leases")?;
     noted.context("failed to write budget events")?;
     services.database.close().await.context("failed to close the database")
@@ -178,6 +184,21 @@ async fn return_idle_leases(services: Services, stop: CancellationToken) {
             tracing::warn!(%error, "Failed to write budget events");
         }
     }
+}
+
+/// Writes whose the stored responses are, soon after they were made, until the server stops.
+async fn write_responses(services: Services, stop: CancellationToken) {
+    let write_forever = async {
+        loop {
+            services.checker.response_added().await;
+            tokio::time::sleep(RESPONSES_WAIT).await;
+            if let Err(error) = services.checker.write_responses().await {
+                tracing::warn!(%error, "Failed to write whose stored responses are; retrying");
+                tokio::time::sleep(FLUSH_EVERY).await;
+            }
+        }
+    };
+    stop.run_until_cancelled(write_forever).await;
 }
 
 async fn purge_expired(services: &Services) -> Result<(), Error> {

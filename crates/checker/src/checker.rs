@@ -21,6 +21,7 @@ use crate::parallel_limit::ParallelCalls;
 use crate::prompt_ratio::PromptRatios;
 use crate::redis_limiter::probe::probe;
 use crate::redis_limiter::{RedisLimiter, RedisUrl};
+use crate::stored_responses::StoredResponses;
 use crate::usage::UsageBuffer;
 use crate::watched_keys::WatchedKeys;
 use crate::windows::RateWindows;
@@ -67,6 +68,7 @@ pub struct CheckerState {
     pub(crate) failed_keys: FailedAttempts,
     /// Counts calls until they are written.
     pub usage: UsageBuffer,
+    pub(crate) stored_responses: StoredResponses,
     /// Background tasks that settle reservations.
     pub(crate) unsettled: TaskTracker,
 }
@@ -115,6 +117,7 @@ impl Checker {
             counters: CheckCounters::default(),
             failed_keys: FailedAttempts::of("unknown or malformed keys"),
             usage: UsageBuffer::new(),
+            stored_responses: StoredResponses::default(),
             unsettled: TaskTracker::new(),
         })))
     }

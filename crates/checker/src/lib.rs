@@ -26,6 +26,8 @@
 //! A cached record is valid while the node receives every invalidation: `cache_validity` says until
 //! when, `key_invalidation` and `invalidation` carry changes between nodes. `confirm` and
 //! `key_watch` check the key again during long calls.
+//!
+//! `stored_responses` remembers whose the responses of calls are, behind the calls as usage is.
 
 mod acquire;
 mod begin;
@@ -75,6 +77,7 @@ mod request;
 mod reserve;
 pub mod sharding;
 mod shared_calls;
+mod stored_responses;
 mod token_estimate;
 pub mod usage;
 mod watched_keys;
@@ -95,6 +98,7 @@ pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
 pub use request::{CheckRequest, IdentifiedKey, Parsed};
 pub use reserve::{ExactTokenCount, Reservation, ReservationRequest};
+pub use stored_responses::{RESPONSE_RETENTION, ResponseStore};
 pub use token_estimate::{AnswerCap, ReservedTokens, TokenEstimate};
 pub use watched_keys::KeyWatch;
 

@@ -3,14 +3,15 @@
 //! On SQLite these tables are in a file of their own, so that no revocation waits behind them. On
 //! PostgreSQL they are in the one database. Every table that is written behind the calls belongs
 //! here: `traces`, `logs`, `key_usage`, `project_usage`, `model_usage`, `project_months`,
-//! `denials`, and what goes with them. A migration of [`Migrator`](crate::Migrator) must not name
-//! them any more: on SQLite it would not find them.
+//! `denials`, `stored_responses`, and what goes with them. A migration of
+//! [`Migrator`](crate::Migrator) must not name them any more: on SQLite it would not find them.
 
 mod m20261128_000012_move_apart;
 mod m20261128_000013_count_sizes;
 mod m20261129_000019_keep_all;
 mod m20261129_000031_index_lists;
 mod m20261130_000042_usage_cost;
+mod m20261130_000043_stored_responses;
 
 use sea_orm_migration::prelude::*;
 
@@ -31,6 +32,7 @@ impl MigratorTrait for TelemetryMigrator {
             Box::new(m20261129_000019_keep_all::Migration),
             Box::new(m20261129_000031_index_lists::Migration),
             Box::new(m20261130_000042_usage_cost::Migration),
+            Box::new(m20261130_000043_stored_responses::Migration),
         ]
     }
 }

@@ -22,7 +22,7 @@ use crate::retry::retried;
 use crate::scope::{self, AuthorizedWrite};
 use crate::services::Services;
 use latchkey_checker::KeyInvalidation;
-use latchkey_store::entity::{application, key, project};
+use latchkey_store::entity::{application, key, project, stored_response};
 
 /// Creates a project in an organization.
 ///
@@ -197,5 +197,16 @@ async fn delete_once(services: &Services, actor: &Actor, id: ProjectId) -> Resul
     let event = event(id, AuditAction::ProjectDeleted, &row.name, changes);
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
     commit_deletion(services, KeyInvalidation::keys(revoked.digests), transaction).await?;
+    forget_responses(services, id).await;
     Ok(())
+}
+
+/// Deletes whose the responses of a deleted project are. They are in another database than the
+/// project, and no key can ask for them any more: whatever is left expires.
+async fn forget_responses(services: &Services, id: ProjectId) {
+    let is_of_project = stored_response::Column::ProjectId.eq(id);
+    let telemetry = services.database.telemetry();
+    if let Err(error) = telemetry.delete_some::<stored_response::Entity>(is_of_project).await {
+        tracing::warn!(%error, "Failed to delete a project’s stored responses; they will expire");
+    }
 }

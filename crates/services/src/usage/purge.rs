@@ -10,9 +10,10 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::RESPONSE_RETENTION;
 use latchkey_checker::usage::Resolution;
 use latchkey_store::entity::{
-    budget_event, budget_usage, denial, key_usage, model_usage, project_usage,
+    budget_event, budget_usage, denial, key_usage, model_usage, project_usage, stored_response,
 };
 
 /// Retention of the use of a budget, counted from the start of its period. The longest period is a
@@ -27,7 +28,7 @@ const IS_SHORT: &str = "period IN ('minute', 'hour')";
 const EVENTS_KEPT: Duration = Duration::from_hours(400 * 24);
 
 /// Deletes sums past their resolution's retention, denials beyond the longest range, what was used
-/// of budgets in long-past periods, and old budget events. Run it often: each run deletes a bounded
+/// of budgets in long-past periods, old budget events, and whose old responses are. Run it often: each run deletes a bounded
 /// number of rows in small batches, and concurrent runs of several nodes share the work.
 ///
 /// # Errors
@@ -48,6 +49,8 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
     let oldest = DenialId::new(UsageRange::Month.start(now), [0; 10]);
     let is_old = Expr::col(denial::Column::Id).lt(oldest);
     deleted += telemetry.delete_some::<denial::Entity>(is_old).await?;
+    let is_old = Expr::col(stored_response::Column::CreatedAt).lt(now - RESPONSE_RETENTION);
+    deleted += telemetry.delete_some::<stored_response::Entity>(is_old).await?;
     deleted += purge_budgets(services, now).await?;
     if deleted > 0 {
         tracing::info!(rows = deleted, "Purged usage past its retention period");

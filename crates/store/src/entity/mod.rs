@@ -28,6 +28,7 @@ pub mod project_usage;
 pub mod refresh_token;
 pub mod session;
 pub mod sign_in_state;
+pub mod stored_response;
 pub mod telemetry_size;
 pub mod trace;
 pub mod user;
