@@ -23,7 +23,7 @@ use hyper::body::Body as _;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_gateway::UnmatchedRequest;
+use latchkey_gateway::{ApiFormat, UnmatchedRequest};
 use latchkey_listener::{AcceptedRequest, BodyPermit, DrainedBody};
 use latchkey_services::clock::Clock;
 use latchkey_services::forward_auth::AllowedRequest;
@@ -183,7 +183,9 @@ impl Endpoints {
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);
         let auth = Credentials::of(request.uri().path());
-        let context = RequestContext { id, route, auth, ip, permit, clock: SystemClock::start() };
+        let format = ApiFormat::of_request(request.uri().path(), request.headers());
+        let clock = SystemClock::start();
+        let context = RequestContext { id, route, format, auth, ip, permit, clock };
         match route {
             RouteClass::Check => self.check(&context, request).await,
             RouteClass::Verify if request.method() == Method::POST => {
@@ -217,6 +219,9 @@ impl Endpoints {
         let mut response = masked::refusal(response).await;
         security_headers::set(response.headers_mut(), self.state.config.public_url.is_https());
         context.id.write(response.headers_mut());
+        if context.route == RouteClass::Gateway && context.format == ApiFormat::Anthropic {
+            context.id.write_for_anthropic(response.headers_mut());
+        }
         response
     }
 }
@@ -240,6 +245,7 @@ impl Service<AcceptedRequest> for HttpService {
 struct RequestContext {
     id: RequestId,
     route: RouteClass,
+    format: ApiFormat,
     auth: Credentials,
     ip: ClientIp,
     permit: Option<Arc<BodyPermit>>,
@@ -254,7 +260,7 @@ impl RequestContext {
         }
         let detail = "The server is receiving too many request bodies. Try again in a moment.";
         match self.route {
-            RouteClass::Gateway => latchkey_gateway::unavailable(detail),
+            RouteClass::Gateway => latchkey_gateway::unavailable(self.format, detail),
             _ => Refusal::new(ErrorCode::Outcome(Outcome::Unavailable), detail).into_response(),
         }
     }

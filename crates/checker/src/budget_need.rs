@@ -109,6 +109,7 @@ mod tests {
             estimate in 0_u32..5_000, more in 0_u32..20_000, answers in 0_u32..4,
             cap in 1_u32..100_000, open: bool, tokens in 0_u64..200_000, money in 0_u64..2_000_000_000,
             input in 0_u64..50_000_000_000, output in 0_u64..50_000_000_000, most in 1_u64..300_000,
+            least in 0_u32..2_000,
         ) {
             let usd = Usd::from_billionths;
             let price = Price {
@@ -117,7 +118,8 @@ mod tests {
             };
             let answer = if open { AnswerCap::Model(cap) } else { AnswerCap::Client(cap) };
             let estimate = TokenEstimate {
-                prompt_estimate: estimate, prompt_bound: estimate + more, answers, answer,
+                prompt_estimate: estimate, prompt_bound: estimate + more, answers,
+                least_answer: least.min(cap), answer,
             };
             let need = BudgetNeed {
                 tokens: TokenAmount::Estimated(estimate), most: most.max(estimate.least()),

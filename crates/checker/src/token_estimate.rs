@@ -17,6 +17,9 @@ pub struct TokenEstimate {
     pub prompt_bound: u32,
     /// Number of answers to generate; 0 for calls that generate none, such as embeddings.
     pub answers: u32,
+    /// Least tokens of each answer for which the call is worth making: 1, or more if the client
+    /// needs them; at most what an answer may have.
+    pub least_answer: u32,
     /// Most tokens of each answer.
     pub answer: AnswerCap,
 }
@@ -60,17 +63,22 @@ impl TokenEstimate {
         self.answer.tokens().saturating_mul(self.answers.into())
     }
 
-    /// Least number of tokens that must be left to admit the call: the estimated prompt and one
-    /// token for each answer.
+    /// Least tokens of all answers together.
+    fn least_answers(&self) -> u64 {
+        u64::from(self.answers).saturating_mul(self.least_answer.max(1).into())
+    }
+
+    /// Least number of tokens that must be left to admit the call: the estimated prompt and the
+    /// least of each answer.
     pub(crate) fn least(&self) -> u64 {
-        u64::from(self.prompt_estimate).saturating_add(self.answers.into())
+        u64::from(self.prompt_estimate).saturating_add(self.least_answers())
     }
 
     /// Tokens to reserve when `left` are left: at least [`Self::least`], and otherwise at most
     /// `left`.
     pub(crate) fn of(&self, left: u64) -> u64 {
         let prompt = self.prompt_of(left);
-        let rest = left.saturating_sub(prompt).max(self.answers.into());
+        let rest = left.saturating_sub(prompt).max(self.least_answers());
         prompt.saturating_add(self.open(left).min(rest))
     }
 
@@ -78,8 +86,13 @@ impl TokenEstimate {
     fn open(&self, left: u64) -> u64 {
         match self.answer {
             AnswerCap::Client(_) => self.wanted(),
-            AnswerCap::Model(_) => self.wanted().min((left / 4).max(LEAST_OPEN_ANSWER)),
+            AnswerCap::Model(_) => self.wanted().min((left / 4).max(self.least_open())),
         }
+    }
+
+    /// Least tokens of answers that are not capped.
+    fn least_open(&self) -> u64 {
+        LEAST_OPEN_ANSWER.max(self.least_answers())
     }
 
     /// The upper bound if it leaves room for an answer, else the estimate.
@@ -92,7 +105,7 @@ impl TokenEstimate {
     /// Completion tokens that must be left beside the bound of the prompt, or the estimate is
     /// reserved instead.
     pub(crate) fn answer_wanted_with_bound(&self) -> u64 {
-        self.wanted().min(LEAST_OPEN_ANSWER)
+        self.wanted().min(self.least_open())
     }
 
     /// `completion` tokens, but too few beside the estimate of the prompt for its bound to be
@@ -151,7 +164,7 @@ mod tests {
 
     const fn cost(prompt: (u32, u32), answers: u32, answer: AnswerCap) -> TokenEstimate {
         let (prompt_estimate, prompt_bound) = prompt;
-        TokenEstimate { prompt_estimate, prompt_bound, answers, answer }
+        TokenEstimate { prompt_estimate, prompt_bound, answers, least_answer: 1, answer }
     }
 
     #[test]
@@ -188,14 +201,27 @@ mod tests {
         assert_eq!((call.of(1_000), call.of(40), call.of(39), call.least()), (40, 40, 10, 10));
     }
 
+    #[test]
+    fn answer_has_at_least_what_its_client_needs() {
+        for answer in [AnswerCap::Client(32_000), AnswerCap::Model(32_000)] {
+            let call = TokenEstimate { least_answer: 1_025, ..cost((10, 40), 1, answer) };
+            assert_eq!(call.least(), 1_035);
+            for left in [1_035, 1_064, 1_065, 1_066, 5_000] {
+                assert!(call.of(left) <= left, "{left}");
+                assert!(call.split(call.of(left)).answer >= 1_025, "{left}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn reservations_fit_and_splits_add_up(
             estimate in 0_u32..10_000, more in 0_u32..30_000, answers in 0_u32..130,
-            cap in 0_u32..200_000, open: bool, left in 0_u64..1_000_000,
+            cap in 0_u32..200_000, open: bool, left in 0_u64..1_000_000, need in 0_u32..2_000,
         ) {
             let answer = if open { AnswerCap::Model(cap) } else { AnswerCap::Client(cap) };
             let call = cost((estimate, estimate + more), answers, answer);
+            let call = TokenEstimate { least_answer: need.min(cap), ..call };
             let reserved = call.of(left);
             prop_assert!(reserved >= u64::from(estimate));
             if call.least() <= left {

@@ -18,14 +18,17 @@ use super::estimate::{Counter, PromptContext, PromptTokens};
 use super::fields::{Field, Fields, FieldsError, MAX_FIELDS};
 use super::json_reader::JsonReader;
 use super::max_tokens::{MAX_TOKENS_FIELDS, MaxTokens};
+use super::thinking::{ThinkingBudget, least_answer};
 use super::upstream_endpoint::UpstreamModel;
 
 /// Fields that do not reach the model, so their text is not counted as prompt.
-const UNCOUNTED_FIELDS: [&str; 22] = [
+const UNCOUNTED_FIELDS: [&str; 24] = [
     "model",
     "user",
     "metadata",
     "stop",
+    "stop_sequences",
+    "thinking",
     "seed",
     "store",
     "stream_options",
@@ -74,6 +77,7 @@ pub(super) struct CallBody {
     pub(super) wants_usage: bool,
     pub(super) prompt: PromptTokens,
     caps: MaxTokens,
+    thinking: Option<ThinkingBudget>,
     choices: u64,
     /// Number of completions that are generated; with `best_of` more than `choices`.
     generated: u64,
@@ -102,6 +106,7 @@ impl CallBody {
             Some(wants) => parse_bool(Some(&wants.to_string()), "include_usage")?,
         };
         let caps = MaxTokens::read(&fields)?;
+        let thinking = ThinkingBudget::read(&fields, endpoint);
         let choices = positive_count(&fields, "n")?;
         let each = choices.max(positive_count(&fields, "best_of")?);
         let generated = match endpoint {
@@ -110,7 +115,18 @@ impl CallBody {
             Endpoint::Embeddings => 0,
             Endpoint::Responses | Endpoint::Messages => 1,
         };
-        Ok(Self { endpoint, model, stream, wants_usage, prompt, caps, choices, generated, fields })
+        Ok(Self {
+            endpoint,
+            model,
+            stream,
+            wants_usage,
+            prompt,
+            caps,
+            thinking,
+            choices,
+            generated,
+            fields,
+        })
     }
 
     /// Counts the prompt with the model's tokenizer. A field that cannot be tokenized counts with
@@ -156,12 +172,19 @@ impl CallBody {
             None => AnswerCap::Model(saturating_u32(model_max_tokens)),
         };
         let PromptTokens { estimate, bound } = self.prompt;
+        let least_answer = if self.thinking.is_some() { least_answer(answer.tokens()) } else { 1 };
         TokenEstimate {
             prompt_estimate: saturating_u32(estimate),
             prompt_bound: saturating_u32(bound),
             answers: saturating_u32(self.generated),
+            least_answer: saturating_u32(least_answer),
             answer,
         }
+    }
+
+    /// Whether `left` tokens would be enough for the call, if it did not have to think.
+    pub(super) fn lacks_only_thinking(&self, left: u64) -> bool {
+        self.thinking.is_some() && self.prompt.estimate.saturating_add(self.generated) <= left
     }
 
     /// Like [`Self::estimate`], for a backend whose prompt estimate is exact.
@@ -189,10 +212,16 @@ impl CallBody {
         if self.endpoint.generates() {
             self.caps.apply(
                 &mut self.fields,
+                self.endpoint,
                 target.upstream.cap_field,
                 target.max_output_tokens,
                 reserved,
             );
+            if let (Some(thinking), Some(reserved)) = (self.thinking, reserved)
+                && self.caps.smallest().is_none_or(|cap| cap > reserved)
+            {
+                thinking.lower(&mut self.fields, reserved);
+            }
         }
         let asks_for_usage = matches!(self.endpoint, Endpoint::Chat | Endpoint::Completions);
         if self.stream && asks_for_usage && !self.wants_usage {

@@ -16,6 +16,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::price::Price;
 
+use super::api_format::ApiFormat;
 use super::body::CallBody;
 use super::client_ip::ClientIp;
 use super::endpoint::Endpoint;
@@ -80,7 +81,12 @@ pub(crate) async fn embeddings(state: State<Gateway>, request: Request) -> Respo
     handle(state, Endpoint::Embeddings, request).await
 }
 
-async fn handle(State(state): State<Gateway>, endpoint: Endpoint, request: Request) -> Response {
+/// Answers a call of a model.
+pub(super) async fn handle(
+    State(state): State<Gateway>,
+    endpoint: Endpoint,
+    request: Request,
+) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut response = match call(&state, endpoint, &mut parts, body).await {
         Ok(response) => response,
@@ -107,8 +113,9 @@ impl Caller {
     /// Authenticates the request. This comes first: without a valid key nothing else is read.
     pub(super) async fn authenticate(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
-        let identity =
-            state.checker.authenticate(credentials::presented_key(&parts.headers)?, ip).await?;
+        let format = ApiFormat::of_request(parts.uri.path(), &parts.headers);
+        let key = credentials::presented_key(&parts.headers, format)?;
+        let identity = state.checker.authenticate(key, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, identity.key().organization.into());
         Ok(Self { identity, ip })
     }
@@ -144,15 +151,19 @@ impl Caller {
         &self,
         state: &Gateway,
         parts: &mut Parts,
-        model: &str,
+        body: &CallBody,
         tokens: ReservationRequest<'_>,
         pending: PendingCall,
     ) -> Result<Reservation, GatewayError> {
-        let call = self.call(Some(model));
+        let call = self.call(Some(&body.model));
         match state.checker.reserve(&self.identity, call, tokens, pending).await {
             Ok(reservation) => {
                 parts.extensions.insert(reservation.limits);
                 Ok(reservation)
+            }
+            Err(denial) if lacks_only_thinking(&denial, body) => {
+                parts.extensions.insert(denial.limits);
+                Err(GatewayError::invalid("thinking", TOO_LITTLE_THINKING))
             }
             Err(denial) => Err(denied(parts, denial)),
         }
@@ -180,6 +191,9 @@ impl Caller {
 /// The server has as many calls in progress as it has connections for.
 const TOO_MANY_CALLS: &str =
     "This server has its maximum number of calls in progress. Try again in a moment.";
+
+const TOO_LITTLE_THINKING: &str = "Fewer than 1,024 tokens to think with are left of this key’s \
+                                   tokens per minute. Turn thinking off, or try again in a minute.";
 
 /// A validated call and the backend that will serve it.
 enum PreparedCall {
@@ -219,7 +233,7 @@ async fn call(
         PreparedCall::Sandbox(plan, price) => {
             let estimate = body.exact_estimate(sandbox::MAX_OUTPUT_TOKENS);
             let request = ReservationRequest { estimate, exact_count: None, price: Some(price) };
-            let reservation = caller.reserve(state, parts, &body.model, request, pending).await?;
+            let reservation = caller.reserve(state, parts, &body, request, pending).await?;
             Ok(sandbox::respond(plan, body, reservation).await)
         }
         PreparedCall::Upstream(target) => {
@@ -239,7 +253,7 @@ async fn call(
                 });
             let price = target.price;
             let tokens = ReservationRequest { estimate, exact_count: tokenizer_count, price };
-            let reservation = caller.reserve(state, parts, &body.model, tokens, pending).await?;
+            let reservation = caller.reserve(state, parts, &body, tokens, pending).await?;
             let is_limited = reservation.key().limits_tokens();
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
@@ -275,6 +289,13 @@ async fn prepare(
         ModelBackend::Upstream(target) => PreparedCall::Upstream(target),
         ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
     })
+}
+
+/// Whether the tokens per minute that are left are enough for everything but thinking. Such a call
+/// may be made without it, so it is no matter of waiting.
+fn lacks_only_thinking(denial: &Denial, body: &CallBody) -> bool {
+    denial.outcome == Outcome::TokenRateLimited
+        && denial.limits.tokens.is_some_and(|tokens| body.lacks_only_thinking(tokens.remaining))
 }
 
 fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {

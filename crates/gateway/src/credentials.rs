@@ -4,21 +4,59 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use latchkey_domain::credentials;
 
+use super::api_format::ApiFormat;
 use super::error::GatewayError;
 
-/// The key in `Authorization: Bearer`. Some clients send a second credential as `x-api-key`; it is
-/// used instead if it alone has the format of our keys.
+/// The key in `Authorization: Bearer`; for Anthropic's clients the one in `x-api-key` counts as
+/// well. Other clients send there a second credential, which is used only if it alone has the
+/// format of our keys.
 ///
 /// # Errors
 /// 400: both headers contain keys of ours, and they differ.
-pub(super) fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, GatewayError> {
-    let Some(token) = bearer(headers) else { return Ok(None) };
+pub(super) fn presented_key(
+    headers: &HeaderMap,
+    format: ApiFormat,
+) -> Result<Option<&str>, GatewayError> {
+    let token = bearer(headers);
+    if token.is_none() && format == ApiFormat::OpenAi {
+        return Ok(None);
+    }
     let other = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    credentials::counting(Some(token), other)
+    credentials::counting(token, other)
         .map_err(|two| GatewayError::new(StatusCode::BAD_REQUEST, "malformed", two.to_string()))
 }
 
 /// The token in the `Authorization` header.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     credentials::bearer(headers.get(AUTHORIZATION)?.to_str().ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "lk_live_000000000000000000000000000000004cjNQE";
+
+    fn key(format: ApiFormat, headers: &[(&'static str, &str)]) -> Option<String> {
+        let headers = headers.iter().map(|(name, value)| {
+            (axum::http::HeaderName::from_static(name), value.parse().unwrap())
+        });
+        presented_key(&headers.collect(), format).unwrap().map(str::to_owned)
+    }
+
+    #[test]
+    fn key_of_anthropics_clients_may_be_in_either_header() {
+        let of_ours = Some(KEY.to_owned());
+        let (bearer, other) = (format!("Bearer {KEY}"), "sk-ant-other");
+        let both = [("authorization", bearer.as_str()), ("x-api-key", other)];
+        for format in [ApiFormat::OpenAi, ApiFormat::Anthropic] {
+            assert_eq!(key(format, &both), of_ours);
+            assert_eq!(key(format, &both[..1]), of_ours);
+            let swapped = [("authorization", "Bearer sk-ant-other"), ("x-api-key", KEY)];
+            assert_eq!(key(format, &swapped), of_ours);
+            assert_eq!(key(format, &[]), None);
+        }
+        assert_eq!(key(ApiFormat::Anthropic, &[("x-api-key", KEY)]), of_ours);
+        assert_eq!(key(ApiFormat::OpenAi, &[("x-api-key", KEY)]), None);
+    }
 }

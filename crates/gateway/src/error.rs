@@ -24,8 +24,11 @@ const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
 /// The longest `Retry-After` that a client is sent.
 pub(super) const MAX_RETRY_AFTER_SECONDS: u64 = 60;
 /// Header by which OpenAI's clients decide whether to retry.
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
-const LATCHKEY_CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
+pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Credentials that Anthropic's clients may send.
+const ANTHROPIC_CHALLENGE: HeaderValue =
+    HeaderValue::from_static("ApiKey realm=\"latchkey\", Bearer realm=\"latchkey\"");
+pub(super) const LATCHKEY_CODE: HeaderName = HeaderName::from_static("x-latchkey-code");
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct GatewayError {
@@ -178,37 +181,40 @@ impl GatewayError {
 
 impl GatewayError {
     /// The body in Anthropic's format. `code` and `limit` are ours: its clients ignore them.
-    fn anthropic_body(&self) -> AnthropicErrorBody<'_> {
-        let ErrorDetail { message, code, limit, .. } = &self.body.error;
-        AnthropicErrorBody {
-            kind: "error",
-            error: AnthropicErrorDetail {
-                kind: anthropic_error_type(self.status),
-                message,
-                code: code.as_deref(),
-                limit: limit.as_ref(),
-            },
-        }
+    fn anthropic_body(&self) -> AnthropicErrorBody {
+        let ErrorDetail { message, code, limit, .. } = self.body.error.clone();
+        let kind = anthropic_error_type(self.status);
+        let error = AnthropicErrorDetail { kind, message, code, limit };
+        AnthropicErrorBody { kind: "error", error }
     }
 }
 
 /// An error in the format of Anthropic’s API.
-#[derive(Debug, Serialize)]
-struct AnthropicErrorBody<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AnthropicErrorBody {
+    /// The string `error`, always.
     #[serde(rename = "type")]
     kind: &'static str,
-    error: AnthropicErrorDetail<'a>,
+    error: AnthropicErrorDetail,
 }
 
-#[derive(Debug, Serialize)]
-struct AnthropicErrorDetail<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+struct AnthropicErrorDetail {
+    /// `invalid_request_error`, `authentication_error`, `billing_error`, `permission_error`,
+    /// `not_found_error`, `request_too_large`, `rate_limit_error`, `api_error`,
+    /// `overloaded_error` or `timeout_error`.
     #[serde(rename = "type")]
     kind: &'static str,
-    message: &'a str,
+    /// What happened and what to do, for humans.
+    message: String,
+    /// Machine-readable error code. Absent if the upstream did not return one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'a str>,
+    #[schema(nullable = false)]
+    code: Option<Cow<'static, str>>,
+    /// The limit that refused the call, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a RefusingLimit>,
+    #[schema(nullable = false)]
+    limit: Option<RefusingLimit>,
 }
 
 const fn kind_of(status: StatusCode) -> &'static str {
@@ -226,11 +232,11 @@ const fn is_lasting(status: StatusCode) -> bool {
     matches!(status.as_u16(), 400..500) && !matches!(status.as_u16(), 408 | 409 | 425 | 429)
 }
 
-/// 503 `unavailable` in the gateway's format.
-pub fn unavailable(message: &'static str) -> Response {
+/// 503 `unavailable` in the format that the client reads.
+pub fn unavailable(format: ApiFormat, message: &'static str) -> Response {
     let mut refused = GatewayError::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
     refused.headers.push((RETRY_AFTER, HeaderValue::from_static("1")));
-    refused.into_response()
+    refused.into_response_in(format)
 }
 
 impl From<Error> for GatewayError {
@@ -293,6 +299,9 @@ impl GatewayError {
         }
         headers.extend(code.map(|code| (LATCHKEY_CODE, code)));
         headers.extend(self.headers);
+        if format == ApiFormat::Anthropic && headers.contains_key(WWW_AUTHENTICATE) {
+            headers.insert(WWW_AUTHENTICATE, ANTHROPIC_CHALLENGE);
+        }
         response
     }
 }

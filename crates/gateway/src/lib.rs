@@ -25,6 +25,7 @@ mod health;
 mod in_flight;
 mod json_reader;
 mod max_tokens;
+mod messages;
 mod models;
 mod openapi;
 #[doc(hidden)]
@@ -38,6 +39,7 @@ mod routes;
 mod sandbox;
 mod sse_proxy;
 mod state;
+mod thinking;
 mod tokenizer;
 mod unmatched;
 mod upstream_client;
@@ -45,6 +47,7 @@ mod upstream_endpoint;
 mod upstream_error;
 mod upstreams;
 
+pub use api_format::ApiFormat;
 pub use audience::Audience;
 pub use client_ip::ClientIp;
 pub use config::{CapField, GatewayConfig, Model, Tokenizer, Upstream};

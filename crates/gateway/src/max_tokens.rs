@@ -5,6 +5,7 @@
 //! many servers take it for no cap.
 
 use super::config::CapField;
+use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::fields::Fields;
 
@@ -64,14 +65,17 @@ impl MaxTokens {
     }
 
     /// Writes the caps for an upstream. `most` is the model's maximum; `reserved` is the maximum of
-    /// one completion, if there is one.
+    /// one completion, if there is one. The upstream's own `field` is for completions; other APIs
+    /// know one name only.
     pub(super) fn apply(
         self,
         fields: &mut Fields,
+        endpoint: Endpoint,
         field: Option<CapField>,
         most: u64,
         reserved: Option<u64>,
     ) {
+        let field = field.filter(|_| matches!(endpoint, Endpoint::Chat | Endpoint::Completions));
         let added = reserved.filter(|reserved| *reserved < most && self.smallest.is_none());
         if let (Some(field), None) = (field, self.odd) {
             let cap = self.smallest.map(|cap| reserved.map_or(cap, |reserved| cap.min(reserved)));
@@ -93,7 +97,11 @@ impl MaxTokens {
             }
         }
         if let Some(cap) = added {
-            fields.set("max_tokens", cap.to_string());
+            let name = match endpoint {
+                Endpoint::Responses => "max_output_tokens",
+                _ => "max_tokens",
+            };
+            fields.set(name, cap.to_string());
         }
     }
 }
@@ -114,9 +122,19 @@ mod tests {
 
     /// The body after its caps were applied.
     fn sent(body: &str, field: Option<CapField>, most: u64, reserved: Option<u64>) -> String {
+        sent_to(Endpoint::Chat, body, field, most, reserved)
+    }
+
+    fn sent_to(
+        endpoint: Endpoint,
+        body: &str,
+        field: Option<CapField>,
+        most: u64,
+        reserved: Option<u64>,
+    ) -> String {
         let mut fields = Fields::read(body.to_owned().into(), "messages").unwrap();
         let caps = MaxTokens::read(&fields).unwrap();
-        caps.apply(&mut fields, field, most, reserved);
+        caps.apply(&mut fields, endpoint, field, most, reserved);
         String::from_utf8(fields.into_bytes().into()).unwrap()
     }
 
@@ -155,6 +173,19 @@ mod tests {
         let none = |reserved| sent(r#"{"a":1}"#, Some(CapField::Both), 1_000, reserved);
         assert_eq!(none(None), r#"{"a":1}"#);
         assert_eq!(none(Some(9)), r#"{"a":1,"max_tokens":9,"max_completion_tokens":9}"#);
+    }
+
+    #[test]
+    fn apis_with_one_name_for_the_cap_keep_it() {
+        let field = Some(CapField::Both);
+        for (endpoint, name) in
+            [(Endpoint::Messages, "max_tokens"), (Endpoint::Responses, "max_output_tokens")]
+        {
+            let to = |body: &str| sent_to(endpoint, body, field, 1_000, Some(20));
+            assert_eq!(to(r#"{"a":1}"#), format!("{{\"a\":1,\"{name}\":20}}"));
+            let body = format!("{{\"{name}\":50}}");
+            assert_eq!(to(&body), format!("{{\"{name}\":20}}"));
+        }
     }
 
     #[test]

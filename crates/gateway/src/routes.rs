@@ -5,10 +5,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::state::Gateway;
-use super::{call, models};
+use super::{call, messages, models};
 
 /// The routes, for a server whose state contains a [`Gateway`].
-pub fn routes<S>() -> [UtoipaMethodRouter<S>; 5]
+pub fn routes<S>() -> [UtoipaMethodRouter<S>; 6]
 where
     S: Clone + Send + Sync + 'static,
     Gateway: FromRef<S>,
@@ -17,6 +17,7 @@ where
         routes!(call::chat_completions),
         routes!(call::completions),
         routes!(call::embeddings),
+        routes!(messages::messages),
         routes!(models::list_models),
         routes!(models::get_model),
     ]

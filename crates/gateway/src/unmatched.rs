@@ -5,13 +5,15 @@ use std::net::IpAddr;
 
 use axum::Json;
 use axum::http::header::{ALLOW, CONTENT_TYPE, UPGRADE};
-use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::secret::PresentedKey;
 use serde_json::{Value, json};
 
-use super::credentials::bearer;
+use super::api_format::{ApiFormat, anthropic_error_type};
+use super::credentials::presented_key;
+use super::error::{LATCHKEY_CODE, SHOULD_RETRY};
 use super::state::Gateway;
 
 /// Path prefixes of LLM APIs.
@@ -27,22 +29,19 @@ const PREFIXES: [&str; 10] = [
     "/v1/images",
     "/v1/audio",
 ];
-const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, GET /v1/models and \
-                      GET /v1/models/{id}";
+const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, \
+                      POST /v1/messages, GET /v1/models and GET /v1/models/{id}";
 /// Maximum length of a path in a message, in bytes.
 const MAX_PATH_BYTES: usize = 200;
-
-const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// What is kept of a request until it is known whether a route matches.
 pub struct UnmatchedRequest {
     path: String,
-    /// The client expects errors in Anthropic's format.
-    is_anthropic: bool,
+    /// The format in which the client reads errors.
+    format: ApiFormat,
     /// It tries to open the Responses API over a WebSocket.
     is_websocket: bool,
-    /// The bearer token, if it has the format of our keys.
+    /// The credential, if it has the format of our keys.
     key: Option<String>,
 }
 
@@ -53,10 +52,12 @@ impl UnmatchedRequest {
         if !path.starts_with("/v1/") {
             return None;
         }
-        let key = bearer(request.headers()).filter(|text| PresentedKey::parse(text).is_ok());
+        let format = ApiFormat::of_request(path, request.headers());
+        let key = presented_key(request.headers(), format).unwrap_or_default();
+        let key = key.filter(|text| PresentedKey::parse(text).is_ok());
         Some(Self {
             path: path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned(),
-            is_anthropic: request.headers().contains_key(ANTHROPIC_VERSION),
+            format,
             is_websocket: asks_for_websocket(request),
             key: key.map(str::to_owned),
         })
@@ -88,8 +89,7 @@ impl UnmatchedRequest {
         }
         let status = original.status();
         let message = format!("{what} This gateway serves {SERVED}.");
-        let body = self.body(status, &message);
-        let mut response = (status, Json(body)).into_response();
+        let mut response = self.refusal(status, &message);
         response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         if let Some(allow) = original.headers().get(ALLOW) {
             response.headers_mut().insert(ALLOW, allow.clone());
@@ -97,22 +97,28 @@ impl UnmatchedRequest {
         response
     }
 
-    fn body(&self, status: StatusCode, message: &str) -> Value {
-        if self.is_anthropic {
-            let kind = match status {
-                StatusCode::NOT_FOUND => "not_found_error",
-                _ => "invalid_request_error",
-            };
-            return json!({"type": "error", "error": {"type": kind, "message": message}});
-        }
+    fn refusal(&self, status: StatusCode, message: &str) -> Response {
         let code = match status {
             StatusCode::NOT_FOUND => "not_found",
             StatusCode::UPGRADE_REQUIRED => "upgrade_required",
             _ => "method_not_allowed",
         };
-        json!({"error": {
-            "message": message, "type": "invalid_request_error", "param": null, "code": code,
-        }})
+        let body = self.body(status, code, message);
+        let code = [(LATCHKEY_CODE, HeaderValue::from_static(code))];
+        (status, code, Json(body)).into_response()
+    }
+
+    fn body(&self, status: StatusCode, code: &str, message: &str) -> Value {
+        match self.format {
+            ApiFormat::Anthropic => {
+                let kind = anthropic_error_type(status);
+                let error = json!({"type": kind, "message": message, "code": code});
+                json!({"type": "error", "error": error})
+            }
+            ApiFormat::OpenAi => json!({"error": {
+                "message": message, "type": "invalid_request_error", "param": null, "code": code,
+            }}),
+        }
     }
 
     /// Whether the request carries a valid inference key.
@@ -134,9 +140,9 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 /// requires an `Upgrade` header.
 fn upgrade_required(request: &UnmatchedRequest) -> Response {
     let message = "WebSockets are not supported. Send the request over HTTP.";
-    let body = request.body(StatusCode::UPGRADE_REQUIRED, message);
-    let protocol = [(UPGRADE, HeaderValue::from_static("HTTP/1.1"))];
-    (StatusCode::UPGRADE_REQUIRED, protocol, Json(body)).into_response()
+    let mut response = request.refusal(StatusCode::UPGRADE_REQUIRED, message);
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+    response
 }
 
 fn is_below_prefix(path: &str) -> bool {

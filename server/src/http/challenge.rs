@@ -26,6 +26,7 @@ impl Credentials {
         }
         match path {
             "v1/traces" | "v1/logs" | "v1/metrics" | "v1/key" => Self::ApiKeyOrBearer,
+            "v1/messages" | "v1/messages/count_tokens" => Self::ApiKeyOrBearer,
             path if path.starts_with("v1/check/") => Self::ApiKeyOrBearer,
             path if path.starts_with("api/public/otel/") => Self::Password,
             _ => Self::Bearer,
@@ -91,6 +92,8 @@ mod tests {
             ("/v1/key", Credentials::ApiKeyOrBearer),
             ("/v1/check/prj_x", Credentials::ApiKeyOrBearer),
             ("/v1/check/app_x/v1/keys", Credentials::ApiKeyOrBearer),
+            ("/v1/messages", Credentials::ApiKeyOrBearer),
+            ("/v1/messages/count_tokens", Credentials::ApiKeyOrBearer),
             ("/api/public/otel/v1/traces", Credentials::Password),
             ("/v1/applications/app_x/traces", Credentials::Bearer),
             ("/v1/keys/verify", Credentials::Bearer),

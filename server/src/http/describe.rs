@@ -1,9 +1,10 @@
 //! Completes the API's description, which the handlers' own put together: what is the same for
 //! every operation, and what the derives can't say.
 
+mod gateway;
+
 use latchkey_domain::limit::{AllowList, ModelName, Tokens};
 use latchkey_domain::login::GithubLogin;
-use latchkey_gateway::MAX_BODY_BYTES;
 use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -12,8 +13,7 @@ use utoipa::openapi::schema::{ArrayItems, Schema, SchemaType, Type};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::server::Server;
 use utoipa::openapi::{
-    ArrayBuilder, Components, Content, ObjectBuilder, OneOfBuilder, OpenApi, PathItem, Ref, RefOr,
-    Required, Response,
+    Components, Content, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
 };
 
 const JSON: &str = "application/json";
@@ -33,7 +33,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
         for (method, operation) in operations(item) {
             complete_operation(path, operation);
             add_headers(path, operation, method);
-            describe_gateway(path, operation);
+            gateway::describe(path, operation);
         }
     }
     drop_unused_schemes(document);
@@ -364,75 +364,4 @@ fn add_headers(path: &str, operation: &mut Operation, method: &str) {
             }
         }
     }
-}
-
-/// The bodies of calls that are passed on are the upstream's own, but for what the gateway reads.
-fn describe_gateway(path: &str, operation: &mut Operation) {
-    let (field, schema, example) = match path {
-        "/v1/chat/completions" => {
-            ("messages", messages(), json!([{"role": "user", "content": "Say hello."}]))
-        }
-        "/v1/completions" => ("prompt", texts(), json!("Say hello.")),
-        "/v1/embeddings" => ("input", texts(), json!("Say hello.")),
-        _ => return,
-    };
-    let model = text().min_length(Some(1));
-    let mut fields = ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .description(Some("As in OpenAI’s API. Other fields are passed through to the upstream"))
-        .property("model", model.description(Some("ID of a model from `GET /v1/models`")))
-        .required("model")
-        .property(field, schema)
-        .required(field);
-    if path != "/v1/embeddings" {
-        let or_null =
-            |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
-        let cap = || or_null(Type::Integer).minimum(Some(1));
-        let stream = or_null(Type::Boolean).default(Some(json!(false)));
-        fields = fields
-            .property(
-                "stream",
-                stream.description(Some("Whether to stream the response as server-sent events")),
-            )
-            .property("max_tokens", cap())
-            .property("max_completion_tokens", cap());
-        add_stream(operation);
-    }
-    if let Some(RefOr::T(body)) = &mut operation.request_body {
-        let mut content = Content::new(Some(Schema::from(fields.build())));
-        content.example = Some(json!({"model": "sandbox", field: example}));
-        body.content.insert(JSON.to_owned(), RefOr::T(content));
-    }
-}
-
-/// What a chat is made of.
-fn messages() -> Schema {
-    let message = ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .property("role", text())
-        .required("role")
-        .property("content", ObjectBuilder::new().schema_type(SchemaType::AnyValue));
-    ArrayBuilder::new().items(message).min_items(Some(1)).build().into()
-}
-
-/// A text, or several.
-fn texts() -> Schema {
-    let several = ArrayBuilder::new().items(text()).min_items(Some(1));
-    OneOfBuilder::new().item(text()).item(several).build().into()
-}
-
-/// A text that is as long as a body may be.
-fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).max_length(Some(MAX_BODY_BYTES))
-}
-
-/// The answer to a call with `stream`.
-fn add_stream(operation: &mut Operation) {
-    let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else { return };
-    // Some readers hold it against each event, others against all of them as one text.
-    let events = ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(
-        "With `stream`: server-sent events with one chunk each. The last event is `[DONE]`",
-    ));
-    let content = Content::new(Some(Schema::from(events.build())));
-    answer.content.insert("text/event-stream".to_owned(), RefOr::T(content));
 }

@@ -9,6 +9,8 @@ use latchkey_services::random::Random;
 use crate::system::SystemRandom;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Where Anthropic's clients look for it.
+const ANTHROPIC_HEADER: HeaderName = HeaderName::from_static("request-id");
 
 /// A request's id: `req_` and 24 hexadecimal characters. An id that the client sends is ignored, so
 /// that no client can put another's id into the log.
@@ -29,10 +31,19 @@ impl RequestId {
     }
 
     pub(crate) fn write(self, headers: &mut HeaderMap) {
+        self.write_as(HEADER, headers);
+    }
+
+    /// Writes it once more, under the name that Anthropic's clients read.
+    pub(crate) fn write_for_anthropic(self, headers: &mut HeaderMap) {
+        self.write_as(ANTHROPIC_HEADER, headers);
+    }
+
+    fn write_as(self, name: HeaderName, headers: &mut HeaderMap) {
         let mut text = *b"req_000000000000000000000000";
         HEXLOWER.encode_mut(&self.0, &mut text[4..]);
         if let Ok(value) = HeaderValue::from_bytes(&text) {
-            headers.insert(HEADER, value);
+            headers.insert(name, value);
         }
     }
 }
@@ -52,7 +63,9 @@ mod tests {
     fn id_in_header_and_log_is_the_same() {
         let (id, mut headers) = (RequestId::new(), HeaderMap::new());
         id.write(&mut headers);
+        id.write_for_anthropic(&mut headers);
         assert_eq!(headers[HEADER], id.to_string());
+        assert_eq!(headers[ANTHROPIC_HEADER], id.to_string());
         assert_eq!(id.to_string().len(), 28);
         assert_ne!(id, RequestId::new());
     }

@@ -37,7 +37,7 @@ impl RouteClass {
             | LANGFUSE_TRACES => Self::Ingest,
             "/v1/chat/completions" | "/v1/completions" | "/v1/embeddings" => Self::Gateway,
             path if path.starts_with("/v1/check/") => Self::Check,
-            path if path.starts_with("/v1/models") => Self::Gateway,
+            path if is_of_gateway(path) => Self::Gateway,
             path if path.starts_with("/v1/") || path.starts_with("/apikey") => Self::Api,
             _ => Self::Pages,
         }
@@ -53,6 +53,20 @@ impl RouteClass {
             Self::Pages => "pages",
         }
     }
+}
+
+/// Whether a path is below one of the gateway's prefixes.
+fn is_of_gateway(path: &str) -> bool {
+    const PREFIXES: [&str; 7] = [
+        "/v1/models",
+        "/v1/messages",
+        "/v1/responses",
+        "/v1/rerank",
+        "/v1/moderations",
+        "/v1/images/",
+        "/v1/audio/",
+    ];
+    PREFIXES.iter().any(|prefix| path.starts_with(prefix))
 }
 
 const SHARDS: usize = 16;

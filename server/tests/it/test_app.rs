@@ -437,6 +437,7 @@ pub(crate) fn token_estimate(prompt: u64, answer: u64) -> ReservationRequest<'st
         prompt_estimate: prompt,
         prompt_bound: prompt,
         answers: u32::from(answer > 0),
+        least_answer: 1,
         answer: AnswerCap::Client(answer),
     };
     ReservationRequest { estimate, exact_count: None, price: None }

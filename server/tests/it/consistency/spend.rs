@@ -24,6 +24,7 @@ const CALL: TokenEstimate = TokenEstimate {
     prompt_estimate: 100,
     prompt_bound: 100,
     answers: 1,
+    least_answer: 1,
     answer: AnswerCap::Client(100),
 };
 
@@ -52,6 +53,7 @@ fn estimate_of(prompt: u64, answer: u64) -> TokenEstimate {
         prompt_estimate: prompt,
         prompt_bound: prompt,
         answers: 1,
+        least_answer: 1,
         answer: AnswerCap::Client(answer),
     }
 }

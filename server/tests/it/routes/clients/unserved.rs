@@ -16,10 +16,14 @@ async fn refused(answer: Response, status: u16) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn gateway_paths_answer_in_the_clients_shape() {
     let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let path = format!("/v1/projects/{}/inference/keys", ada.project);
+    let made = app.send(Method::POST, &path, &ada, &json!({"name": "k"})).await;
+    let key = text(&made.json::<Value>().await.unwrap()["key"]);
     let ask = async |method: Method, path: &str| {
         app.http.request(method, format!("{}{path}", app.base)).send().await.unwrap()
     };
-    for path in ["/v1/responses", "/v1/chat", "/v1/messages/count_tokens", "/v1/audio/speech"] {
+    for path in ["/v1/responses", "/v1/chat", "/v1/audio/speech"] {
         let body = refused(ask(Method::POST, path).await, 404).await;
         assert_eq!(body["error"]["code"], "not_found");
         assert_eq!(body["error"]["type"], "invalid_request_error");
@@ -35,12 +39,22 @@ async fn gateway_paths_answer_in_the_clients_shape() {
     let body = refused(answer, 405).await;
     assert_eq!(body["error"]["code"], "method_not_allowed");
     refused(ask(Method::DELETE, "/v1/models").await, 405).await;
-    let anthropic = app.post("/v1/messages").header("anthropic-version", "2023-06-01");
-    let body = refused(anthropic.send().await.unwrap(), 404).await;
-    assert_eq!(
-        (&body["type"], &body["error"]["type"]),
-        (&json!("error"), &json!("not_found_error"))
-    );
+    for request in [
+        app.post("/v1/messages/batches"),
+        app.post("/v1/files").header("anthropic-version", "2023-06-01").header("x-api-key", &key),
+        app.post("/v1/chat").header("anthropic-version", "2023-06-01"),
+    ] {
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["x-latchkey-code"], "not_found");
+        let body = refused(answer, 404).await;
+        let kinds = (&body["type"], &body["error"]["type"]);
+        assert_eq!(kinds, (&json!("error"), &json!("not_found_error")));
+    }
+    let answer = ask(Method::GET, "/v1/messages").await;
+    assert_eq!(answer.headers()["allow"], "POST");
+    assert_eq!(answer.headers()["request-id"], answer.headers()["x-request-id"]);
+    let body = refused(answer, 405).await;
+    assert_eq!(body["error"]["type"], "invalid_request_error");
 }
 
 #[tokio::test(flavor = "multi_thread")]
