@@ -66,7 +66,7 @@ pub(crate) struct StoredResponses {
 
 #[derive(Default)]
 struct Unwritten {
-    responses: HashMap<Place, Entry>,
+    responses: HashMap<Place, UnwrittenResponse>,
     /// Bytes of the sandbox's answers.
     bytes: usize,
     /// Number of responses so far, which tells an entry from one that has replaced it.
@@ -76,13 +76,13 @@ struct Unwritten {
 }
 
 #[derive(Clone)]
-struct Entry {
+struct UnwrittenResponse {
     store: ResponseStore,
     created_at: Timestamp,
     number: u64,
 }
 
-impl Entry {
+impl UnwrittenResponse {
     fn bytes(&self) -> usize {
         match &self.store {
             ResponseStore::Upstream(_) => 0,
@@ -94,7 +94,7 @@ impl Entry {
 impl Unwritten {
     fn add(&mut self, place: Place, store: ResponseStore, created_at: Timestamp) {
         self.count += 1;
-        let entry = Entry { store, created_at, number: self.count };
+        let entry = UnwrittenResponse { store, created_at, number: self.count };
         let bytes = self.bytes + entry.bytes();
         if self.responses.len() >= MAX_UNWRITTEN || bytes > MAX_UNWRITTEN_BYTES {
             if !std::mem::replace(&mut self.has_dropped, true) {
@@ -127,7 +127,7 @@ impl StoredResponses {
 
     /// The next batch, in the order of the primary key, so that two nodes never deadlock. The
     /// entries stay in memory until they are written.
-    fn batch(&self) -> Vec<(Place, Entry)> {
+    fn batch(&self) -> Vec<(Place, UnwrittenResponse)> {
         let unwritten = self.unwritten();
         let some = unwritten.responses.iter().take(ROWS_PER_BATCH);
         let mut batch: Vec<_> = some.map(|(place, entry)| (place.clone(), entry.clone())).collect();
@@ -136,7 +136,7 @@ impl StoredResponses {
         batch
     }
 
-    fn written(&self, batch: &[(Place, Entry)]) {
+    fn written(&self, batch: &[(Place, UnwrittenResponse)]) {
         let mut unwritten = self.unwritten();
         unwritten.has_dropped = false;
         for (place, entry) in batch {
@@ -244,7 +244,7 @@ async fn stored(checker: &Checker, place: &Place) -> Result<Option<ResponseStore
 }
 
 /// A response with the same ID replaces the one before: the sandbox repeats its IDs.
-async fn write(checker: &Checker, batch: &[(Place, Entry)]) -> Result<(), Error> {
+async fn write(checker: &Checker, batch: &[(Place, UnwrittenResponse)]) -> Result<(), Error> {
     let rows = batch.iter().map(|((project, id), entry)| {
         let (upstream, sandbox) = match &entry.store {
             ResponseStore::Upstream(name) => (Some(name.to_string()), None),

@@ -22,7 +22,7 @@ use super::thinking::{ThinkingBudget, least_answer};
 use super::upstream_endpoint::UpstreamModel;
 
 /// Fields that do not reach the model, so their text is not counted as prompt.
-const UNCOUNTED_FIELDS: [&str; 24] = [
+const UNCOUNTED_FIELDS: [&str; 25] = [
     "model",
     "user",
     "metadata",
@@ -47,10 +47,11 @@ const UNCOUNTED_FIELDS: [&str; 24] = [
     "truncation",
     "provider",
     "routing",
+    "include",
 ];
 
 /// Fields that the gateway interprets.
-const INTERPRETED_FIELDS: [&str; 11] = [
+const INTERPRETED_FIELDS: [&str; 14] = [
     "model",
     "messages",
     "prompt",
@@ -62,6 +63,9 @@ const INTERPRETED_FIELDS: [&str; 11] = [
     MAX_TOKENS_FIELDS[2],
     "n",
     "best_of",
+    "store",
+    "background",
+    "previous_response_id",
 ];
 
 /// Tokens that common chat templates add after the last message.
@@ -100,12 +104,17 @@ impl CallBody {
         }
         let model = model(&fields)?;
         check_prompt(&fields, endpoint)?;
-        let stream = endpoint.generates() && parse_bool(fields.get("stream"), "stream")?;
+        let stream = endpoint.streams() && parse_bool(fields.get("stream"), "stream")?;
         let wants_usage = match stream_options(&fields)?.get("include_usage") {
             None => false,
             Some(wants) => parse_bool(Some(&wants.to_string()), "include_usage")?,
         };
-        let caps = MaxTokens::read(&fields)?;
+        if endpoint.is_responses() && parse_bool(fields.get("background"), "background")? {
+            let message = "Background responses are not supported. Stream the response, or wait \
+                           for it.";
+            return Err(GatewayError::invalid("background", message));
+        }
+        let caps = MaxTokens::read(&fields, endpoint)?;
         let thinking = ThinkingBudget::read(&fields, endpoint);
         let choices = positive_count(&fields, "n")?;
         let each = choices.max(positive_count(&fields, "best_of")?);
@@ -113,7 +122,7 @@ impl CallBody {
             Endpoint::Chat => each,
             Endpoint::Completions => each.saturating_mul(prompt_count(&fields)),
             Endpoint::Embeddings => 0,
-            Endpoint::Responses | Endpoint::Messages => 1,
+            Endpoint::Responses | Endpoint::CompactResponse | Endpoint::Messages => 1,
         };
         Ok(Self {
             endpoint,
@@ -209,7 +218,7 @@ impl CallBody {
         if self.model != target.name {
             self.fields.set("model", Value::from(target.name.as_str()).to_string());
         }
-        if self.endpoint.generates() {
+        if self.endpoint.is_capped() {
             self.caps.apply(
                 &mut self.fields,
                 self.endpoint,
@@ -236,6 +245,12 @@ impl CallBody {
     /// Whether the client asked for vectors in base64.
     pub(super) fn wants_base64(&self) -> bool {
         self.endpoint == Endpoint::Embeddings && self.field("encoding_format") == Some("\"base64\"")
+    }
+
+    /// Whether the upstream stores the response for later calls, as it does unless it is told
+    /// otherwise.
+    pub(super) fn stores_response(&self) -> bool {
+        self.endpoint == Endpoint::Responses && self.field("store") != Some("false")
     }
 
     /// A field as JSON. None if it is missing or null.
@@ -335,6 +350,8 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError>
         Endpoint::Chat | Endpoint::Messages => {
             Err(GatewayError::invalid("messages", "Send a list of at least one message."))
         }
+        // Whether something else takes its place is for the upstream to judge.
+        Endpoint::Responses | Endpoint::CompactResponse if matches!(json, b"" | b"null") => Ok(()),
         _ if items.is_some() || json.starts_with(b"\"") => Ok(()),
         _ => Err(GatewayError::invalid(endpoint.prompt(), "Send a string or a list.")),
     }

@@ -8,12 +8,20 @@ pub(super) enum Endpoint {
     Completions,
     Embeddings,
     Responses,
+    /// Responses whose answer is a shorter conversation.
+    CompactResponse,
     Messages,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 5] =
-        [Self::Chat, Self::Completions, Self::Embeddings, Self::Responses, Self::Messages];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Responses,
+        Self::CompactResponse,
+        Self::Messages,
+    ];
 
     /// Path below the base URL of an upstream.
     pub(super) const fn path(self) -> &'static str {
@@ -22,6 +30,7 @@ impl Endpoint {
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
             Self::Responses => "/responses",
+            Self::CompactResponse => "/responses/compact",
             Self::Messages => "/messages",
         }
     }
@@ -31,33 +40,54 @@ impl Endpoint {
         match self {
             Self::Chat | Self::Messages => "messages",
             Self::Completions => "prompt",
-            Self::Embeddings | Self::Responses => "input",
+            Self::Embeddings | Self::Responses | Self::CompactResponse => "input",
         }
     }
 
     /// Format in which its clients read errors.
     pub(super) const fn format(self) -> ApiFormat {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings | Self::Responses => {
-                ApiFormat::OpenAi
-            }
+            Self::Chat
+            | Self::Completions
+            | Self::Embeddings
+            | Self::Responses
+            | Self::CompactResponse => ApiFormat::OpenAi,
             Self::Messages => ApiFormat::Anthropic,
         }
     }
 
-    /// Whether the model generates text, which the caps limit and which may be streamed.
+    /// Whether the model generates text.
     pub(super) const fn generates(self) -> bool {
         match self {
-            Self::Chat | Self::Completions | Self::Responses | Self::Messages => true,
+            Self::Chat
+            | Self::Completions
+            | Self::Responses
+            | Self::CompactResponse
+            | Self::Messages => true,
             Self::Embeddings => false,
         }
+    }
+
+    /// Whether it belongs to the Responses API.
+    pub(super) const fn is_responses(self) -> bool {
+        matches!(self, Self::Responses | Self::CompactResponse)
+    }
+
+    /// Whether its answer may be streamed.
+    pub(super) const fn streams(self) -> bool {
+        self.generates() && !matches!(self, Self::CompactResponse)
+    }
+
+    /// Whether a body may have a cap.
+    pub(super) const fn is_capped(self) -> bool {
+        self.streams()
     }
 
     /// Maximum size of a body.
     pub(super) const fn max_body_bytes(self) -> usize {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => super::MAX_BODY_BYTES,
-            Self::Responses | Self::Messages => super::MAX_LARGE_BODY_BYTES,
+            Self::Responses | Self::CompactResponse | Self::Messages => super::MAX_LARGE_BODY_BYTES,
         }
     }
 }

@@ -14,6 +14,7 @@ use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::{ErrorCode, Problem};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::api_format::{ApiFormat, anthropic_error_type};
@@ -161,6 +162,14 @@ impl GatewayError {
     /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.body.error.message
+    }
+
+    /// The error itself, for an event of a stream that has started: `message`, `type`, `param` and
+    /// `code`.
+    pub(super) fn detail(&self) -> Value {
+        let error = serde_json::to_string(&self.body.error).unwrap_or_default();
+        // In other responses secrets are masked when the response leaves the server.
+        serde_json::from_str(&mask::secrets(&error)).unwrap_or_default()
     }
 
     /// The error as an event of a stream that has started.

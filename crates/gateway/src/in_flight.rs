@@ -1,7 +1,8 @@
 //! A call in progress at an upstream, with its reservation and what it would cost now.
 
-use latchkey_checker::Error;
-use latchkey_checker::{KeyWatch, Reservation};
+use latchkey_checker::{Checker, Error};
+use latchkey_checker::{KeyWatch, Reservation, ResponseStore};
+use latchkey_domain::id::ProjectId;
 use latchkey_domain::token_usage::TokenUsage;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -15,6 +16,8 @@ pub(super) struct InFlightCall {
     prompt: u64,
     /// The usage that dropping settles with.
     usage: TokenUsage,
+    /// Remembers the response for a project. None once it has, or if it is not stored.
+    memory: Option<(Checker, ProjectId)>,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -30,7 +33,20 @@ impl InFlightCall {
     ) -> Self {
         let estimated = prompt.saturating_add(completion);
         let usage = TokenUsage { completion, estimated, ..estimated_prompt(prompt) };
-        Self { reservation: Some(reservation), key, prompt, usage, _permit: permit }
+        Self { reservation: Some(reservation), key, prompt, usage, memory: None, _permit: permit }
+    }
+
+    /// The same for a call whose response the upstream stores for a project.
+    pub(super) fn storing(mut self, checker: &Checker, project: ProjectId) -> Self {
+        self.memory = Some((checker.clone(), project));
+        self
+    }
+
+    /// Remembers whose the response is and which upstream has it, if it is stored.
+    pub(super) fn remember_response(&mut self, id: &str, upstream: &str) {
+        if let Some((checker, project)) = self.memory.take() {
+            checker.remember_response(project, id, ResponseStore::Upstream(upstream.into()));
+        }
     }
 
     /// Sets the usage that the call would settle with now.

@@ -11,7 +11,15 @@ use super::fields::Fields;
 
 /// Names of the fields that limit output tokens.
 pub(super) const MAX_TOKENS_FIELDS: [&str; 3] =
-    ["max_completion_tokens", "max_tokens", "max_output_tokens"];
+    ["max_completion_tokens", "max_output_tokens", "max_tokens"];
+/// The only name that the Responses API has for it.
+const RESPONSES_FIELDS: [&str; 1] = ["max_output_tokens"];
+
+/// Names of the fields that limit the output of an endpoint. The last one is that of a cap that is
+/// added.
+const fn names(endpoint: Endpoint) -> &'static [&'static str] {
+    if endpoint.is_responses() { &RESPONSES_FIELDS } else { &MAX_TOKENS_FIELDS }
+}
 
 /// The caps of a body.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,9 +36,9 @@ impl MaxTokens {
     ///
     /// # Errors
     /// 400: a cap is zero.
-    pub(super) fn read(fields: &Fields) -> Result<Self, GatewayError> {
+    pub(super) fn read(fields: &Fields, endpoint: Endpoint) -> Result<Self, GatewayError> {
         let mut caps = Self::default();
-        for name in MAX_TOKENS_FIELDS {
+        for name in names(endpoint).iter().copied() {
             let Some(text) = fields.get(name) else { continue };
             match tokens(text) {
                 Some(0) => {
@@ -91,16 +99,12 @@ impl MaxTokens {
             return;
         }
         let Some(reserved) = reserved else { return };
-        for name in MAX_TOKENS_FIELDS {
+        for name in names(endpoint) {
             if fields.get(name).and_then(tokens).is_some_and(|cap| cap > reserved) {
                 fields.set(name, reserved.to_string());
             }
         }
-        if let Some(cap) = added {
-            let name = match endpoint {
-                Endpoint::Responses => "max_output_tokens",
-                _ => "max_tokens",
-            };
+        if let (Some(cap), Some(name)) = (added, names(endpoint).last()) {
             fields.set(name, cap.to_string());
         }
     }
@@ -133,7 +137,7 @@ mod tests {
         reserved: Option<u64>,
     ) -> String {
         let mut fields = Fields::read(body.to_owned().into(), "messages").unwrap();
-        let caps = MaxTokens::read(&fields).unwrap();
+        let caps = MaxTokens::read(&fields, endpoint).unwrap();
         caps.apply(&mut fields, endpoint, field, most, reserved);
         String::from_utf8(fields.into_bytes().into()).unwrap()
     }
@@ -186,12 +190,15 @@ mod tests {
             let body = format!("{{\"{name}\":50}}");
             assert_eq!(to(&body), format!("{{\"{name}\":20}}"));
         }
+        let other = sent_to(Endpoint::Responses, r#"{"max_tokens":5}"#, None, 1_000, Some(20));
+        assert_eq!(other, r#"{"max_tokens":5,"max_output_tokens":20}"#, "it caps nothing there");
     }
 
     #[test]
     fn invalid_cap_is_rejected_for_limited_keys() {
         let read = |body: &str| {
-            MaxTokens::read(&Fields::read(body.to_owned().into(), "messages").unwrap())
+            let fields = Fields::read(body.to_owned().into(), "messages").unwrap();
+            MaxTokens::read(&fields, Endpoint::Chat)
         };
         for zero in [r#"{"max_tokens":0}"#, r#"{"max_tokens":9,"max_completion_tokens":0.0}"#] {
             assert!(read(zero).is_err(), "{zero}");

@@ -137,6 +137,9 @@ impl ResponseProxy {
         match chunk {
             Ok(Some(chunk)) => {
                 self.scanner.read(&chunk);
+                if let Some(id) = self.scanner.response_id() {
+                    self.call.remember_response(id, &self.context.target.upstream.name);
+                }
                 self.call.raise_usage(self.context.usage.usage_of_response(&self.scanner));
                 Ok(Some(match &mut self.vectors {
                     Some(vectors) => vectors.encode(&chunk).into(),

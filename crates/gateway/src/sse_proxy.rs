@@ -18,9 +18,6 @@ use super::response_body::{BodyError, ResponseBody};
 use super::response_context::ResponseContext;
 use super::upstream_error;
 
-/// Longer events are forwarded without being parsed.
-const MAX_BUFFERED_EVENT_BYTES: usize = 1024 * 1024;
-
 /// A longer incomplete event is accounted to the memory budget for bodies.
 const UNACCOUNTED_EVENT_BYTES: usize = 64 * 1024;
 
@@ -187,8 +184,13 @@ impl SseProxy {
             let replaced = match self.context.usage.read(event) {
                 EventKind::UsageOnly if !self.context.wants_usage => Some(Vec::new()),
                 EventKind::Error => Some(self.error(event)),
+                EventKind::LacksUsage => Some(self.context.usage.with_usage(event)),
+                EventKind::Hidden => Some(Vec::new()),
                 EventKind::UsageOnly | EventKind::Plain | EventKind::Done => None,
             };
+            if let Some(id) = self.context.usage.take_response_id() {
+                self.call.remember_response(id, &self.context.target.upstream.name);
+            }
             if self.is_limit_exceeded() {
                 let mut out = changed.unwrap_or_else(|| all[..at].to_vec());
                 out.extend_from_slice(self.end_at_limit(event).as_bytes());
@@ -211,7 +213,8 @@ impl SseProxy {
         let more = rest.len().saturating_sub(self.permit.bytes());
         // A short rest is part of the read buffer, which exists anyway.
         let fits = rest.len() <= UNACCOUNTED_EVENT_BYTES || self.permit.acquire(more);
-        if rest.len() > MAX_BUFFERED_EVENT_BYTES || !fits {
+        if rest.len() > self.context.usage.max_event_bytes() || !fits {
+            self.context.usage.read_beginning(&rest);
             self.permit = BufferPermit::default();
             return if out.is_empty() { rest } else { [out, rest].concat().into() };
         }

@@ -6,12 +6,14 @@
 
 mod messages_stream;
 mod reported;
+mod responses_stream;
 mod scanner;
 mod sse;
 mod stream_usage;
 
 use latchkey_domain::token_usage::TokenUsage;
 
+pub(super) use responses_stream::MAX_ID_CHARS;
 pub(super) use scanner::{AnswerForm, ResponseScanner};
 pub(super) use sse::{data, next_event};
 pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage};

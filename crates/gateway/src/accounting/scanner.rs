@@ -4,9 +4,9 @@
 //! once; only the current member name and a bounded `usage` are kept. The same scanner reads whole
 //! responses, chunk by chunk, and single events of a stream.
 //!
-//! Text is what the model generated, inside `choices` or Anthropic's content blocks: content,
-//! reasoning, refusals and tool arguments. The envelope, log probabilities, vectors, media and the
-//! results of tools that the server ran do not count.
+//! Text is what the model generated, inside `choices`, `output` or Anthropic's content blocks:
+//! content, reasoning, refusals and tool arguments. The envelope, log probabilities, vectors, media
+//! and the results of tools that the server ran do not count.
 
 mod members;
 #[cfg(test)]
@@ -17,6 +17,7 @@ use std::mem;
 use memchr::memchr2;
 
 use super::reported::ReportedUsage;
+use super::responses_stream::MAX_ID_CHARS;
 pub(crate) use members::AnswerForm;
 use members::Member;
 
@@ -24,6 +25,8 @@ use members::Member;
 const MAX_NAME_BYTES: usize = 120;
 /// Maximum size of a `usage` object.
 const MAX_USAGE_BYTES: usize = 16 * 1024;
+/// Maximum size of an ID.
+const MAX_ID_BYTES: usize = 4 * MAX_ID_CHARS;
 /// Size of `{}`.
 const EMPTY_INPUT_BYTES: u64 = 2;
 /// Maximum depth at which members are interpreted.
@@ -71,6 +74,8 @@ pub(crate) struct ResponseScanner {
     usage: Option<(usize, Vec<u8>)>,
     /// The depth at which the arguments of a tool began, and their size so far.
     input: Option<(usize, u64)>,
+    /// The ID of the response so far.
+    id: Vec<u8>,
     reported: ReportedUsage,
     reported_depth: usize,
     text: u64,
@@ -80,6 +85,7 @@ pub(crate) struct ResponseScanner {
     has_finish: bool,
     has_error: bool,
     has_choice: bool,
+    has_id: bool,
 }
 
 impl ResponseScanner {
@@ -141,9 +147,16 @@ impl ResponseScanner {
         self.has_tool_call
     }
 
-    /// Whether there is a choice or a content block.
+    /// Whether there is a choice, a content block, or a response of the Responses API.
     pub(crate) const fn has_choice(&self) -> bool {
         self.has_choice
+    }
+
+    /// The ID of a response of the Responses API, once it is complete.
+    pub(crate) fn response_id(&self) -> Option<&str> {
+        let id = std::str::from_utf8(&self.id).ok().filter(|_| self.has_id)?;
+        (!id.is_empty() && id.len() <= MAX_ID_BYTES && id.chars().count() <= MAX_ID_CHARS)
+            .then_some(id)
     }
 
     fn is_skipped(&self) -> bool {
@@ -189,6 +202,9 @@ impl ResponseScanner {
             self.text += plain.len() as u64;
         } else if self.member == Member::FinishReason && !plain.is_empty() {
             self.has_finish |= self.in_answer() && !self.is_skipped();
+        } else if self.member == Member::Id && self.frames.len() == 1 {
+            let free = (MAX_ID_BYTES + 1).saturating_sub(self.id.len());
+            self.id.extend_from_slice(&plain[..plain.len().min(free)]);
         }
         self.keep(plain);
         let Some(end) = end else { return &[] };
@@ -201,6 +217,7 @@ impl ResponseScanner {
         } else {
             self.string_state = StringState::Outside;
             if !self.in_name {
+                self.has_id |= self.member == Member::Id && self.frames.len() == 1;
                 self.value_ended();
             }
         }
@@ -210,6 +227,10 @@ impl ResponseScanner {
     fn escaped(&mut self, byte: u8) {
         if self.in_name && self.name.len() <= MAX_NAME_BYTES {
             self.name.push(byte);
+        }
+        if self.member == Member::Id && !self.in_name && self.frames.len() == 1 {
+            // No ID has characters that need an escape; this one becomes too long.
+            self.id.resize(MAX_ID_BYTES + 1, 0);
         }
         if byte == b'u' && !self.in_name {
             self.string_state = StringState::Unicode(4, 0);
@@ -285,6 +306,8 @@ impl ResponseScanner {
                 self.has_error |= matches!(byte, b'{' | b'"');
                 self.member = Member::Other;
             }
+            Member::Status if self.frames.len() == 1 => self.has_choice |= byte == b'"',
+            Member::Id if self.frames.len() == 1 => self.id.clear(),
             Member::ToolCalls if byte == b'{' && self.in_answer() => self.has_tool_call = true,
             Member::Input if byte == b'{' && self.in_answer() => {
                 self.input = Some((self.frames.len(), 1));
@@ -305,8 +328,10 @@ impl ResponseScanner {
         }
         let parent = self.frames.last();
         let is_inside = parent.is_some_and(|frame| frame.in_answer);
-        let in_answer = is_inside || self.frames.len() == 1 && self.form.is_root(self.member);
-        self.has_choice |= is_object && in_answer && self.form.is_choice_depth(self.frames.len());
+        let in_answer = is_inside || self.form.is_root(self.member, self.frames.len());
+        let may_be_choice = is_object || self.form == AnswerForm::Responses;
+        self.has_choice |=
+            may_be_choice && in_answer && self.form.is_choice_depth(self.frames.len());
         let skipped = parent.is_some_and(|frame| frame.skipped)
             || match self.member {
                 Member::Skipped | Member::Usage | Member::Input => true,

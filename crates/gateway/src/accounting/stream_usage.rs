@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::messages_stream::{MESSAGE_STOP, MessagesEvent, MessagesStream};
 use super::reported::ReportedUsage;
+use super::responses_stream::{self, ResponsesKind, ResponsesStream};
 use super::{AnswerForm, ResponseScanner, data, token_usage, tokens_of};
 use crate::api_format::ApiFormat;
 use crate::endpoint::Endpoint;
@@ -15,6 +16,10 @@ use crate::error::GatewayError;
 
 /// No tokenizer needs fewer tokens than one for this many bytes, except for long runs of spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 8;
+
+/// Maximum size of an event that is parsed, and of one of the Responses API.
+const MAX_EVENT_BYTES: usize = 1024 * 1024;
+const MAX_RESPONSES_EVENT_BYTES: usize = 8 * MAX_EVENT_BYTES;
 
 /// The final event of a stream of chat completions.
 const DONE: &str = "data: [DONE]\n\n";
@@ -28,6 +33,10 @@ pub(crate) enum EventKind {
     UsageOnly,
     Error,
     Done,
+    /// The last event, which the client gets with counts: [`StreamUsage::with_usage`].
+    LacksUsage,
+    /// Not for the client: it comes after the error that has ended the stream.
+    Hidden,
 }
 
 /// How a stream ended that was not broken off.
@@ -46,12 +55,16 @@ enum StreamForm {
     /// Chunks of chat completions and of completions.
     Chat,
     Messages(MessagesStream),
+    Responses(ResponsesStream),
 }
 
 impl StreamForm {
     fn of(endpoint: Endpoint) -> Self {
         match endpoint {
             Endpoint::Messages => Self::Messages(MessagesStream::default()),
+            Endpoint::Responses | Endpoint::CompactResponse => {
+                Self::Responses(ResponsesStream::default())
+            }
             _ => Self::Chat,
         }
     }
@@ -106,6 +119,9 @@ impl StreamUsage {
         }
         self.event.restart();
         self.event.read(&data);
+        if matches!(self.form, StreamForm::Responses(_)) {
+            return self.read_of_responses(&data);
+        }
         let seen = &self.event;
         let has_text = seen.text() > 0;
         self.text = self.text.saturating_add(seen.text());
@@ -130,10 +146,68 @@ impl StreamUsage {
                     MessagesEvent::Start | MessagesEvent::Other => EventKind::Plain,
                 }
             }
+            StreamForm::Responses(_) => EventKind::Plain,
         };
         self.has_error |= kind == EventKind::Error;
         self.ended |= matches!(kind, EventKind::Error | EventKind::Done);
         kind
+    }
+
+    /// Reads an event of the Responses API that was scanned. Its last event repeats the whole
+    /// answer, whose text counts only if it did not come in deltas.
+    fn read_of_responses(&mut self, data: &[u8]) -> EventKind {
+        let StreamForm::Responses(stream) = &mut self.form else { return EventKind::Plain };
+        if self.has_error {
+            return EventKind::Hidden;
+        }
+        let seen = &self.event;
+        let event = stream.read(data, seen.has_error());
+        let is_final = matches!(event.kind, ResponsesKind::Final | ResponsesKind::LacksUsage);
+        let repeated = if is_final && self.text == 0 { seen.text() } else { 0 };
+        self.text = self.text.saturating_add(event.text.max(repeated));
+        self.events += u64::from(event.text > 0);
+        self.choices += u64::from(event.is_output);
+        if seen.reported() != ReportedUsage::default() {
+            self.reported = self.reported.then(seen.reported(), self.text > 0);
+            self.floor = self.floor.max(self.reported_completion());
+        }
+        self.has_error = event.kind == ResponsesKind::Error;
+        self.ended |= is_final || self.has_error;
+        match event.kind {
+            ResponsesKind::Final => EventKind::Done,
+            ResponsesKind::LacksUsage => EventKind::LacksUsage,
+            ResponsesKind::Error => EventKind::Error,
+            ResponsesKind::Other => EventKind::Plain,
+        }
+    }
+
+    /// Reads the beginning of an event that is too long to be parsed.
+    pub(crate) fn read_beginning(&mut self, event: &[u8]) {
+        if matches!(self.form, StreamForm::Responses(_)) {
+            self.ended |= responses_stream::begins_final(event);
+        }
+    }
+
+    /// Longer events are forwarded without being parsed. The last event of the Responses API
+    /// repeats the instructions, the tools and the whole answer.
+    pub(crate) const fn max_event_bytes(&self) -> usize {
+        match &self.form {
+            StreamForm::Responses(_) => MAX_RESPONSES_EVENT_BYTES,
+            StreamForm::Chat | StreamForm::Messages(_) => MAX_EVENT_BYTES,
+        }
+    }
+
+    /// The ID of a response of the Responses API, the first time that it is known.
+    pub(crate) fn take_response_id(&mut self) -> Option<&str> {
+        match &mut self.form {
+            StreamForm::Responses(stream) => stream.take_id(),
+            StreamForm::Chat | StreamForm::Messages(_) => None,
+        }
+    }
+
+    /// The last event, with the counts that the upstream left out.
+    pub(crate) fn with_usage(&self, event: &[u8]) -> Vec<u8> {
+        responses_stream::with_usage(event, self.usage()).unwrap_or_else(|| event.to_vec())
     }
 
     /// Usage as last reported, or as estimated.
@@ -209,6 +283,8 @@ impl StreamUsage {
         match &self.form {
             StreamForm::Chat => DONE,
             StreamForm::Messages(_) => MESSAGE_STOP,
+            // Its last event is never made up: it has the whole answer.
+            StreamForm::Responses(_) => "",
         }
     }
 
@@ -217,6 +293,7 @@ impl StreamUsage {
         match &self.form {
             StreamForm::Chat => error.event(ApiFormat::OpenAi),
             StreamForm::Messages(_) => error.event(ApiFormat::Anthropic),
+            StreamForm::Responses(stream) => stream.error_events(error),
         }
     }
 
@@ -226,6 +303,7 @@ impl StreamUsage {
         match &self.form {
             StreamForm::Chat => ended_by_cap(last, self.endpoint, choices),
             StreamForm::Messages(stream) => stream.cap_events(usage.completion),
+            StreamForm::Responses(stream) => stream.cap_events(usage),
         }
     }
 

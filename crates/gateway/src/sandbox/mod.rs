@@ -37,9 +37,11 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
         Endpoint::Embeddings => {
             SandboxCall::Embeddings(embeddings::EmbeddingsCall::of(body).await?)
         }
-        Endpoint::Chat | Endpoint::Completions | Endpoint::Responses | Endpoint::Messages => {
-            SandboxCall::Text(completion::CompletionCall::of(body).await?)
-        }
+        Endpoint::Chat
+        | Endpoint::Completions
+        | Endpoint::Responses
+        | Endpoint::CompactResponse
+        | Endpoint::Messages => SandboxCall::Text(completion::CompletionCall::of(body).await?),
     })
 }
 

@@ -28,8 +28,9 @@ const IS_SHORT: &str = "period IN ('minute', 'hour')";
 const EVENTS_KEPT: Duration = Duration::from_hours(400 * 24);
 
 /// Deletes sums past their resolution's retention, denials beyond the longest range, what was used
-/// of budgets in long-past periods, old budget events, and whose old responses are. Run it often: each run deletes a bounded
-/// number of rows in small batches, and concurrent runs of several nodes share the work.
+/// of budgets in long-past periods, old budget events, and whose old responses are. Run it often:
+/// each run deletes a bounded number of rows in small batches, and concurrent runs of several nodes
+/// share the work.
 ///
 /// # Errors
 /// The database fails.

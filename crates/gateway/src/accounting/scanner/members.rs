@@ -10,21 +10,25 @@ pub(crate) enum AnswerForm {
     Choices,
     /// In Anthropic's `content`; in events, in `delta` and `content_block`.
     Messages,
+    /// In `output` of OpenAI's Responses; in the last events, in `response.output`.
+    Responses,
 }
 
 impl AnswerForm {
     pub(crate) const fn of(endpoint: Endpoint) -> Self {
         match endpoint {
             Endpoint::Messages => Self::Messages,
+            Endpoint::Responses | Endpoint::CompactResponse => Self::Responses,
             _ => Self::Choices,
         }
     }
 
-    /// Whether a member of the answer holds what was generated.
-    pub(super) const fn is_root(self, member: Member) -> bool {
+    /// Whether a member inside `depth` objects holds what was generated.
+    pub(super) const fn is_root(self, member: Member, depth: usize) -> bool {
         match self {
-            Self::Choices => matches!(member, Member::Choices),
-            Self::Messages => matches!(member, Member::Content | Member::Block),
+            Self::Choices => depth == 1 && matches!(member, Member::Choices),
+            Self::Messages => depth == 1 && matches!(member, Member::Content | Member::Block),
+            Self::Responses => depth <= 2 && matches!(member, Member::Output),
         }
     }
 
@@ -32,7 +36,7 @@ impl AnswerForm {
     pub(super) const fn is_choice_depth(self, depth: usize) -> bool {
         match self {
             Self::Choices => depth == 2,
-            Self::Messages => depth <= 2,
+            Self::Messages | Self::Responses => depth <= 2,
         }
     }
 
@@ -40,6 +44,7 @@ impl AnswerForm {
         match self {
             Self::Choices => Member::of_choices(name),
             Self::Messages => Member::of_messages(name),
+            Self::Responses => Member::of_responses(name),
         }
     }
 }
@@ -60,6 +65,12 @@ pub(super) enum Member {
     /// Contains no text at all.
     Skipped,
     Choices,
+    /// The output items of a response.
+    Output,
+    /// The state of a response, which only an answer has.
+    Status,
+    /// The ID of a response.
+    Id,
     FinishReason,
     ToolCalls,
     Error,
@@ -88,6 +99,20 @@ impl Member {
             b"input" => Self::Input,
             b"delta" | b"content_block" => Self::Block,
             b"stop_reason" => Self::FinishReason,
+            b"error" => Self::Error,
+            b"usage" => Self::Usage,
+            _ => Self::Other,
+        }
+    }
+
+    fn of_responses(name: &[u8]) -> Self {
+        match name {
+            b"text" | b"arguments" | b"refusal" | b"input" | b"transcript" => Self::Text,
+            // What tools of the server have returned is not generated.
+            b"logprobs" | b"annotations" | b"results" | b"outputs" | b"tools" => Self::Skipped,
+            b"output" => Self::Output,
+            b"status" => Self::Status,
+            b"id" => Self::Id,
             b"error" => Self::Error,
             b"usage" => Self::Usage,
             _ => Self::Other,
