@@ -55,11 +55,78 @@ pub enum Tokenizer {
     O200kBase,
 }
 
-/// An upstream: a server with an OpenAI-compatible API.
-#[derive(Clone)]
+/// How an upstream is sent our credentials.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamKind {
+    /// As a bearer token.
+    #[default]
+    OpenAi,
+    /// In `x-api-key`, beside `anthropic-version`.
+    Anthropic,
+}
+
+/// A group of endpoints that an upstream may be configured to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EndpointGroup {
+    /// `/chat/completions`
+    Chat,
+    /// `/completions`
+    Completions,
+    /// `/embeddings`
+    Embeddings,
+    /// `/responses` and what is below it.
+    Responses,
+    /// `/messages` and what is below it.
+    Messages,
+    /// `/rerank`
+    Rerank,
+    /// `/moderations`
+    Moderations,
+    /// `/images/generations`
+    Images,
+    /// `/audio/speech`, `/audio/transcriptions` and `/audio/translations`.
+    Audio,
+}
+
+impl EndpointGroup {
+    /// All groups, in the order in which they are shown.
+    pub const ALL: [Self; 9] = [
+        Self::Chat,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Responses,
+        Self::Messages,
+        Self::Rerank,
+        Self::Moderations,
+        Self::Images,
+        Self::Audio,
+    ];
+
+    /// Name in the upstreams file and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Responses => "responses",
+            Self::Messages => "messages",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::Images => "images",
+            Self::Audio => "audio",
+        }
+    }
+}
+
+/// An upstream: a server with an API like OpenAI's or Anthropic's.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Upstream {
-    /// Name in logs and in `/readyz`.
+    /// Name in logs, in `/readyz` and in `GET /v1/upstreams`.
     pub name: String,
+    /// How it is sent our credentials.
+    pub kind: UpstreamKind,
     /// Base URL of its API without a trailing slash, e.g. `http://127.0.0.1:8000/v1`.
     pub base_url: String,
     /// API key that calls to it carry.
@@ -73,6 +140,12 @@ pub struct Upstream {
     pub cap_field: Option<CapField>,
     /// Whether it stops generating when the connection closes.
     pub cancels: bool,
+    /// Endpoints that it serves.
+    pub endpoints: Vec<EndpointGroup>,
+    /// Its share of the calls among the upstreams of a model.
+    pub weight: u32,
+    /// Whether it is called only if no other upstream of the model can serve the call.
+    pub backup: bool,
     /// Models that the upstream serves.
     pub models: Vec<Model>,
 }
@@ -81,6 +154,7 @@ impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
             .field("name", &self.name)
+            .field("kind", &self.kind)
             .field("base_url", &self.base_url)
             .field("models", &self.models)
             .finish_non_exhaustive()

@@ -50,7 +50,9 @@ mod upstreams;
 pub use api_format::ApiFormat;
 pub use audience::Audience;
 pub use client_ip::ClientIp;
-pub use config::{CapField, GatewayConfig, Model, Tokenizer, Upstream};
+pub use config::{
+    CapField, EndpointGroup, GatewayConfig, Model, Tokenizer, Upstream, UpstreamKind,
+};
 pub use error::unavailable;
 pub use health::{HealthStatus, UpstreamHealth};
 pub use paths::strip_repeated_v1;

@@ -8,10 +8,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::Tier;
-use latchkey_gateway::{Audience, CapField, Upstream};
+use latchkey_gateway::{Audience, CapField, EndpointGroup, Model, Upstream, UpstreamKind};
 use serde::Deserialize;
 
 use model::ModelEntry;
+
+/// Greatest weight of an upstream.
+const MAX_WEIGHT: u32 = 1_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,6 +27,8 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct Entry {
     name: String,
+    #[serde(default)]
+    kind: UpstreamKind,
     base_url: String,
     api_key_env: Option<String>,
     #[serde(default)]
@@ -35,6 +40,10 @@ struct Entry {
     cap_field: Option<CapField>,
     #[serde(default)]
     cancels: bool,
+    endpoints: Option<Vec<EndpointGroup>>,
+    weight: Option<u32>,
+    #[serde(default)]
+    backup: bool,
     models: Vec<ModelEntry>,
 }
 
@@ -60,52 +69,88 @@ fn parse(
     environment: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Vec<Upstream>> {
     let file: File = toml::from_str(text)?;
-    let (mut names, mut models) = (HashSet::new(), HashSet::new());
+    let mut names = HashSet::new();
     let mut upstreams = Vec::new();
     for entry in file.upstream {
-        let name = entry.name;
-        let of = |key: &str| format!("upstream \"{name}\", {key}");
-        if name.is_empty() || !names.insert(name.clone()) {
-            bail!("upstream names must be present and unique: \"{name}\"");
+        if entry.name.is_empty() || !names.insert(entry.name.clone()) {
+            bail!("upstream names must be present and unique: \"{}\"", entry.name);
         }
-        let url: reqwest::Url = entry.base_url.parse().with_context(|| of("base_url"))?;
+        upstreams.push(entry.read(people_are_known, &environment)?);
+    }
+    Ok(upstreams)
+}
+
+impl Entry {
+    /// Checks an upstream.
+    ///
+    /// # Errors
+    /// A setting is invalid; the message names the upstream and the key.
+    fn read(
+        self,
+        people_are_known: bool,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> anyhow::Result<Upstream> {
+        let name = self.name;
+        let of = |key: &str| format!("upstream \"{name}\", {key}");
+        let url: reqwest::Url = self.base_url.parse().with_context(|| of("base_url"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             bail!("{}: use an http:// or https:// URL", of("base_url"));
         }
-        if entry.models.is_empty() {
-            bail!("{}: list at least one model", of("models"));
-        }
-        let mut served = Vec::new();
-        for model in entry.models {
-            let model = model.read().with_context(|| of("models"))?;
-            if model.id.is_empty() || model.upstream.is_empty() || model.id == "sandbox" {
-                bail!("{}: \"{}\" is not a valid model name", of("models"), model.id);
-            }
-            if !models.insert(model.id.clone()) {
-                bail!("{}: \"{}\" is already served", of("models"), model.id);
-            }
-            served.push(model);
-        }
-        let api_key = match &entry.api_key_env {
+        let models = read_models(self.models).with_context(|| of("models"))?;
+        let api_key = match &self.api_key_env {
             None => None,
             Some(variable) => Some(
                 environment(variable)
                     .with_context(|| format!("{}: {variable} is not set", of("api_key_env")))?,
             ),
         };
-        upstreams.push(Upstream {
-            base_url: entry.base_url.trim_end_matches('/').to_owned(),
-            name,
+        let endpoints = self.endpoints.unwrap_or_else(|| EndpointGroup::ALL.to_vec());
+        if endpoints.is_empty() {
+            bail!("{}: list at least one endpoint", of("endpoints"));
+        }
+        let weight = self.weight.unwrap_or(1);
+        if !(1..=MAX_WEIGHT).contains(&weight) {
+            bail!("{}: use a whole number from 1 to {MAX_WEIGHT}", of("weight"));
+        }
+        Ok(Upstream {
+            base_url: self.base_url.trim_end_matches('/').to_owned(),
+            kind: self.kind,
             api_key,
-            audience: Audience::named(entry.tiers, entry.organizations)
+            audience: Audience::named(self.tiers, self.organizations)
                 .unwrap_or_else(|| Audience::unnamed(people_are_known)),
-            pass_fields: entry.pass_fields.iter().map(|name| name.to_lowercase()).collect(),
-            cap_field: entry.cap_field,
-            cancels: entry.cancels,
-            models: served,
-        });
+            pass_fields: self.pass_fields.iter().map(|name| name.to_lowercase()).collect(),
+            cap_field: self.cap_field,
+            cancels: self.cancels,
+            endpoints,
+            weight,
+            backup: self.backup,
+            models,
+            name,
+        })
     }
-    Ok(upstreams)
+}
+
+/// Checks the models of an upstream. Another upstream may serve the same models.
+///
+/// # Errors
+/// There are none, or one is invalid or listed twice.
+fn read_models(entries: Vec<ModelEntry>) -> anyhow::Result<Vec<Model>> {
+    if entries.is_empty() {
+        bail!("list at least one model");
+    }
+    let mut names = HashSet::new();
+    let mut models = Vec::new();
+    for entry in entries {
+        let model = entry.read()?;
+        if model.id.is_empty() || model.upstream.is_empty() || model.id == "sandbox" {
+            bail!("\"{}\" is not a valid model name", model.id);
+        }
+        if !names.insert(model.id.clone()) {
+            bail!("\"{}\" is listed twice", model.id);
+        }
+        models.push(model);
+    }
+    Ok(models)
 }
 
 #[cfg(test)]
@@ -131,6 +176,10 @@ mod tests {
             pass_fields = ["Service_Tier"]
             cap_field = "both"
             cancels = true
+            kind = "anthropic"
+            endpoints = ["messages", "audio"]
+            weight = 3
+            backup = true
             models = ["bge-m3", { id = "qwen3.6-27b", upstream = "Qwen/Qwen3.6-27B", max_output_tokens = 32768, tokenizer = "o200k_base",
                       price = { input = "0.40", cached_input = "0.10", cache_write = "0.50", output = "1.20", request = "0" } }]
         "#;
@@ -151,6 +200,9 @@ mod tests {
         assert_eq!((price.output.to_string(), price.request), ("1.2".to_owned(), Usd::ZERO));
         assert_eq!(read[0].models[0].price, None);
         assert_eq!((read[0].cap_field, read[0].cancels), (Some(CapField::Both), true));
+        assert_eq!(read[0].kind, UpstreamKind::Anthropic);
+        assert_eq!(read[0].endpoints, [EndpointGroup::Messages, EndpointGroup::Audio]);
+        assert_eq!((read[0].weight, read[0].backup), (3, true));
         assert!(!format!("{read:?}").contains("the value of"), "credentials are not shown");
     }
 
@@ -163,7 +215,7 @@ mod tests {
             ("base_url = \"ftp://x\"\nmodels = [\"m\"]", "base_url"),
             ("base_url = \"x\"\nmodels = [\"m\"]", "base_url"),
             ("base_url = \"http://x\"\nmodels = []", "models"),
-            ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is already served"),
+            ("base_url = \"http://x\"\nmodels = [\"m\", \"m\"]", "\"m\" is listed twice"),
             ("base_url = \"http://x\"\nmodels = [\"sandbox\"]", "\"sandbox\""),
             ("base_url = \"http://x\"\nmodels = [7]", "expected a model name"),
             (
@@ -183,10 +235,30 @@ mod tests {
             ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "gold"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\norganizations = [\"x\"]", "organizations"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\nkind = \"gemini\"", "gemini"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\nendpoints = [\"chats\"]", "chats"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\nendpoints = []", "endpoints"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\nweight = 0", "weight: use a whole"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\nweight = 1001", "weight: use a whole"),
         ] {
             let message = error(&upstream(rest));
             assert!(message.contains(named), "{message}");
         }
+    }
+
+    #[test]
+    fn a_model_may_have_several_upstreams_and_plain_defaults() {
+        let upstream = |name: &str| {
+            format!("[[upstream]]\nname = \"{name}\"\nbase_url = \"http://x\"\nmodels = [\"m\"]\n")
+        };
+        let both = parse(&(upstream("a") + &upstream("b")), true, |_| None).unwrap();
+        assert_eq!(both.len(), 2);
+        assert_eq!((both[0].kind, both[0].weight), (UpstreamKind::OpenAi, 1));
+        assert_eq!(
+            (both[0].endpoints.as_slice(), both[0].backup),
+            (&EndpointGroup::ALL[..], false)
+        );
+        assert!(error(&(upstream("a") + &upstream("a"))).contains("unique: \"a\""));
     }
 
     #[test]
