@@ -263,6 +263,11 @@ impl Reservation {
         &self.key
     }
 
+    /// Sets the price that the call settles at. In no part it is above the one that it reserved at.
+    pub const fn set_price(&mut self, price: Option<Price>) {
+        self.price = price;
+    }
+
     /// Number of tokens that were reserved.
     pub const fn granted(&self) -> ReservedTokens {
         self.granted

@@ -81,6 +81,22 @@ impl Price {
         }
     }
 
+    /// The higher of two prices in each part. No call costs more at either of them.
+    #[must_use]
+    pub fn highest(self, other: Self) -> Self {
+        let of = |one: Option<Usd>, two: Option<Usd>| match (one, two) {
+            (None, None) => None,
+            (one, two) => Some(one.unwrap_or(self.input).max(two.unwrap_or(other.input))),
+        };
+        Self {
+            input: self.input.max(other.input),
+            cached_input: of(self.cached_input, other.cached_input),
+            cache_write: of(self.cache_write, other.cache_write),
+            output: self.output.max(other.output),
+            request: self.request.max(other.request),
+        }
+    }
+
     fn max_input(&self) -> Usd {
         let cached = self.cached_input.unwrap_or(self.input);
         let written = self.cache_write.unwrap_or(self.input);
@@ -124,6 +140,30 @@ mod tests {
             price.cost(tokens).billionths(),
             120_000 + 60_000 + 50_000 + 120_000 + 1_000_000
         );
+    }
+
+    #[test]
+    fn no_call_costs_more_than_at_the_highest_price() {
+        let cached = price(r#"{"input": 3, "cached_input": 1, "output": 4, "request": "0.1"}"#);
+        let plain = price(r#"{"input": 2, "cache_write": 5, "output": 6}"#);
+        let highest = cached.highest(plain);
+        let wanted = price(
+            r#"{"input": 3, "cached_input": 2, "cache_write": 5, "output": 6, "request": "0.1"}"#,
+        );
+        assert_eq!((highest, plain.highest(cached)), (wanted, wanted));
+        assert_eq!(Price::SANDBOX.highest(Price::SANDBOX), Price::SANDBOX);
+        for (cached_tokens, cache_written) in [(0, 0), (70, 10), (0, 100)] {
+            let tokens = TokenUsage {
+                prompt: 100,
+                completion: 9,
+                cached: cached_tokens,
+                cache_written,
+                estimated: 0,
+            };
+            for one in [cached, plain] {
+                assert!(one.cost(tokens) <= highest.cost(tokens));
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod members;
 mod page;
 mod telemetry;
 mod telemetry_filter;
+mod upstreams;
 mod usage;
 mod verify;
 mod workspace;
@@ -35,6 +36,7 @@ pub use telemetry::{
     TraceBatch, TraceEntry,
 };
 pub use telemetry_filter::{LogFilter, TraceFilter};
+pub use upstreams::{UpstreamFailure, UpstreamList, UpstreamReport};
 pub use usage::{
     HourOfUse, KeyActivity, LastUsed, ProjectUsageFilter, RecentDenial, Usage, UsageBucket,
     UsageTotals,

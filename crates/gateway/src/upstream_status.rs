@@ -1,0 +1,223 @@
+//! How an upstream has done: its failures in a row, which take it out for a while, and what
+//! `GET /v1/upstreams` shows of it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use latchkey_domain::api::UpstreamFailure;
+
+/// So many failures in a row take an upstream out.
+const MAX_FAILURES: u32 = 3;
+/// How long it is out before a call tries it again.
+const OUT_FOR: Duration = Duration::from_secs(5);
+/// Share of the newest call in the mean latency: one eighth.
+const LATENCY_DIVISOR: u32 = 8;
+
+/// The status of an upstream on this node. Times are of the monotonic clock.
+#[derive(Default)]
+pub(super) struct UpstreamStatus {
+    calls: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failures_in_a_row: u32,
+    /// When a call may try it again.
+    back_at: Duration,
+    /// Whether a call is trying it.
+    is_tried: bool,
+    errors: u64,
+    latency: Option<Duration>,
+    last_failure: Option<UpstreamFailure>,
+}
+
+/// What is shown of an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StatusSnapshot {
+    pub(super) is_healthy: bool,
+    pub(super) latency: Option<Duration>,
+    pub(super) calls: u64,
+    pub(super) errors: u64,
+    pub(super) last_failure: Option<UpstreamFailure>,
+}
+
+impl UpstreamStatus {
+    /// Whether a call may go there: it is not out, or the time has come to try it.
+    pub(super) fn is_available(&self, now: Duration) -> bool {
+        let state = self.state();
+        !state.is_out() || state.may_be_tried(now)
+    }
+
+    /// Begins a call. None: it is out. Otherwise whether this call tries it: then others stay away
+    /// until [`Self::end_trial`].
+    pub(super) fn begin(&self, now: Duration) -> Option<bool> {
+        let mut state = self.state();
+        let is_trial = state.is_out();
+        if is_trial && !state.may_be_tried(now) {
+            return None;
+        }
+        state.is_tried |= is_trial;
+        drop(state);
+        self.count_call();
+        Some(is_trial)
+    }
+
+    /// Begins a call whether it is out or not.
+    pub(super) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The call that tried it has its result, or has been given up.
+    pub(super) fn end_trial(&self) {
+        self.state().is_tried = false;
+    }
+
+    /// It answered a call after so long.
+    pub(super) fn answered(&self, latency: Duration) {
+        let mut state = self.state();
+        state.failures_in_a_row = 0;
+        state.latency = Some(match state.latency {
+            Some(mean) => mean - mean / LATENCY_DIVISOR + latency / LATENCY_DIVISOR,
+            None => latency,
+        });
+    }
+
+    /// It could not serve a call.
+    pub(super) fn failed(&self, now: Duration, failure: UpstreamFailure) {
+        let mut state = self.state();
+        state.failures_in_a_row = state.failures_in_a_row.saturating_add(1);
+        if state.is_out() {
+            state.back_at = now.saturating_add(OUT_FOR);
+        }
+        state.note(failure);
+    }
+
+    /// It answered, but rejected our credentials: not a reason to be taken out, as it would reject
+    /// them afterwards too.
+    pub(super) fn rejected(&self, failure: UpstreamFailure) {
+        let mut state = self.state();
+        state.failures_in_a_row = 0;
+        state.note(failure);
+    }
+
+    /// Its settings have changed, so its failures say nothing about it.
+    pub(super) fn forget_failures(&self) {
+        self.state().failures_in_a_row = 0;
+    }
+
+    /// Orders upstreams that are out: those that are not being tried and are back first.
+    pub(super) fn order_of_return(&self) -> (bool, Duration) {
+        let state = self.state();
+        (state.is_tried, state.back_at)
+    }
+
+    pub(super) fn snapshot(&self) -> StatusSnapshot {
+        let calls = self.calls.load(Ordering::Relaxed);
+        let state = self.state();
+        StatusSnapshot {
+            is_healthy: !state.is_out(),
+            latency: state.latency,
+            calls,
+            errors: state.errors,
+            last_failure: state.last_failure.clone(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    const fn is_out(&self) -> bool {
+        self.failures_in_a_row >= MAX_FAILURES
+    }
+
+    fn may_be_tried(&self, now: Duration) -> bool {
+        !self.is_tried && now >= self.back_at
+    }
+
+    fn note(&mut self, failure: UpstreamFailure) {
+        self.errors = self.errors.saturating_add(1);
+        self.last_failure = Some(failure);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn failure() -> UpstreamFailure {
+        UpstreamFailure {
+            at: Timestamp::from_millis(0),
+            status: Some(503),
+            message: "busy".to_owned(),
+        }
+    }
+
+    fn failing(now: Duration) -> UpstreamStatus {
+        let status = UpstreamStatus::default();
+        for _ in 0..MAX_FAILURES {
+            assert!(status.is_available(now));
+            status.failed(now, failure());
+        }
+        status
+    }
+
+    #[test]
+    fn three_failures_in_a_row_take_it_out_for_five_seconds() {
+        let status = failing(SECOND);
+        assert!(!status.snapshot().is_healthy);
+        assert!(!status.is_available(SECOND * 5) && status.begin(SECOND * 5).is_none());
+        assert!(status.is_available(SECOND * 6));
+    }
+
+    #[test]
+    fn an_answer_ends_the_row() {
+        let status = UpstreamStatus::default();
+        for _ in 0..5 {
+            status.failed(SECOND, failure());
+            status.failed(SECOND, failure());
+            status.answered(SECOND);
+        }
+        let seen = status.snapshot();
+        assert!(seen.is_healthy);
+        assert_eq!((seen.errors, seen.last_failure), (10, Some(failure())));
+    }
+
+    #[test]
+    fn one_call_tries_it_and_others_wait_for_the_result() {
+        let status = failing(SECOND);
+        assert_eq!(status.begin(SECOND * 6), Some(true));
+        assert!(!status.is_available(SECOND * 60), "it is being tried");
+        assert_eq!(status.begin(SECOND * 60), None);
+        // The call fails: out for another five seconds.
+        status.failed(SECOND * 7, failure());
+        status.end_trial();
+        assert!(!status.is_available(SECOND * 11));
+        assert_eq!(status.begin(SECOND * 12), Some(true));
+        // The call is given up: the next one tries.
+        status.end_trial();
+        assert_eq!(status.begin(SECOND * 12), Some(true));
+        status.answered(SECOND);
+        status.end_trial();
+        assert_eq!(status.begin(SECOND * 12), Some(false));
+        assert_eq!(status.snapshot().calls, 4);
+    }
+
+    #[test]
+    fn latency_is_a_mean_of_recent_answers() {
+        let status = UpstreamStatus::default();
+        assert_eq!(status.snapshot().latency, None);
+        status.answered(SECOND * 8);
+        assert_eq!(status.snapshot().latency, Some(SECOND * 8));
+        status.answered(Duration::ZERO);
+        assert_eq!(status.snapshot().latency, Some(SECOND * 7));
+    }
+}
