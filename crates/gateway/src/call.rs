@@ -18,14 +18,15 @@ use latchkey_domain::price::Price;
 
 use super::api_format::ApiFormat;
 use super::body::CallBody;
+use super::candidates::Candidates;
 use super::client_ip::ClientIp;
+use super::conversation::Conversation;
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::openapi::CallResponses;
+use super::registry::{ModelBackend, Unserved};
 use super::state::Gateway;
-use super::upstream_endpoint::UpstreamModel;
-use super::upstreams::ModelBackend;
 use super::{credentials, forward, restricted_fields, sandbox};
 
 /// How long the body may take to arrive.
@@ -198,7 +199,7 @@ const TOO_LITTLE_THINKING: &str = "Fewer than 1,024 tokens to think with are lef
 /// A validated call and the backend that will serve it.
 enum PreparedCall {
     Sandbox(sandbox::SandboxCall, Price),
-    Upstream(UpstreamModel),
+    Upstreams(Candidates),
 }
 
 async fn call(
@@ -236,22 +237,28 @@ async fn call(
             let reservation = caller.reserve(state, parts, &body, request, pending).await?;
             Ok(sandbox::respond(plan, body, reservation).await)
         }
-        PreparedCall::Upstream(target) => {
+        PreparedCall::Upstreams(mut candidates) => {
             let Some(permit) = state.upstreams.acquire_call() else {
                 let call = caller.call(Some(&body.model));
                 let outcome = Outcome::Unavailable;
                 let denial = state.checker.refuse(&caller.identity, call, outcome, TOO_MANY_CALLS);
                 return Err(denied(parts, denial));
             };
-            let estimate = body.estimate(target.max_output_tokens);
+            if !candidates.is_sole() {
+                let project = caller.identity.key().project;
+                let field = |name: &str| body.field(name);
+                let memory = &state.upstreams.conversations;
+                candidates.keep_together(Conversation::of(project, &parts.headers, field, memory));
+            }
+            let estimate = body.estimate(candidates.max_output_tokens());
             let tokenizer_count =
-                target.tokenizer.map(|tokenizer| -> ExactTokenCount<'_> {
+                candidates.tokenizer().map(|tokenizer| -> ExactTokenCount<'_> {
                     Box::pin(body.tokenizer_count_when_permitted(
                         tokenizer,
                         &state.upstreams.tokenizer_permits,
                     ))
                 });
-            let price = target.price;
+            let price = candidates.price();
             let tokens = ReservationRequest { estimate, exact_count: tokenizer_count, price };
             let reservation = caller.reserve(state, parts, &body, tokens, pending).await?;
             let is_limited = reservation.key().limits_tokens();
@@ -259,12 +266,11 @@ async fn call(
             // A client that disconnects before a plain response pays for the whole reservation,
             // unless the upstream stops generating then. A client of a stream pays for what it has
             // received.
-            let charges_reservation = !body.stream && !target.upstream.cancels;
-            let charged = reserved.filter(|_| charges_reservation).unwrap_or_default();
+            let charged = reserved.filter(|_| !body.stream).unwrap_or_default();
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
             let key = state.checker.watch_key(&caller.identity);
             let call = InFlightCall::new(reservation, key, costs, permit);
-            forward::forward(state, target, body, reserved, call).await
+            forward::forward(state, candidates, body, reserved, call).await
         }
     }
 }
@@ -276,9 +282,11 @@ async fn prepare(
     body: &CallBody,
 ) -> Result<PreparedCall, GatewayError> {
     let key = caller.identity().key();
-    let Some(route) = state.upstreams.find(&body.model, key) else {
-        return Err(GatewayError::no_such_model(&body.model));
-    };
+    let found = state.upstreams.find(&body.model, body.endpoint.group(), key);
+    let route = found.map_err(|unserved| match unserved {
+        Unserved::Model => GatewayError::no_such_model(&body.model),
+        Unserved::Endpoint => GatewayError::endpoint_not_supported(&body.model),
+    })?;
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.extended();
     restricted_fields::check(body, limits.models.as_ref(), key.has_budget(), passes)?;
@@ -286,7 +294,7 @@ async fn prepare(
         body.check_caps()?;
     }
     Ok(match route {
-        ModelBackend::Upstream(target) => PreparedCall::Upstream(target),
+        ModelBackend::Upstreams(candidates) => PreparedCall::Upstreams(candidates),
         ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
     })
 }

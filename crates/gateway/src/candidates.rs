@@ -59,6 +59,16 @@ impl Candidates {
         self.conversation = conversation;
     }
 
+    /// Allows one upstream only, which has what the call refers to. False if it is not among them.
+    pub(super) fn restrict_to(&mut self, upstream: &str) -> bool {
+        let Some(at) = self.targets.iter().position(|one| one.upstream.name == upstream) else {
+            return false;
+        };
+        self.targets = vec![self.targets.swap_remove(at)];
+        self.is_sole = true;
+        true
+    }
+
     pub(super) const fn conversation(&self) -> Option<&Conversation> {
         self.conversation.as_ref()
     }

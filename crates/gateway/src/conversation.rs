@@ -124,7 +124,7 @@ impl ConversationMemory {
 
 /// Hash of a value. The same value of another project, or under another name, is another one.
 fn hash(project: ProjectId, name: &str, value: &[u8]) -> u64 {
-    digest(&[project.to_string().as_bytes(), name.as_bytes(), value])
+    digest(&[&project.to_bytes(), name.as_bytes(), value])
 }
 
 /// The same on every node.
@@ -148,6 +148,7 @@ const fn mix(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
     use latchkey_domain::time::Timestamp;
 
     use super::*;
@@ -163,7 +164,7 @@ mod tests {
     ) -> Option<Conversation> {
         let headers = headers
             .iter()
-            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)));
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         let field = |name: &str| fields.iter().find(|(one, _)| *one == name).map(|(_, json)| *json);
         Conversation::of(project(1), &headers.collect(), field, memory)
     }

@@ -1,6 +1,7 @@
 //! The endpoints that call a model.
 
 use super::api_format::ApiFormat;
+use super::config::EndpointGroup;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Endpoint {
@@ -32,6 +33,17 @@ impl Endpoint {
             Self::Responses => "/responses",
             Self::CompactResponse => "/responses/compact",
             Self::Messages => "/messages",
+        }
+    }
+
+    /// The group by which upstreams are configured.
+    pub(super) const fn group(self) -> EndpointGroup {
+        match self {
+            Self::Chat => EndpointGroup::Chat,
+            Self::Completions => EndpointGroup::Completions,
+            Self::Embeddings => EndpointGroup::Embeddings,
+            Self::Responses => EndpointGroup::Responses,
+            Self::Messages => EndpointGroup::Messages,
         }
     }
 

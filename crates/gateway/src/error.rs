@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use axum::Json;
 use axum::http::StatusCode;
-use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use latchkey_checker::Error;
@@ -86,6 +86,18 @@ impl GatewayError {
         let message = format!("The model “{shown}” does not exist, or this key may not use it.");
         let mut refused = Self::new(StatusCode::NOT_FOUND, "model_not_found", message);
         refused.body.error.param = Some("model".to_owned());
+        refused
+    }
+
+    /// 405: no upstream of the model is configured to serve the endpoint. `Allow` is empty, as no
+    /// other method is served either.
+    pub(super) fn endpoint_not_supported(model: &str) -> Self {
+        let shown: String = model.chars().filter(|c| !c.is_control()).take(100).collect();
+        let message = format!("The upstream of the model “{shown}” does not serve this endpoint.");
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let mut refused = Self::new(status, "endpoint_not_supported", message);
+        refused.body.error.param = Some("model".to_owned());
+        refused.headers.push((ALLOW, HeaderValue::from_static("")));
         refused
     }
 

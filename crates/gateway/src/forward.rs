@@ -1,14 +1,20 @@
 //! Forwards a call to its upstream and starts the response.
 
+use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use latchkey_domain::api;
+use latchkey_domain::price::Price;
 
 use super::accounting::StreamUsage;
 use super::body::CallBody;
+use super::candidates::{Attempt, Candidates};
+use super::conversation::TURN_STATE;
 use super::error::{GatewayError, MAX_RETRY_AFTER_SECONDS};
 use super::in_flight::InFlightCall;
 use super::response_body::{BodyError, ResponseBody, cause};
@@ -20,41 +26,31 @@ use super::upstream_client::{CallError, UpstreamResponse};
 use super::upstream_endpoint::UpstreamModel;
 use super::upstream_error::{self, UpstreamError};
 
-/// Sends the call and forwards the response. If the client disconnects, or the key is revoked,
-/// before the response starts, the reservation is charged, as most upstreams go on generating; with
-/// `cancels` only the prompt is. A time-out is charged the prompt. A failed upstream call is free.
+/// Sends the call to the upstreams of its model, one after the other, until one answers, and
+/// forwards the response. If the client disconnects, or the key is revoked, before the response
+/// starts, the reservation is charged, as most upstreams go on generating; with `cancels` only the
+/// prompt is. A time-out is charged the prompt. A failed upstream call is free.
 pub(super) async fn forward(
     state: &Gateway,
-    target: UpstreamModel,
+    candidates: Candidates,
     body: CallBody,
     reserved: Option<u64>,
     mut call: InFlightCall,
 ) -> Result<Response, GatewayError> {
     let wants_stream = body.stream;
+    let usage = StreamUsage::new(body.endpoint, body.prompt.estimate);
+    let (wants_usage, wants_base64) = (body.wants_usage, body.wants_base64());
+    let choices = body.choices();
+    let limit = reserved.map(|reserved| body.total_output_tokens(reserved));
+    let (target, response) = send_to_one(state, candidates, body, reserved, &mut call).await?;
     let context = ResponseContext {
-        idle_timeout: state.upstreams.idle_timeout,
-        usage: StreamUsage::new(body.endpoint, body.prompt.estimate),
-        wants_usage: body.wants_usage,
-        wants_base64: body.wants_base64(),
-        choices: body.choices(),
-        limit: reserved.map(|reserved| body.total_output_tokens(reserved)),
         target,
-    };
-    let result = tokio::select! {
-        biased;
-        refused = call.key_invalidated() => return Err(refused),
-        result = send_for_success(state, &context.target, body, reserved) => result,
-    };
-    let response = match result {
-        Ok(response) => response,
-        Err(UpstreamFailure::GatewayError(refused)) => {
-            call.release().await;
-            return Err(refused);
-        }
-        Err(UpstreamFailure::TimedOut) => {
-            call.charge_prompt();
-            return Err(GatewayError::upstream_timeout());
-        }
+        idle_timeout: state.upstreams.idle_timeout,
+        usage,
+        wants_usage,
+        wants_base64,
+        choices,
+        limit,
     };
     let content_type = response.headers.get(CONTENT_TYPE).cloned();
     // The content type decides, not the `stream` field of the request.
@@ -71,16 +67,120 @@ pub(super) async fn forward(
     response_proxy::respond(ResponseProxy::new(response, call, context), content_type).await
 }
 
-/// Why there is no response.
-enum UpstreamFailure {
-    /// The upstream rejected the call or could not be reached.
-    GatewayError(GatewayError),
-    TimedOut,
+/// Sends the call until an upstream answers with a success. A call that fails is settled.
+///
+/// # Errors
+/// What the last upstream said. One that could not be reached says less than one before it that
+/// could.
+async fn send_to_one(
+    state: &Gateway,
+    mut candidates: Candidates,
+    body: CallBody,
+    reserved: Option<u64>,
+    call: &mut InFlightCall,
+) -> Result<(Arc<UpstreamModel>, UpstreamResponse), GatewayError> {
+    let mut body = Some(body);
+    let mut told: Option<(Option<Price>, UpstreamFailure)> = None;
+    while let Some(attempt) = candidates.next_attempt(state.upstreams.monotonic()) {
+        let target = Arc::clone(attempt.target());
+        call.begin_attempt(target.price, target.upstream.cancels);
+        // Only a body that may be sent again is copied.
+        let sent = if candidates.is_empty() { body.take() } else { body.clone() };
+        let Some(sent) = sent else { break };
+        let result = tokio::select! {
+            biased;
+            refused = call.key_invalidated() => return Err(refused),
+            result = send_for_success(state, &target, sent, reserved) => result,
+        };
+        let now = state.upstreams.monotonic();
+        let failure = match result {
+            Ok(response) => {
+                attempt.answered(now);
+                if let Some(conversation) = candidates.conversation() {
+                    let made = response.headers.get(TURN_STATE).map(HeaderValue::as_bytes);
+                    let name = &target.upstream.name;
+                    state.upstreams.conversations.remember(conversation, name, made);
+                }
+                return Ok((target, response));
+            }
+            Err(failure) => failure,
+        };
+        report(attempt, &failure, state);
+        let is_final = !failure.allows_another();
+        let is_less = failure.kind == FailureKind::Unreachable && told.is_some();
+        if !is_less {
+            told = Some((target.price, failure));
+        }
+        if is_final {
+            break;
+        }
+    }
+    let Some((price, failure)) = told else {
+        call.release().await;
+        return Err(GatewayError::upstream_unreachable());
+    };
+    if failure.kind == FailureKind::TimedOut {
+        call.begin_attempt(price, true);
+        call.charge_prompt();
+    } else {
+        call.release().await;
+    }
+    Err(failure.told)
 }
 
-impl From<GatewayError> for UpstreamFailure {
-    fn from(refused: GatewayError) -> Self {
-        Self::GatewayError(refused)
+/// Counts the result of an attempt that failed.
+fn report(attempt: Attempt, failure: &UpstreamFailure, state: &Gateway) {
+    let now = state.upstreams.monotonic();
+    let seen = || api::UpstreamFailure {
+        at: state.upstreams.now(),
+        status: failure.status,
+        message: failure.message.to_string(),
+    };
+    match failure.kind {
+        FailureKind::Unreachable | FailureKind::TimedOut | FailureKind::Failed => {
+            attempt.failed(now, seen());
+        }
+        FailureKind::Unauthorized => attempt.rejected(seen()),
+        FailureKind::Refused => attempt.answered(now),
+    }
+}
+
+/// Why an upstream did not serve a call.
+struct UpstreamFailure {
+    kind: FailureKind,
+    /// Status of its answer, if it answered.
+    status: Option<u16>,
+    /// For administrators, without hosts and credentials.
+    message: Cow<'static, str>,
+    /// What the client is told.
+    told: GatewayError,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FailureKind {
+    /// There was no connection.
+    Unreachable,
+    /// It did not answer in time. It may have processed the prompt.
+    TimedOut,
+    /// It answered with a server error or 429, or broke off before the first byte.
+    Failed,
+    /// It rejected our credentials.
+    Unauthorized,
+    /// It refused the call itself.
+    Refused,
+}
+
+impl UpstreamFailure {
+    fn without_answer(kind: FailureKind, message: &'static str, told: GatewayError) -> Self {
+        Self { kind, status: None, message: message.into(), told }
+    }
+
+    /// Whether another upstream might serve the call.
+    const fn allows_another(&self) -> bool {
+        match self.kind {
+            FailureKind::Unreachable | FailureKind::TimedOut | FailureKind::Failed => true,
+            FailureKind::Unauthorized | FailureKind::Refused => false,
+        }
     }
 }
 
@@ -105,7 +205,15 @@ async fn send_for_success(
         message = error.message,
         "Upstream rejected a call"
     );
-    Err(client_error(status, error, wait).into())
+    let kind = match status.as_u16() {
+        401 => FailureKind::Unauthorized,
+        400 | 403 if error.is_unauthorized() => FailureKind::Unauthorized,
+        429 | 500.. => FailureKind::Failed,
+        _ => FailureKind::Refused,
+    };
+    let message = error.message.clone().into();
+    let told = client_error(status, error, wait);
+    Err(UpstreamFailure { kind, status: Some(status.as_u16()), message, told })
 }
 
 /// Maps an upstream's error status to the client's error.
@@ -143,23 +251,35 @@ async fn send(
     let upstream = &target.upstream;
     let sending =
         state.upstreams.client.send(&upstream.origin, || upstream.request(endpoint, body.clone()));
+    let timed_out = || {
+        let told = GatewayError::upstream_timeout();
+        UpstreamFailure::without_answer(FailureKind::TimedOut, "No answer in time.", told)
+    };
     let Ok(sent) = tokio::time::timeout(state.upstreams.timeout, sending).await else {
-        return Err(UpstreamFailure::TimedOut);
+        tracing::warn!(upstream = upstream.name, "Upstream call timed out");
+        return Err(timed_out());
     };
     let error = match sent {
         Ok(response) => return Ok(response),
         Err(error) => error,
     };
-    let refused = match &error {
-        CallError::ConnectTimeout => GatewayError::upstream_timeout(),
-        CallError::Connect(_) if error.is_timeout() => GatewayError::upstream_timeout(),
-        CallError::Connect(_) => GatewayError::upstream_unreachable(),
-        CallError::Failed(_) if error.is_timeout() => return Err(UpstreamFailure::TimedOut),
-        CallError::Failed(_) => GatewayError::upstream_error(),
-    };
     let cause = cause(&error);
     tracing::warn!(upstream = upstream.name, cause, "Upstream call failed");
-    Err(refused.into())
+    let is_timeout = error.is_timeout();
+    let (kind, message, told) = match error {
+        CallError::Failed(_) if is_timeout => return Err(timed_out()),
+        CallError::Failed(_) => {
+            let message = "The connection broke before an answer.";
+            (FailureKind::Failed, message, GatewayError::upstream_error())
+        }
+        CallError::Connect(_) if !is_timeout => {
+            (FailureKind::Unreachable, "No connection.", GatewayError::upstream_unreachable())
+        }
+        CallError::Connect(_) | CallError::ConnectTimeout => {
+            (FailureKind::Unreachable, "No connection in time.", GatewayError::upstream_timeout())
+        }
+    };
+    Err(UpstreamFailure::without_answer(kind, message, told))
 }
 
 fn stream_response(proxy: SseProxy, content_type: Option<HeaderValue>) -> Response {

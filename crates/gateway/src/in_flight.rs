@@ -3,6 +3,7 @@
 use latchkey_checker::{Checker, Error};
 use latchkey_checker::{KeyWatch, Reservation, ResponseStore};
 use latchkey_domain::id::ProjectId;
+use latchkey_domain::price::Price;
 use latchkey_domain::token_usage::TokenUsage;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -14,6 +15,8 @@ pub(super) struct InFlightCall {
     key: KeyWatch,
     /// Estimated prompt tokens.
     prompt: u64,
+    /// Tokens that are charged beside the prompt if the client disconnects before the response.
+    unanswered: u64,
     /// The usage that dropping settles with.
     usage: TokenUsage,
     /// Remembers the response for a project. None once it has, or if it is not stored.
@@ -31,15 +34,26 @@ impl InFlightCall {
         (prompt, completion): (u64, u64),
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let estimated = prompt.saturating_add(completion);
-        let usage = TokenUsage { completion, estimated, ..estimated_prompt(prompt) };
-        Self { reservation: Some(reservation), key, prompt, usage, memory: None, _permit: permit }
+        let usage = estimated_call(prompt, completion);
+        let reservation = Some(reservation);
+        let unanswered = completion;
+        Self { reservation, key, prompt, unanswered, usage, memory: None, _permit: permit }
     }
 
     /// The same for a call whose response the upstream stores for a project.
     pub(super) fn storing(mut self, checker: &Checker, project: ProjectId) -> Self {
         self.memory = Some((checker.clone(), project));
         self
+    }
+
+    /// Goes to an upstream, at its price. One that `cancels` stops generating if the client
+    /// disconnects.
+    pub(super) const fn begin_attempt(&mut self, price: Option<Price>, cancels: bool) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.set_price(price);
+        }
+        let completion = if cancels { 0 } else { self.unanswered };
+        self.usage = estimated_call(self.prompt, completion);
     }
 
     /// Remembers whose the response is and which upstream has it, if it is stored.
@@ -91,6 +105,12 @@ impl InFlightCall {
     pub(super) async fn key_invalidated(&mut self) -> GatewayError {
         Error::from(Box::new(self.key.ended().await)).into()
     }
+}
+
+/// Usage of an estimated prompt and a completion of so many tokens.
+const fn estimated_call(prompt: u64, completion: u64) -> TokenUsage {
+    let estimated = prompt.saturating_add(completion);
+    TokenUsage { completion, estimated, ..estimated_prompt(prompt) }
 }
 
 /// Usage of an estimated prompt without a completion.

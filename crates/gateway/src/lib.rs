@@ -13,8 +13,10 @@ mod audience;
 mod base64_vectors;
 mod body;
 mod call;
+mod candidates;
 mod client_ip;
 mod config;
+mod conversation;
 mod credentials;
 mod endpoint;
 mod error;
@@ -31,6 +33,7 @@ mod openapi;
 #[doc(hidden)]
 pub mod parsers;
 mod paths;
+mod registry;
 mod response_body;
 mod response_context;
 mod response_proxy;
@@ -45,6 +48,7 @@ mod unmatched;
 mod upstream_client;
 mod upstream_endpoint;
 mod upstream_error;
+mod upstream_status;
 mod upstreams;
 
 pub use api_format::ApiFormat;

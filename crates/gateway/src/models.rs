@@ -101,11 +101,11 @@ async fn usable_models(
         None => true,
     };
     let models = state.upstreams.models(key).into_iter().filter(|(id, _)| allowed(id));
-    let object = |(id, owner): (&str, &str)| ModelObject {
-        id: id.to_owned(),
+    let object = |(id, owned_by): (String, String)| ModelObject {
+        id,
         object: "model",
         created: 0,
-        owned_by: owner.to_owned(),
+        owned_by,
     };
     Ok(models.map(object).collect())
 }

@@ -1,5 +1,6 @@
 //! What the handling of a response needs to know of its call.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounting::StreamUsage;
@@ -7,7 +8,8 @@ use super::upstream_endpoint::UpstreamModel;
 
 /// Properties of the call that decide how its response is forwarded.
 pub(super) struct ResponseContext {
-    pub(super) target: UpstreamModel,
+    /// The upstream that answers.
+    pub(super) target: Arc<UpstreamModel>,
     pub(super) idle_timeout: Duration,
     /// Usage of the stream so far, which decides what the call costs.
     pub(super) usage: StreamUsage,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use latchkey_checker::Checker;
 use latchkey_checker::clock::Clock;
+use latchkey_domain::api::UpstreamReport;
 
-use super::config::GatewayConfig;
+use super::config::{GatewayConfig, Upstream};
 use super::health::UpstreamHealth;
 use super::upstreams::Upstreams;
 
@@ -36,5 +37,19 @@ impl Gateway {
     /// Health of the upstreams, at most a few seconds old. `now` is on the monotonic clock.
     pub async fn health(&self, now: Duration) -> Vec<UpstreamHealth> {
         self.upstreams.health(now).await
+    }
+
+    /// Replaces the upstreams and their models. Calls in progress keep those that they began with,
+    /// and an upstream that stays keeps its status. Loads tokenizers, so it takes a while.
+    ///
+    /// # Errors
+    /// An upstream's API key is not a valid header value. Nothing has changed then.
+    pub fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<()> {
+        self.upstreams.reload(upstreams)
+    }
+
+    /// How each upstream has done on this node, in the order of the file.
+    pub fn upstream_reports(&self) -> Vec<UpstreamReport> {
+        self.upstreams.reports()
     }
 }

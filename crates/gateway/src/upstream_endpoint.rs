@@ -5,19 +5,24 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, Request, Uri};
+use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use latchkey_checker::KeyRecord;
 use latchkey_domain::price::Price;
 use reqwest::Url;
 
 use super::audience::Audience;
-use super::config::{CapField, Tokenizer, Upstream};
+use super::config::{CapField, EndpointGroup, Tokenizer, Upstream, UpstreamKind};
 use super::endpoint::Endpoint;
 use super::upstream_client::{Origin, UpstreamClient};
+use super::upstream_status::UpstreamStatus;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+/// Sent if the client has not said which version it speaks.
+const DEFAULT_ANTHROPIC_VERSION: &str = "2023-06-01";
 
 /// A model under its name at the upstream, with its limits and its price.
-#[derive(Clone)]
 pub(super) struct UpstreamModel {
     pub(super) upstream: Arc<UpstreamEndpoint>,
     /// Name of the model at the upstream.
@@ -32,15 +37,22 @@ pub(super) struct UpstreamModel {
 
 /// An upstream, with everything that is the same for each call prepared in advance.
 pub(super) struct UpstreamEndpoint {
+    /// Its settings without the models.
+    settings: Upstream,
     /// Name of the upstream in logs.
     pub(super) name: String,
+    pub(super) status: Arc<UpstreamStatus>,
     pub(super) origin: Arc<Origin>,
     /// Targets of [`Endpoint::ALL`], in that order.
     targets: [Uri; Endpoint::ALL.len()],
     models: Uri,
-    authorization: Option<HeaderValue>,
-    api_key: Option<String>,
+    /// The headers with our credentials.
+    credentials: Vec<(HeaderName, HeaderValue)>,
     audience: Audience,
+    /// Share of the calls among the upstreams of a model.
+    pub(super) weight: u32,
+    /// Whether it waits until no other upstream can serve a call.
+    pub(super) backup: bool,
     pub(super) pass_fields: Vec<String>,
     pub(super) cap_field: Option<CapField>,
     /// Whether it stops generating when the connection closes.
@@ -48,8 +60,13 @@ pub(super) struct UpstreamEndpoint {
 }
 
 impl UpstreamEndpoint {
+    /// Prepares calls to an upstream, whose status may be known from before.
+    ///
+    /// # Errors
+    /// The API key is not a valid header value.
     pub(super) fn new(
         upstream: &Upstream,
+        status: Arc<UpstreamStatus>,
         client: &UpstreamClient,
         http: &reqwest::Client,
     ) -> anyhow::Result<Self> {
@@ -65,13 +82,16 @@ impl UpstreamEndpoint {
             *place = target(endpoint.path())?;
         }
         Ok(Self {
+            settings: without_models(upstream),
             name: upstream.name.clone(),
+            status,
             targets,
             models: target("/models")?,
             origin,
-            authorization: authorization(upstream, base, http)?,
-            api_key: upstream.api_key.clone(),
+            credentials: credentials(upstream, base, http)?,
             audience: upstream.audience.clone(),
+            weight: upstream.weight,
+            backup: upstream.backup,
             pass_fields: upstream.pass_fields.clone(),
             cap_field: upstream.cap_field,
             cancels: upstream.cancels,
@@ -83,9 +103,24 @@ impl UpstreamEndpoint {
         self.audience.includes(key.tier, key.organization)
     }
 
+    /// Whether it is configured to serve an endpoint.
+    pub(super) fn has(&self, endpoints: EndpointGroup) -> bool {
+        self.settings.endpoints.contains(&endpoints)
+    }
+
+    /// The endpoints that it is configured to serve, in the order in which they are shown.
+    pub(super) fn endpoints(&self) -> impl Iterator<Item = EndpointGroup> {
+        EndpointGroup::ALL.into_iter().filter(move |endpoints| self.has(*endpoints))
+    }
+
+    /// Whether it was made from these settings, whatever its models are.
+    pub(super) fn is_of(&self, upstream: &Upstream) -> bool {
+        self.settings == without_models(upstream)
+    }
+
     /// Strings that clients must not see: the host and the API key.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> + Clone {
-        std::iter::once(self.origin.host()).chain(self.api_key.as_deref())
+        std::iter::once(self.origin.host()).chain(self.settings.api_key.as_deref())
     }
 
     /// Builds a call with the upstream's credentials.
@@ -105,25 +140,39 @@ impl UpstreamEndpoint {
     }
 
     fn authorized(&self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-        if let Some(value) = &self.authorization {
-            request.headers_mut().insert(AUTHORIZATION, value.clone());
+        let headers = request.headers_mut();
+        for (name, value) in &self.credentials {
+            headers.insert(name, value.clone());
+        }
+        if self.settings.kind == UpstreamKind::Anthropic {
+            let version = HeaderValue::from_static(DEFAULT_ANTHROPIC_VERSION);
+            headers.entry(ANTHROPIC_VERSION).or_insert(version);
         }
         request
     }
 }
 
-/// The `Authorization` header: the API key, or the credentials in the URL.
-fn authorization(
+fn without_models(upstream: &Upstream) -> Upstream {
+    Upstream { models: Vec::new(), ..upstream.clone() }
+}
+
+/// The headers with the API key, or with the credentials in the URL.
+fn credentials(
     upstream: &Upstream,
     base: Url,
     http: &reqwest::Client,
-) -> anyhow::Result<Option<HeaderValue>> {
+) -> anyhow::Result<Vec<(HeaderName, HeaderValue)>> {
     let Some(api_key) = &upstream.api_key else {
         let mut request = http.get(base).build()?;
-        return Ok(request.headers_mut().remove(AUTHORIZATION));
+        let of_url = request.headers_mut().remove(AUTHORIZATION);
+        return Ok(of_url.map(|value| (AUTHORIZATION, value)).into_iter().collect());
     };
-    let mut value = HeaderValue::try_from(format!("Bearer {api_key}"))
-        .map_err(|_| anyhow!("the key of the upstream \"{}\" is none", upstream.name))?;
+    let (name, value) = match upstream.kind {
+        UpstreamKind::OpenAi => (AUTHORIZATION, HeaderValue::try_from(format!("Bearer {api_key}"))),
+        UpstreamKind::Anthropic => (API_KEY, HeaderValue::try_from(api_key)),
+    };
+    let mut value =
+        value.map_err(|_| anyhow!("the key of the upstream \"{}\" is none", upstream.name))?;
     value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(vec![(name, value)])
 }

@@ -1,26 +1,23 @@
-//! The configured upstreams and models: which of them serves a call.
+//! What calls to upstreams share: the client, the permits, and the registry of the file as it was
+//! last read.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use latchkey_checker::KeyRecord;
 use latchkey_checker::clock::Clock;
-use latchkey_domain::key::Environment;
-use latchkey_domain::price::Price;
+use latchkey_domain::api::UpstreamReport;
+use latchkey_domain::time::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::config::GatewayConfig;
-use super::health::{HealthMonitor, UpstreamHealth};
+use super::config::{EndpointGroup, GatewayConfig, Upstream};
+use super::conversation::ConversationMemory;
+use super::health::UpstreamHealth;
+use super::registry::{ModelBackend, Registry, Unserved};
 use super::upstream_client::UpstreamClient;
-use super::upstream_endpoint::{UpstreamEndpoint, UpstreamModel};
 
-/// The built-in model, for newcomers without an upstream.
-pub(super) const SANDBOX_MODEL: &str = "sandbox";
 /// Maximum time between two chunks of a response.
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
-/// Default of `max_output_tokens`.
-pub(super) const MAX_OUTPUT_TOKENS: u64 = 32_768;
 
 /// All upstreams and their models.
 pub(super) struct Upstreams {
@@ -34,21 +31,17 @@ pub(super) struct Upstreams {
     /// One permit for each prompt that may be tokenized at the same time. Half of the processors
     /// stay free for other work.
     pub(super) tokenizer_permits: Arc<Semaphore>,
-    models: HashMap<String, UpstreamModel>,
-    /// Names of the models in the order of the file.
-    names: Vec<String>,
-    health: HealthMonitor,
-}
-
-/// What serves a call.
-pub(super) enum ModelBackend {
-    /// The built-in model, at this price.
-    Sandbox(Price),
-    Upstream(UpstreamModel),
+    pub(super) conversations: ConversationMemory,
+    registry: RwLock<Arc<Registry>>,
+    /// Maximum number of idle connections, over all upstreams.
+    max_idle_connections: usize,
+    clock: Arc<dyn Clock>,
+    /// Turns credentials in URLs into headers.
+    http: reqwest::Client,
 }
 
 impl Upstreams {
-    /// Builds the registry from the configuration.
+    /// Builds the upstreams from the configuration.
     ///
     /// # Errors
     /// TLS is not available on this system, or an API key is not a valid header value.
@@ -57,29 +50,10 @@ impl Upstreams {
         clock: Arc<dyn Clock>,
         http: &reqwest::Client,
     ) -> anyhow::Result<Self> {
-        let hosts = config.upstreams.len().max(1);
-        let client =
-            Arc::new(UpstreamClient::new(clock, (config.max_idle_connections / hosts).max(1))?);
-        let (mut models, mut names, mut endpoints) = (HashMap::new(), Vec::new(), Vec::new());
-        for upstream in &config.upstreams {
-            let endpoint = Arc::new(UpstreamEndpoint::new(upstream, &client, http)?);
-            for model in &upstream.models {
-                let target = UpstreamModel {
-                    upstream: Arc::clone(&endpoint),
-                    name: model.upstream.clone(),
-                    max_output_tokens: model.max_output_tokens.unwrap_or(MAX_OUTPUT_TOKENS),
-                    tokenizer: model.tokenizer,
-                    price: model.price,
-                };
-                if let Some(tokenizer) = model.tokenizer {
-                    tokenizer.load();
-                }
-                models.insert(model.id.clone(), target);
-                names.push(model.id.clone());
-            }
-            endpoints.push(endpoint);
-        }
-        let health = HealthMonitor::new(endpoints);
+        let max_idle_connections = config.max_idle_connections;
+        let max_idle = idle_of_each(max_idle_connections, &config.upstreams);
+        let client = Arc::new(UpstreamClient::new(Arc::clone(&clock), max_idle)?);
+        let registry = Registry::new(&config.upstreams, None, &client, http)?;
         let call_permits = Arc::new(Semaphore::new(config.max_calls));
         let timeout = config.upstream_timeout;
         // An operator who lowers one time-out does not want to wait longer for the other.
@@ -92,10 +66,29 @@ impl Upstreams {
             idle_timeout,
             call_permits,
             tokenizer_permits,
-            models,
-            names,
-            health,
+            conversations: ConversationMemory::default(),
+            registry: RwLock::new(Arc::new(registry)),
+            max_idle_connections,
+            clock,
+            http: http.clone(),
         })
+    }
+
+    /// Replaces the upstreams and their models. Calls in progress keep those that they began with.
+    ///
+    /// # Errors
+    /// An API key is not a valid header value. Nothing has changed then.
+    pub(super) fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<()> {
+        let previous = self.registry();
+        let registry = Registry::new(upstreams, Some(&previous), &self.client, &self.http)?;
+        self.client.set_max_idle(idle_of_each(self.max_idle_connections, upstreams));
+        registry.forget_failures_of_changed(&previous);
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
+        Ok(())
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Acquires one of the concurrent calls. None if all are in use.
@@ -103,56 +96,59 @@ impl Upstreams {
         Arc::clone(&self.call_permits).try_acquire_owned().ok()
     }
 
+    /// The time of the monotonic clock.
+    pub(super) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// The time of the wall clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Health of the upstreams, at most a few seconds old. `now` is on the monotonic clock.
     pub(super) async fn health(&self, now: Duration) -> Vec<UpstreamHealth> {
-        self.health.check(&self.client, now).await
+        self.registry().health(&self.client, now).await
     }
 
-    /// Finds what serves a model for this key. Calls of test keys always go to the sandbox, so no
-    /// upstream charges for them. They cost the key what the model would, or the sandbox's price,
-    /// so that spend limits can be tried.
-    pub(super) fn find(&self, model: &str, key: &KeyRecord) -> Option<ModelBackend> {
-        match (key.environment, self.models.get(model)) {
-            (Environment::Test, Some(target)) => {
-                Some(ModelBackend::Sandbox(target.price.unwrap_or(Price::SANDBOX)))
-            }
-            (Environment::Live, Some(target)) if target.upstream.serves(key) => {
-                Some(ModelBackend::Upstream(target.clone()))
-            }
-            _ if model == SANDBOX_MODEL && self.has_sandbox(key) => {
-                Some(ModelBackend::Sandbox(Price::SANDBOX))
-            }
-            _ => None,
-        }
+    /// Finds what serves a model for this key: see [`Registry::find`].
+    pub(super) fn find(
+        &self,
+        model: &str,
+        endpoints: EndpointGroup,
+        key: &KeyRecord,
+    ) -> Result<ModelBackend, Unserved> {
+        self.registry().find(model, endpoints, key)
     }
 
-    /// Whether the key may use the sandbox: all test keys, and live keys that have no other model.
-    fn has_sandbox(&self, key: &KeyRecord) -> bool {
-        key.environment == Environment::Test
-            || !self.models.values().any(|target| target.upstream.serves(key))
+    /// The model that is meant where a request names none: the first whose upstream serves the
+    /// endpoint. None if there is none that the key may use.
+    pub(super) fn default_model(
+        &self,
+        endpoints: EndpointGroup,
+        key: &KeyRecord,
+    ) -> Option<String> {
+        self.registry().default_model(endpoints, key).map(str::to_owned)
     }
 
-    /// Whether the upstream of the model accepts a field that may choose another model, host or
+    /// Whether all upstreams of the model accept a field that may choose another model, host or
     /// credential.
     pub(super) fn passes(&self, model: &str, field: &str) -> bool {
-        let target = self.models.get(model);
-        target.is_some_and(|target| target.upstream.pass_fields.iter().any(|one| one == field))
+        self.registry().passes(model, field)
     }
 
-    /// Models that the key may use, each with the name of its upstream.
-    pub(super) fn models(&self, key: &KeyRecord) -> Vec<(&str, &str)> {
-        let is_test = key.environment == Environment::Test;
-        let entry = |id: &String| self.models.get_key_value(id);
-        let mut models: Vec<(&str, &str)> = self
-            .names
-            .iter()
-            .filter_map(entry)
-            .filter(|(_, target)| is_test || target.upstream.serves(key))
-            .map(|(id, target)| (id.as_str(), target.upstream.name.as_str()))
-            .collect();
-        if self.has_sandbox(key) {
-            models.push((SANDBOX_MODEL, "latchkey"));
-        }
-        models
+    /// Models that the key may use, each with the name of its first upstream.
+    pub(super) fn models(&self, key: &KeyRecord) -> Vec<(String, String)> {
+        self.registry().models(key)
     }
+
+    /// What instance administrators see of the upstreams.
+    pub(super) fn reports(&self) -> Vec<UpstreamReport> {
+        self.registry().reports()
+    }
+}
+
+/// How many idle connections each upstream may have.
+fn idle_of_each(all: usize, upstreams: &[Upstream]) -> usize {
+    (all / upstreams.len().max(1)).max(1)
 }

@@ -21,6 +21,7 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ pub(super) struct UpstreamClient {
     connector: Connector,
     clock: Arc<dyn Clock>,
     /// Maximum number of idle connections per upstream.
-    max_idle: usize,
+    max_idle: Arc<AtomicUsize>,
 }
 
 /// Why there is no response.
@@ -67,7 +68,13 @@ impl UpstreamClient {
     /// # Errors
     /// The system's root certificates cannot be read.
     pub(super) fn new(clock: Arc<dyn Clock>, max_idle: usize) -> anyhow::Result<Self> {
+        let max_idle = Arc::new(AtomicUsize::new(max_idle));
         Ok(Self { connector: Connector::of_system()?, clock, max_idle })
+    }
+
+    /// Changes the maximum number of idle connections per upstream.
+    pub(super) fn set_max_idle(&self, max_idle: usize) {
+        self.max_idle.store(max_idle, Ordering::Relaxed);
     }
 
     /// The origin of a URL.
@@ -76,7 +83,7 @@ impl UpstreamClient {
     /// The URL has no host.
     pub(super) fn origin(&self, url: &Url) -> anyhow::Result<Arc<Origin>> {
         let clock = Arc::clone(&self.clock);
-        Origin::new(url, &self.connector, clock, self.max_idle).map(Arc::new)
+        Origin::new(url, &self.connector, clock, Arc::clone(&self.max_idle)).map(Arc::new)
     }
 
     /// Sends a request and waits for the head of the response. If an idle connection turns out to

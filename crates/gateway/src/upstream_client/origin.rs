@@ -1,6 +1,7 @@
 //! The address of an upstream and its idle connections.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ pub(crate) struct Origin {
     host: HeaderValue,
     route: Route,
     idle: Mutex<IdlePool>,
-    max_idle: usize,
+    max_idle: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
 }
 
@@ -51,7 +52,7 @@ impl Origin {
         url: &Url,
         connector: &Connector,
         clock: Arc<dyn Clock>,
-        max_idle: usize,
+        max_idle: Arc<AtomicUsize>,
     ) -> anyhow::Result<Self> {
         let mut host = url.host_str().context("a URL without a host")?.to_owned();
         if let Some(port) = url.port() {
@@ -124,7 +125,7 @@ impl Origin {
         }
         let now = self.clock.monotonic();
         let mut idle = self.idle();
-        if idle.connections.len() >= self.max_idle {
+        if idle.connections.len() >= self.max_idle.load(Ordering::Relaxed) {
             return;
         }
         idle.connections.push_back((now, connection));

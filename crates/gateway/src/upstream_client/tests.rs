@@ -103,7 +103,10 @@ fn client(
         .with_no_client_auth();
     let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(0)));
     let connector = Connector::new(tls, proxies);
-    (UpstreamClient { connector, clock: Arc::clone(&clock) as _, max_idle: 2 }, clock)
+    (
+        UpstreamClient { connector, clock: Arc::clone(&clock) as _, max_idle: Arc::new(2.into()) },
+        clock,
+    )
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
