@@ -70,19 +70,19 @@ pub enum UpstreamKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EndpointGroup {
-    /// `/chat/completions`
+    /// Chat completions.
     Chat,
-    /// `/completions`
+    /// The older completions of a prompt.
     Completions,
-    /// `/embeddings`
+    /// Vectors of texts.
     Embeddings,
     /// `/responses` and what is below it.
     Responses,
     /// `/messages` and what is below it.
     Messages,
-    /// `/rerank`
+    /// Documents in the order of their relevance.
     Rerank,
-    /// `/moderations`
+    /// Whether texts and pictures are harmful.
     Moderations,
     /// `/images/generations`
     Images,
