@@ -42,7 +42,7 @@ impl Endpoint {
             Self::Chat => EndpointGroup::Chat,
             Self::Completions => EndpointGroup::Completions,
             Self::Embeddings => EndpointGroup::Embeddings,
-            Self::Responses => EndpointGroup::Responses,
+            Self::Responses | Self::CompactResponse => EndpointGroup::Responses,
             Self::Messages => EndpointGroup::Messages,
         }
     }
