@@ -9,6 +9,8 @@ mod body_writer;
 mod completion;
 mod digest;
 mod embeddings;
+mod messages;
+mod reply;
 mod schema;
 mod structured_output;
 
@@ -25,6 +27,7 @@ pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
 /// A validated call. It does not borrow from the request body.
 pub(super) enum SandboxCall {
     Text(completion::CompletionCall),
+    Message(messages::MessageCall),
     Embeddings(embeddings::EmbeddingsCall),
 }
 
@@ -40,8 +43,10 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
         Endpoint::Chat
         | Endpoint::Completions
         | Endpoint::Responses
-        | Endpoint::CompactResponse
-        | Endpoint::Messages => SandboxCall::Text(completion::CompletionCall::of(body).await?),
+        | Endpoint::CompactResponse => {
+            SandboxCall::Text(completion::CompletionCall::of(body).await?)
+        }
+        Endpoint::Messages => SandboxCall::Message(messages::MessageCall::of(body).await?),
     })
 }
 
@@ -60,6 +65,13 @@ pub(super) async fn respond(
                 TokenUsage { prompt, completion: completion_tokens, ..TokenUsage::default() };
             let slot = reservation.settle(used).await;
             completion.respond(slot)
+        }
+        SandboxCall::Message(plan) => {
+            let message = plan.generate(&body, reservation.granted().answer);
+            drop(body);
+            let used = TokenUsage { prompt, completion: message.tokens(), ..TokenUsage::default() };
+            let slot = reservation.settle(used).await;
+            message.respond(slot)
         }
         SandboxCall::Embeddings(plan) => {
             let model = body.model.clone();

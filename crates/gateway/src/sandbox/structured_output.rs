@@ -55,8 +55,10 @@ struct JsonSchema<'a> {
 /// # Errors
 /// 400: the required tool does not exist, or no value can be generated for its schema.
 pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayError> {
-    if body.endpoint != Endpoint::Chat {
-        return Ok(None);
+    match body.endpoint {
+        Endpoint::Chat => {}
+        Endpoint::Messages => return of_messages(body),
+        _ => return Ok(None),
     }
     if let Some(demanded) = body.field("tool_choice").and_then(ToolChoice::by) {
         let tools: Vec<Tool<'_>> = body
@@ -86,6 +88,48 @@ pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayErr
     Ok(Some(StructuredOutput::Content(content)))
 }
 
+/// A tool of Anthropic's Messages API.
+#[derive(Deserialize)]
+struct MessagesTool<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow)]
+    input_schema: Option<&'a RawValue>,
+}
+
+/// The structure that a message asks for.
+fn of_messages(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayError> {
+    if let Some(demanded) = body.field("tool_choice").and_then(ToolChoice::by_messages) {
+        let tools: Vec<MessagesTool<'_>> = body
+            .field("tools")
+            .and_then(|tools| serde_json::from_str(tools).ok())
+            .unwrap_or_default();
+        let chosen = tools.into_iter().find(|tool| demanded.is(&tool.name));
+        let Some(MessagesTool { name, input_schema }) = chosen else {
+            let message = "The required tool is not in `tools`.";
+            return Err(GatewayError::invalid("tool_choice", message));
+        };
+        let arguments =
+            input_schema.map_or_else(|| Ok("{}".to_owned()), |schema| value(schema, "tools"))?;
+        return Ok(Some(StructuredOutput::Call { tool: name.into_owned(), arguments }));
+    }
+    let config = body.field("output_config");
+    let config: Option<OutputConfig<'_>> = config.and_then(|text| serde_json::from_str(text).ok());
+    match config.and_then(|config| config.format) {
+        Some(JsonSchema { schema: Some(schema) }) => {
+            Ok(Some(StructuredOutput::Content(value(schema, "output_config")?)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Where Anthropic's Messages API has the format of an answer.
+#[derive(Deserialize)]
+struct OutputConfig<'a> {
+    #[serde(borrow)]
+    format: Option<JsonSchema<'a>>,
+}
+
 /// The tool that must be called.
 enum ToolChoice {
     Any,
@@ -100,6 +144,16 @@ impl ToolChoice {
             return Some(Self::Any);
         }
         Some(Self::Named(choice["function"]["name"].as_str()?.to_owned()))
+    }
+
+    /// The same in Anthropic's form.
+    fn by_messages(choice: &str) -> Option<Self> {
+        let choice: Value = serde_json::from_str(choice).ok()?;
+        match choice["type"].as_str()? {
+            "any" => Some(Self::Any),
+            "tool" => Some(Self::Named(choice["name"].as_str()?.to_owned())),
+            _ => None,
+        }
     }
 
     fn is(&self, name: &str) -> bool {
@@ -174,5 +228,33 @@ mod tests {
         let endless =
             json!({ "type": "json_schema", "json_schema": { "schema": { "$ref": "#" } } });
         assert!(format(endless).is_err());
+    }
+
+    #[test]
+    fn messages_ask_for_structure_in_their_own_form() {
+        let parse = |more: Value| {
+            let messages = json!([{ "role": "user", "content": "Hi" }]);
+            let mut body = json!({ "model": "sandbox", "messages": messages });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of(&CallBody::parse(Endpoint::Messages, body.to_string().into()).unwrap())
+        };
+        let schema = json!({
+            "type": "object", "properties": { "a": { "const": 7 } }, "required": ["a"],
+        });
+        let tools = json!([{ "name": "one" }, { "name": "two", "input_schema": schema }]);
+        let with = |choice: Value| parse(json!({ "tools": tools, "tool_choice": choice }));
+        let call = |tool: &str, arguments: &str| {
+            let (tool, arguments) = (tool.to_owned(), arguments.to_owned());
+            Some(StructuredOutput::Call { tool, arguments })
+        };
+        assert_eq!(with(json!({ "type": "any" })).unwrap(), call("one", "{}"));
+        let named = |name: &str| json!({ "type": "tool", "name": name });
+        assert_eq!(with(named("two")).unwrap(), call("two", "{\"a\":7}"));
+        assert!(with(named("three")).is_err());
+        assert_eq!(with(json!({ "type": "auto" })).unwrap(), None);
+        let format = json!({ "format": { "type": "json_schema", "schema": schema } });
+        let content = Some(StructuredOutput::Content("{\"a\":7}".to_owned()));
+        assert_eq!(parse(json!({ "output_config": format })).unwrap(), content);
+        assert_eq!(parse(json!({ "output_config": { "effort": "low" } })).unwrap(), None);
     }
 }
