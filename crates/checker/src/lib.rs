@@ -75,6 +75,7 @@ mod redis_heartbeat;
 mod redis_limiter;
 mod request;
 mod reserve;
+mod response_memory;
 pub mod sharding;
 mod shared_calls;
 mod stored_responses;

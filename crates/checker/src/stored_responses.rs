@@ -15,15 +15,14 @@ use std::time::Duration;
 
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::time::Timestamp;
-use latchkey_store::Error;
 use latchkey_store::database::{in_time, within};
 use latchkey_store::entity::stored_response::{ActiveModel, Column, Entity};
 use latchkey_store::insert::insert_many;
+use latchkey_store::{Database, Error};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
 use tokio::sync::Notify;
 
-use crate::checker::Checker;
 use crate::digest::sha256;
 
 /// How long a response is known: as long as OpenAI stores one.
@@ -148,32 +147,29 @@ impl StoredResponses {
     }
 }
 
-impl Checker {
-    /// Notes that a response belongs to a project. It neither waits nor fails.
-    pub fn remember_response(&self, project: ProjectId, id: &str, store: ResponseStore) {
-        let now = self.clock.now();
-        self.stored_responses.unwritten().add((project, sha256(id)), store, now);
-        self.stored_responses.added.notify_one();
+impl StoredResponses {
+    /// Notes that a response belongs to a project.
+    pub(crate) fn add(&self, project: ProjectId, id: &str, store: ResponseStore, now: Timestamp) {
+        self.unwritten().add((project, sha256(id)), store, now);
+        self.added.notify_one();
     }
 
-    /// Where a response of this project is stored. `None`: the project has no such response.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn find_response(
+    /// Where a response of this project is stored at `now`.
+    pub(crate) async fn find(
         &self,
-        project: ProjectId,
-        id: &str,
+        database: &Database,
+        (project, id): (ProjectId, &str),
+        now: Timestamp,
     ) -> Result<Option<ResponseStore>, Error> {
         let place = (project, sha256(id));
         // Only this process uses SQLite: what is in neither of the two does not exist.
-        let mut rechecks = if self.database.is_sqlite() { 0 } else { RECHECKS };
+        let mut rechecks = if database.is_sqlite() { 0 } else { RECHECKS };
         loop {
             // Memory first: an entry leaves it only after its row was committed.
-            if let Some(store) = self.stored_responses.get(&place) {
+            if let Some(store) = self.get(&place) {
                 return Ok(Some(store));
             }
-            let found = in_time(stored(self, &place)).await?;
+            let found = in_time(stored(database, &place, now - RESPONSE_RETENTION)).await?;
             if found.is_some() || rechecks == 0 {
                 return Ok(found);
             }
@@ -182,16 +178,18 @@ impl Checker {
         }
     }
 
-    /// Forgets a response that was deleted.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn forget_response(&self, project: ProjectId, id: &str) -> Result<(), Error> {
+    /// Deletes the row of a response.
+    pub(crate) async fn forget(
+        &self,
+        database: &Database,
+        project: ProjectId,
+        id: &str,
+    ) -> Result<(), Error> {
         let place = (project, sha256(id));
-        let _alone = self.stored_responses.writing.lock().await;
-        self.stored_responses.unwritten().remove(&place);
+        let _alone = self.writing.lock().await;
+        self.unwritten().remove(&place);
         let delete = async {
-            let transaction = self.database.telemetry().begin().await?;
+            let transaction = database.telemetry().begin().await?;
             Entity::delete_many()
                 .filter(Column::ProjectId.eq(place.0))
                 .filter(Column::Id.eq(place.1))
@@ -203,37 +201,37 @@ impl Checker {
     }
 
     /// Waits until a response was noted that may not be written yet.
-    pub async fn response_added(&self) {
-        self.stored_responses.added.notified().await;
+    pub(crate) async fn added(&self) {
+        self.added.notified().await;
     }
 
-    /// Writes the responses that were noted so far.
-    ///
-    /// # Errors
-    /// The database fails. They are kept for the next attempt.
-    pub async fn write_responses(&self) -> Result<(), Error> {
-        let _alone = self.stored_responses.writing.lock().await;
+    /// Writes what was noted so far. What fails is kept.
+    pub(crate) async fn write(&self, database: &Database) -> Result<(), Error> {
+        let _alone = self.writing.lock().await;
         loop {
-            let batch = self.stored_responses.batch();
+            let batch = self.batch();
             if batch.is_empty() {
                 return Ok(());
             }
-            if let Err(error) = within(WRITE_TIMEOUT, write(self, &batch)).await {
-                self.stored_responses.added.notify_one();
+            if let Err(error) = within(WRITE_TIMEOUT, write(database, &batch)).await {
+                self.added.notify_one();
                 return Err(error);
             }
-            self.stored_responses.written(&batch);
+            self.written(&batch);
         }
     }
 }
 
-async fn stored(checker: &Checker, place: &Place) -> Result<Option<ResponseStore>, Error> {
-    let oldest = checker.clock.now() - RESPONSE_RETENTION;
+async fn stored(
+    database: &Database,
+    place: &Place,
+    oldest: Timestamp,
+) -> Result<Option<ResponseStore>, Error> {
     let row = Entity::find()
         .filter(Column::ProjectId.eq(place.0))
         .filter(Column::Id.eq(place.1.clone()))
         .filter(Column::CreatedAt.gt(oldest))
-        .one(checker.database.telemetry().reader())
+        .one(database.telemetry().reader())
         .await?;
     let Some(row) = row else { return Ok(None) };
     match (row.upstream, row.sandbox) {
@@ -244,7 +242,7 @@ async fn stored(checker: &Checker, place: &Place) -> Result<Option<ResponseStore
 }
 
 /// A response with the same ID replaces the one before: the sandbox repeats its IDs.
-async fn write(checker: &Checker, batch: &[(Place, UnwrittenResponse)]) -> Result<(), Error> {
+async fn write(database: &Database, batch: &[(Place, UnwrittenResponse)]) -> Result<(), Error> {
     let rows = batch.iter().map(|((project, id), entry)| {
         let (upstream, sandbox) = match &entry.store {
             ResponseStore::Upstream(name) => (Some(name.to_string()), None),
@@ -261,7 +259,7 @@ async fn write(checker: &Checker, batch: &[(Place, UnwrittenResponse)]) -> Resul
     let newest = OnConflict::columns([Column::ProjectId, Column::Id])
         .update_columns([Column::Upstream, Column::Sandbox, Column::CreatedAt])
         .to_owned();
-    let transaction = checker.database.telemetry().begin().await?;
+    let transaction = database.telemetry().begin().await?;
     insert_many(&transaction, rows.collect(), Some(&newest)).await?;
     Ok(transaction.commit().await?)
 }

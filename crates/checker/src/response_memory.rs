@@ -1,0 +1,48 @@
+//! Remembers whose the stored responses of calls are: see `stored_responses`.
+
+use latchkey_domain::id::ProjectId;
+use latchkey_store::Error;
+
+use crate::checker::Checker;
+use crate::stored_responses::ResponseStore;
+
+impl Checker {
+    /// Notes that a response belongs to a project. It neither waits nor fails.
+    pub fn remember_response(&self, project: ProjectId, id: &str, store: ResponseStore) {
+        self.stored_responses.add(project, id, store, self.clock.now());
+    }
+
+    /// Where a response of this project is stored. `None`: the project has no such response. Waits
+    /// a moment for other nodes, which may not have written theirs yet.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn find_response(
+        &self,
+        project: ProjectId,
+        id: &str,
+    ) -> Result<Option<ResponseStore>, Error> {
+        self.stored_responses.find(&self.database, (project, id), self.clock.now()).await
+    }
+
+    /// Forgets a response that was deleted.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn forget_response(&self, project: ProjectId, id: &str) -> Result<(), Error> {
+        self.stored_responses.forget(&self.database, project, id).await
+    }
+
+    /// Waits until a response was noted that may not be written yet.
+    pub async fn response_added(&self) {
+        self.stored_responses.added().await;
+    }
+
+    /// Writes the responses that were noted so far.
+    ///
+    /// # Errors
+    /// The database fails. They are kept for the next attempt.
+    pub async fn write_responses(&self) -> Result<(), Error> {
+        self.stored_responses.write(&self.database).await
+    }
+}
