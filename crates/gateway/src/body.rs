@@ -18,6 +18,7 @@ use super::estimate::{Counter, PromptContext, PromptTokens};
 use super::fields::{Field, Fields, FieldsError, MAX_FIELDS};
 use super::json_reader::JsonReader;
 use super::max_tokens::{MAX_TOKENS_FIELDS, MaxTokens};
+use super::request_headers::PassedHeaders;
 use super::thinking::{ThinkingBudget, least_answer};
 use super::upstream_endpoint::UpstreamModel;
 
@@ -82,6 +83,8 @@ pub(super) struct CallBody {
     pub(super) prompt: PromptTokens,
     caps: MaxTokens,
     thinking: Option<ThinkingBudget>,
+    /// Headers that go along.
+    pub(super) headers: PassedHeaders,
     choices: u64,
     /// Number of completions that are generated; with `best_of` more than `choices`.
     generated: u64,
@@ -132,6 +135,7 @@ impl CallBody {
             prompt,
             caps,
             thinking,
+            headers: PassedHeaders::default(),
             choices,
             generated,
             fields,

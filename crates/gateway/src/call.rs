@@ -25,6 +25,7 @@ use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::openapi::CallResponses;
+use super::request_headers::PassedHeaders;
 use super::registry::{ModelBackend, Unserved};
 use super::state::Gateway;
 use super::{credentials, forward, restricted_fields, sandbox};
@@ -215,8 +216,11 @@ async fn call(
     // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::authenticate(state, parts).await?;
     let checked = match body {
-        Ok(body) => match prepare(state, &caller, &body).await {
-            Ok(prepared) => Ok((body, prepared)),
+        Ok(mut body) => match prepare(state, &caller, &body).await {
+            Ok(prepared) => {
+                body.headers = PassedHeaders::of(&parts.headers);
+                Ok((body, prepared))
+            }
             Err(refused) => Err((refused, Some(body.model))),
         },
         Err(refused) => Err((refused, None)),

@@ -17,6 +17,7 @@ use super::candidates::{Attempt, Candidates};
 use super::conversation::TURN_STATE;
 use super::error::{GatewayError, MAX_RETRY_AFTER_SECONDS};
 use super::in_flight::InFlightCall;
+use super::request_headers;
 use super::response_body::{BodyError, ResponseBody, cause};
 use super::response_context::ResponseContext;
 use super::response_proxy::{self, ResponseProxy};
@@ -60,11 +61,16 @@ pub(super) async fn forward(
         }
         None => wants_stream,
     };
+    let returned = request_headers::returned(&response.headers);
     let response = ResponseBody::decode(response);
-    if is_stream {
-        return Ok(stream_response(SseProxy::new(response, call, context), content_type));
-    }
-    response_proxy::respond(ResponseProxy::new(response, call, context), content_type).await
+    let mut answer = if is_stream {
+        stream_response(SseProxy::new(response, call, context), content_type)
+    } else {
+        let proxy = ResponseProxy::new(response, call, context);
+        response_proxy::respond(proxy, content_type).await?
+    };
+    answer.headers_mut().extend(returned);
+    Ok(answer)
 }
 
 /// Sends the call until an upstream answers with a success. A call that fails is settled.
@@ -243,14 +249,15 @@ fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
 async fn send(
     state: &Gateway,
     target: &UpstreamModel,
-    body: CallBody,
+    mut body: CallBody,
     reserved: Option<u64>,
 ) -> Result<UpstreamResponse, UpstreamFailure> {
-    let endpoint = body.endpoint;
+    let (endpoint, headers) = (body.endpoint, std::mem::take(&mut body.headers));
     let body = body.for_upstream(target, reserved);
     let upstream = &target.upstream;
-    let sending =
-        state.upstreams.client.send(&upstream.origin, || upstream.request(endpoint, body.clone()));
+    let sending = state.upstreams.client.send(&upstream.origin, || {
+        upstream.request(endpoint, &headers, body.clone())
+    });
     let timed_out = || {
         let told = GatewayError::upstream_timeout();
         UpstreamFailure::without_answer(FailureKind::TimedOut, "No answer in time.", told)

@@ -34,6 +34,7 @@ mod openapi;
 pub mod parsers;
 mod paths;
 mod registry;
+mod request_headers;
 mod response_body;
 mod response_context;
 mod response_proxy;

@@ -14,6 +14,7 @@ use reqwest::Url;
 use super::audience::Audience;
 use super::config::{CapField, EndpointGroup, Tokenizer, Upstream, UpstreamKind};
 use super::endpoint::Endpoint;
+use super::request_headers::PassedHeaders;
 use super::upstream_client::{Origin, UpstreamClient};
 use super::upstream_status::UpstreamStatus;
 
@@ -123,13 +124,19 @@ impl UpstreamEndpoint {
         std::iter::once(self.origin.host()).chain(self.settings.api_key.as_deref())
     }
 
-    /// Builds a call with the upstream's credentials.
-    pub(super) fn request(&self, endpoint: Endpoint, body: Bytes) -> Request<Full<Bytes>> {
+    /// Builds a call with the client's headers that pass, and the upstream's credentials.
+    pub(super) fn request(
+        &self,
+        endpoint: Endpoint,
+        passed: &PassedHeaders,
+        body: Bytes,
+    ) -> Request<Full<Bytes>> {
         // `Endpoint::ALL` has the variants in their order.
         let target = &self.targets[endpoint as usize];
         let mut request = self.origin.request(Method::POST, target.clone(), body);
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
+        passed.write(request.headers_mut());
         self.authorized(request)
     }
 
