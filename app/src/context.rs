@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+#[cfg(feature = "ssr")]
+use std::sync::Arc;
 
+#[cfg(feature = "ssr")]
+use latchkey_domain::api::UpstreamReport;
 use serde::{Deserialize, Serialize};
 
 /// Where the built files are, with the hash in their names. Paths begin with a slash.
@@ -31,6 +35,18 @@ pub struct RequestId(pub String);
 /// The client address of the request, if known; only on the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
+
+/// Reports on the upstreams of this node; only on the server.
+#[cfg(feature = "ssr")]
+#[derive(Clone)]
+pub struct UpstreamReports(pub Arc<dyn Fn() -> Vec<UpstreamReport> + Send + Sync>);
+
+#[cfg(feature = "ssr")]
+impl std::fmt::Debug for UpstreamReports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UpstreamReports")
+    }
+}
 
 /// The ways to sign in that this server offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

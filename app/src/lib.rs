@@ -17,6 +17,8 @@ mod routes;
 pub mod shell;
 pub mod theme;
 
+#[cfg(feature = "ssr")]
+pub use context::UpstreamReports;
 pub use context::{ClientAddress, PublicUrl, RequestId, SignIn, SiteAssets, ThemeChoice};
 pub use routes::App;
 pub use shell::shell;

@@ -24,6 +24,7 @@ pub mod serve;
 pub mod service;
 mod state;
 pub mod system;
+mod upstreams_reload;
 
 pub use http_client::http_client;
 pub use metrics::serve as serve_metrics;

@@ -1,11 +1,13 @@
 //! The pages, rendered by Leptos. What they need from the server is provided as context.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, COOKIE};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_app::{ClientAddress, PublicUrl, SignIn, SiteAssets, ThemeChoice};
+use latchkey_app::{ClientAddress, PublicUrl, SignIn, SiteAssets, ThemeChoice, UpstreamReports};
 use leptos::prelude::provide_context;
 
 use crate::assets;
@@ -77,6 +79,8 @@ pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
 
 fn contexts(state: &AppState, request: &Request) -> impl Fn() + Clone + Send + Sync + 'static {
     let services = state.services.clone();
+    let gateway = state.gateway.clone();
+    let upstreams = UpstreamReports(Arc::new(move || gateway.upstream_reports()));
     let site = SiteAssets {
         js: state.site.js.clone(),
         modules: state.site.modules.clone(),
@@ -96,6 +100,7 @@ fn contexts(state: &AppState, request: &Request) -> impl Fn() + Clone + Send + S
     let request_id = request.extensions().get::<RequestId>().map(ToString::to_string);
     move || {
         provide_context(services.clone());
+        provide_context(upstreams.clone());
         provide_context(site.clone());
         provide_context(sign_in);
         provide_context(public_url.clone());

@@ -17,7 +17,7 @@ use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
     api_keys, applications, audit, budget_events, check, docs, health, inference_keys, invitations,
     key_view, keys, me, members, organizations, projects, server_functions, sessions, telemetry,
-    usage, verify, well_known,
+    upstreams, usage, verify, well_known,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -64,6 +64,7 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .routes(routes!(usage::of_project))
         .routes(routes!(budget_events::list))
         .routes(routes!(me::get))
+        .routes(routes!(upstreams::list))
         .layer(from_fn(compress::tag))
         .layer(compress::layer())
         .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));

@@ -16,8 +16,9 @@ use crate::connections;
 use crate::metrics;
 use crate::oauth;
 use crate::service::HttpService;
-use crate::state::AppState;
+use crate::state::{self, AppState};
 use crate::system::{SystemClock, SystemRandom};
+use crate::upstreams_reload;
 
 /// How often counters are written.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -62,6 +63,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(return_idle_leases(services.clone(), stop.clone())),
         tokio::spawn(purge_telemetry(services.clone(), stop.clone())),
         tokio::spawn(write_responses(services.clone(), stop.clone())),
+        tokio::spawn(upstreams_reload::keep_current(state.clone(), stop.clone())),
     ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
@@ -134,10 +136,7 @@ fn announce(config: &Config) {
             "This instance has no administrators; set LATCHKEY_ADMINS to GitHub logins or id:NUMBER"
         );
     }
-    for upstream in &config.upstreams {
-        let (name, audience) = (&upstream.name, &upstream.audience);
-        tracing::info!(upstream = name, %audience, "Upstream configured");
-    }
+    state::announce(&config.upstreams);
     let (listen, public_url) = (config.listen, &config.public_url);
     tracing::info!(%listen, %public_url, sign_in, "Server started");
     if let Some(code) = &config.services.local_code {

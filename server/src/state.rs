@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::available_parallelism;
 
 use axum::extract::FromRef;
-use latchkey_gateway::{Gateway, GatewayConfig};
+use latchkey_gateway::{Gateway, GatewayConfig, Upstream};
 use latchkey_services::Services;
 use tokio::sync::Semaphore;
 
@@ -59,6 +59,22 @@ impl AppState {
         })
     }
 
+    /// Reads the upstreams file again. Calls in progress keep the upstreams that they began with.
+    /// Returns whether anything has changed.
+    ///
+    /// # Errors
+    /// The file can't be read, or says something that can't be. Nothing has changed then.
+    pub fn reload_upstreams(&self) -> anyhow::Result<bool> {
+        let Some(file) = &self.config.upstreams_file else { return Ok(false) };
+        let upstreams = file.read()?;
+        let has_changed = self.gateway.reload(&upstreams)?;
+        if has_changed {
+            tracing::info!("Upstreams reloaded");
+            announce(&upstreams);
+        }
+        Ok(has_changed)
+    }
+
     /// Makes `/readyz` answer 503.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
@@ -67,6 +83,14 @@ impl AppState {
     /// Whether the server is stopping.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Logs who may use which upstream.
+pub(crate) fn announce(upstreams: &[Upstream]) {
+    for upstream in upstreams {
+        let (name, audience) = (&upstream.name, &upstream.audience);
+        tracing::info!(upstream = name, %audience, "Upstream configured");
     }
 }
 

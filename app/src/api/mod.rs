@@ -18,6 +18,7 @@ mod project_keys;
 mod projects;
 mod server_function;
 mod telemetry;
+mod upstreams;
 mod usage;
 
 pub use accounts::{end_other_sessions, end_session, get_me, list_sessions, list_sign_ins};
@@ -43,6 +44,7 @@ pub use projects::{create_project, delete_project, list_projects, update_project
 #[cfg(feature = "ssr")]
 pub use server_function::{BodySchema, ServerFunction, server_functions};
 pub use telemetry::{list_logs, list_traces};
+pub use upstreams::list_upstreams;
 pub use usage::{
     budget_events, dry_run_key, get_grouped_usage, get_key_activity, get_key_usage,
     get_project_month, get_project_usage,

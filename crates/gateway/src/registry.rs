@@ -41,6 +41,8 @@ pub(super) enum Unserved {
 
 /// The upstreams and their models.
 pub(super) struct Registry {
+    /// What it was made from.
+    settings: Vec<Upstream>,
     upstreams: Vec<ServedUpstream>,
     models: HashMap<String, ServedModel>,
     /// Names of the models in the order of the file.
@@ -110,7 +112,12 @@ impl Registry {
         }
         let endpoints = served.iter().map(|upstream| Arc::clone(&upstream.endpoint));
         let health = HealthMonitor::new(endpoints.collect());
-        Ok(Self { upstreams: served, models, names, health })
+        Ok(Self { settings: upstreams.to_vec(), upstreams: served, models, names, health })
+    }
+
+    /// Whether it was made from these settings.
+    pub(super) fn is_of(&self, upstreams: &[Upstream]) -> bool {
+        self.settings == upstreams
     }
 
     /// Gives upstreams whose settings differ from those in `previous` a new chance.

@@ -40,11 +40,12 @@ impl Gateway {
     }
 
     /// Replaces the upstreams and their models. Calls in progress keep those that they began with,
-    /// and an upstream that stays keeps its status. Loads tokenizers, so it takes a while.
+    /// and an upstream that stays keeps its status. Returns whether anything has changed. Loads
+    /// tokenizers, so it may take a while.
     ///
     /// # Errors
     /// An upstream's API key is not a valid header value. Nothing has changed then.
-    pub fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<()> {
+    pub fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<bool> {
         self.upstreams.reload(upstreams)
     }
 

@@ -75,16 +75,20 @@ impl Upstreams {
     }
 
     /// Replaces the upstreams and their models. Calls in progress keep those that they began with.
+    /// Returns whether anything has changed.
     ///
     /// # Errors
     /// An API key is not a valid header value. Nothing has changed then.
-    pub(super) fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<()> {
+    pub(super) fn reload(&self, upstreams: &[Upstream]) -> anyhow::Result<bool> {
         let previous = self.registry();
+        if previous.is_of(upstreams) {
+            return Ok(false);
+        }
         let registry = Registry::new(upstreams, Some(&previous), &self.client, &self.http)?;
         self.client.set_max_idle(idle_of_each(self.max_idle_connections, upstreams));
         registry.forget_failures_of_changed(&previous);
         *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registry);
-        Ok(())
+        Ok(true)
     }
 
     fn registry(&self) -> Arc<Registry> {

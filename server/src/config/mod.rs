@@ -29,6 +29,7 @@ pub use cors::CorsOrigins;
 pub(crate) use database::SqliteLock;
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
+pub use upstreams::UpstreamsFile;
 
 /// What the server runs on, complete and consistent.
 #[derive(Clone)]
@@ -55,6 +56,8 @@ pub struct Config {
     pub cargo_leptos: CargoLeptos,
     /// Who answers the gateway's calls; none: the sandbox alone.
     pub upstreams: Vec<Upstream>,
+    /// Where they are read from.
+    pub upstreams_file: Option<UpstreamsFile>,
     /// How long an upstream may take to its first byte.
     pub upstream_timeout: Duration,
     /// What the services need to know.
@@ -127,6 +130,8 @@ impl Config {
         )?;
         let people_are_known =
             matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
+        let upstreams_file =
+            settings.upstreams.map(|path| UpstreamsFile::new(path, people_are_known));
         let certificates = database::certificates();
         let database_url =
             database::with_certificates(settings.storage.database_url(), certificates.as_deref());
@@ -148,12 +153,12 @@ impl Config {
                 .transpose()
                 .context("LATCHKEY_SECURITY_CONTACT")?,
             cargo_leptos: settings.cargo_leptos,
-            upstreams: settings
-                .upstreams
-                .as_deref()
-                .map(|path| upstreams::read(path, people_are_known))
+            upstreams: upstreams_file
+                .as_ref()
+                .map(UpstreamsFile::read)
                 .transpose()?
                 .unwrap_or_default(),
+            upstreams_file,
             upstream_timeout: Duration::from_secs(settings.upstream_timeout),
             services: ServiceSettings {
                 pepper: Pepper::new(&pepper),

@@ -3,9 +3,9 @@
 mod model;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::Tier;
 use latchkey_gateway::{Audience, CapField, EndpointGroup, Model, Upstream, UpstreamKind};
@@ -47,15 +47,39 @@ struct Entry {
     models: Vec<ModelEntry>,
 }
 
-/// Reads the file.
-///
-/// # Errors
-/// It can't be read, or says something that can't be; the message names the file, the line and the
-/// key.
-pub(super) fn read(path: &Path, people_are_known: bool) -> anyhow::Result<Vec<Upstream>> {
-    let file = || format!("LATCHKEY_UPSTREAMS ({})", path.display());
-    let text = std::fs::read_to_string(path).with_context(file)?;
-    parse(&text, people_are_known, environment).with_context(file)
+/// The upstreams file, which is read again while the server runs.
+#[derive(Debug, Clone)]
+pub struct UpstreamsFile {
+    path: PathBuf,
+    people_are_known: bool,
+}
+
+impl UpstreamsFile {
+    pub(super) const fn new(path: PathBuf, people_are_known: bool) -> Self {
+        Self { path, people_are_known }
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// It can't be read; the message names the file.
+    pub(crate) fn text(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(&self.path).with_context(|| self.name())
+    }
+
+    /// Reads the upstreams.
+    ///
+    /// # Errors
+    /// It can't be read, or says something that can't be; the message names the file, the line and
+    /// the key.
+    pub(crate) fn read(&self) -> anyhow::Result<Vec<Upstream>> {
+        let text = self.text()?;
+        parse(&text, self.people_are_known, environment).with_context(|| self.name())
+    }
+
+    fn name(&self) -> String {
+        format!("LATCHKEY_UPSTREAMS ({})", self.path.display())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file names the variables that hold credentials")]
@@ -68,7 +92,7 @@ fn parse(
     people_are_known: bool,
     environment: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Vec<Upstream>> {
-    let file: File = toml::from_str(text)?;
+    let file: File = toml::from_str(text).map_err(|error| located(&error, text))?;
     let mut names = HashSet::new();
     let mut upstreams = Vec::new();
     for entry in file.upstream {
@@ -78,6 +102,13 @@ fn parse(
         upstreams.push(entry.read(people_are_known, &environment)?);
     }
     Ok(upstreams)
+}
+
+/// The error without the line itself, which may have a credential in its URL.
+fn located(error: &toml::de::Error, text: &str) -> anyhow::Error {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    anyhow!("line {line}: {}", error.message())
 }
 
 impl Entry {
@@ -259,6 +290,13 @@ mod tests {
             (&EndpointGroup::ALL[..], false)
         );
         assert!(error(&(upstream("a") + &upstream("a"))).contains("unique: \"a\""));
+    }
+
+    #[test]
+    fn error_does_not_show_the_credentials_of_a_url() {
+        let text = "[[upstream]]\nname = \"a\"\nbase_url = \"http://u:secret@x\" models = 7";
+        let message = error(text);
+        assert!(message.contains("line 3") && !message.contains("secret"), "{message}");
     }
 
     #[test]

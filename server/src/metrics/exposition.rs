@@ -38,6 +38,7 @@ impl Collector for Everything {
         checks(&mut encoder, &self.0)?;
         store(&mut encoder, &self.0)?;
         ingest(&mut encoder, &self.0)?;
+        upstreams(&mut encoder, &self.0)?;
         http(&mut encoder, &self.0)
     }
 }
@@ -124,6 +125,34 @@ fn ingest(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     let full =
         encoder.encode_descriptor("ingest_rejected_requests", help, None, MetricType::Counter)?;
     ConstCounter::new(refused).encode(full)
+}
+
+/// Nothing without upstreams.
+fn upstreams(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
+    let reports = state.gateway.upstream_reports();
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let of = |name: &str| [("upstream", name.to_owned())];
+    let help = "Calls sent to an upstream";
+    let mut family =
+        encoder.encode_descriptor("upstream_calls", help, None, MetricType::Counter)?;
+    for report in &reports {
+        ConstCounter::new(report.calls).encode(family.encode_family(&of(&report.name))?)?;
+    }
+    let help = "Calls that an upstream could not serve";
+    let mut family =
+        encoder.encode_descriptor("upstream_errors", help, None, MetricType::Counter)?;
+    for report in &reports {
+        ConstCounter::new(report.errors).encode(family.encode_family(&of(&report.name))?)?;
+    }
+    let help = "Whether an upstream has failed less than three times in a row";
+    let mut family = encoder.encode_descriptor("upstream_up", help, None, MetricType::Gauge)?;
+    for report in &reports {
+        let up = usize::from(report.healthy);
+        gauge(up).encode(family.encode_family(&of(&report.name))?)?;
+    }
+    Ok(())
 }
 
 fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {

@@ -41,7 +41,7 @@ use crate::state::AppState;
         (name = "Members", description = "Members of an organization, their roles and invitations"),
         (name = "Audit", description = "Audit log of an organization"),
         (name = "Sessions", description = "Sign-in, session refresh and sign-out"),
-        (name = "Operation", description = "Health checks"),
+        (name = "Operation", description = "Health checks and upstreams"),
     ),
     // Those that are in parameters or sets of responses alone: their derives do not bring them.
     components(schemas(KeySort, Problem, QueryText, Tag)),

@@ -20,6 +20,7 @@ pub(crate) mod projects;
 pub(crate) mod server_functions;
 pub(crate) mod sessions;
 pub(crate) mod telemetry;
+pub(crate) mod upstreams;
 pub(crate) mod usage;
 pub(crate) mod verify;
 pub(crate) mod well_known;

@@ -88,6 +88,17 @@ async fn signed_in(
     Ok(user::Model::from_query_result(&row.ok_or(Error::Unauthenticated)?, "")?)
 }
 
+/// Checks that the actor is an administrator of the instance.
+///
+/// # Errors
+/// `Forbidden` for everybody else.
+pub fn require_administrator(actor: &Actor) -> Result<(), Error> {
+    if actor.person()?.is_administrator() {
+        return Ok(());
+    }
+    Err(Error::Forbidden("Only administrators of this instance can do this."))
+}
+
 /// The actor's own profile and organizations.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub mod tokens;
 
 pub use administrators::{Administrators, InvalidAdministrator};
 pub(crate) use attempts::SignIns;
-pub use authenticate::{authenticate, confirm, me};
+pub use authenticate::{authenticate, confirm, me, require_administrator};
 pub use device::Device;
 pub use local::sign_in_local;
 pub use local_code::LocalCode;

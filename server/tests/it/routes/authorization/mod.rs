@@ -274,6 +274,9 @@ async fn the_authorization_matrix_holds() {
         };
         let strange = tenant.send(&app, row, Some(&people.stranger.jwt)).await;
         match (least, row.0) {
+            (None, _) if row.2 == Access::Administrator => {
+                problem(strange, 403, "forbidden").await;
+            }
             (None, _) => {}
             // A body, not a path, names the key, and the answer says that it is unknown.
             (_, "POST /v1/keys/verify") => {

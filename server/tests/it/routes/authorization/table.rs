@@ -12,11 +12,13 @@ pub(super) enum Access {
     InferenceKey,
     /// Every person who is signed in, about themselves.
     Person,
+    /// Administrators of the instance.
+    Administrator,
     /// Members of the organization from this role on, and service keys with this permission.
     From(Role, Option<&'static str>),
 }
 
-use Access::{Anybody, ApplicationKey, From, InferenceKey, Person};
+use Access::{Administrator, Anybody, ApplicationKey, From, InferenceKey, Person};
 
 const READ: Access = From(Viewer, None);
 const KEYS_READ: Access = From(Viewer, Some("keys:read"));
@@ -52,6 +54,8 @@ pub(super) const TABLE: &[Row] = &[
     ("POST /v1/embeddings", &[], InferenceKey, ""),
     ("GET /v1/models", &[], InferenceKey, ""),
     ("GET /v1/models/{id}", &["$app"], InferenceKey, ""),
+    ("GET /v1/upstreams", &[], Administrator, ""),
+    ("POST /api/upstreams/list", &[], Administrator, "{}"),
     ("GET /v1/me", &[], Person, ""),
     ("GET /v1/organizations", &[], Person, ""),
     ("POST /v1/organizations", &[], Person, r#"{"name": "Another"}"#),
