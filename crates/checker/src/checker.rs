@@ -54,6 +54,8 @@ pub struct CheckerState {
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: RateWindows,
     pub(crate) tokens: RateWindows,
+    /// Calls of keys that count a prompt.
+    pub(crate) prompt_counts: RateWindows,
     /// Limits per minute, and of calls in progress, that nodes share. `None` without Redis.
     pub(crate) shared: Option<RedisLimiter>,
     pub(crate) budget_slots: BudgetSlots,
@@ -106,6 +108,7 @@ impl Checker {
             key_cache: KeyCache::new(),
             requests: RateWindows::new(),
             tokens: RateWindows::new(),
+            prompt_counts: RateWindows::new(),
             shared,
             budget_slots: BudgetSlots::new(),
             budget_events: BudgetEvents::default(),

@@ -67,6 +67,7 @@ mod outcome;
 mod parallel_limit;
 mod peek;
 mod pending_call;
+mod prompt_counting;
 mod prompt_ratio;
 mod rate_limit;
 mod record;

@@ -14,6 +14,7 @@ impl Checker {
         let now = self.clock.monotonic();
         self.requests.forget_idle(now);
         self.tokens.forget_idle(now);
+        self.prompt_counts.forget_idle(now);
         self.failed_keys.forget_idle(now);
         self.budget_slots.forget_idle();
     }

@@ -124,7 +124,7 @@ impl CallBody {
         let generated = match endpoint {
             Endpoint::Chat => each,
             Endpoint::Completions => each.saturating_mul(prompt_count(&fields)),
-            Endpoint::Embeddings => 0,
+            Endpoint::Embeddings | Endpoint::CountTokens | Endpoint::InputTokens => 0,
             Endpoint::Responses | Endpoint::CompactResponse | Endpoint::Messages => 1,
         };
         Ok(Self {
@@ -346,16 +346,20 @@ fn check_prompt(fields: &Fields, endpoint: Endpoint) -> Result<(), GatewayError>
     let json = fields.bytes(endpoint.prompt());
     let items = json.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     match endpoint {
-        Endpoint::Chat | Endpoint::Messages
+        Endpoint::Chat | Endpoint::Messages | Endpoint::CountTokens
             if items.is_some_and(|items| !items.starts_with(b"]")) =>
         {
             Ok(())
         }
-        Endpoint::Chat | Endpoint::Messages => {
+        Endpoint::Chat | Endpoint::Messages | Endpoint::CountTokens => {
             Err(GatewayError::invalid("messages", "Send a list of at least one message."))
         }
         // Whether something else takes its place is for the upstream to judge.
-        Endpoint::Responses | Endpoint::CompactResponse if matches!(json, b"" | b"null") => Ok(()),
+        Endpoint::Responses | Endpoint::CompactResponse | Endpoint::InputTokens
+            if matches!(json, b"" | b"null") =>
+        {
+            Ok(())
+        }
         _ if items.is_some() || json.starts_with(b"\"") => Ok(()),
         _ => Err(GatewayError::invalid(endpoint.prompt(), "Send a string or a list.")),
     }

@@ -25,8 +25,8 @@ use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::openapi::CallResponses;
-use super::request_headers::PassedHeaders;
 use super::registry::{ModelBackend, Unserved};
+use super::request_headers::PassedHeaders;
 use super::state::Gateway;
 use super::{credentials, forward, restricted_fields, sandbox};
 
@@ -191,7 +191,7 @@ impl Caller {
 }
 
 /// The server has as many calls in progress as it has connections for.
-const TOO_MANY_CALLS: &str =
+pub(super) const TOO_MANY_CALLS: &str =
     "This server has its maximum number of calls in progress. Try again in a moment.";
 
 const TOO_LITTLE_THINKING: &str = "Fewer than 1,024 tokens to think with are left of this key’s \
@@ -287,10 +287,7 @@ async fn prepare(
 ) -> Result<PreparedCall, GatewayError> {
     let key = caller.identity().key();
     let found = state.upstreams.find(&body.model, body.endpoint.group(), key);
-    let route = found.map_err(|unserved| match unserved {
-        Unserved::Model => GatewayError::no_such_model(&body.model),
-        Unserved::Endpoint => GatewayError::endpoint_not_supported(&body.model),
-    })?;
+    let route = found.map_err(|unserved| not_served(&unserved, &body.model))?;
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.extended();
     restricted_fields::check(body, limits.models.as_ref(), key.has_budget(), passes)?;
@@ -310,13 +307,24 @@ fn lacks_only_thinking(denial: &Denial, body: &CallBody) -> bool {
         && denial.limits.tokens.is_some_and(|tokens| body.lacks_only_thinking(tokens.remaining))
 }
 
-fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {
+/// The error of a call that nothing serves.
+pub(super) fn not_served(unserved: &Unserved, model: &str) -> GatewayError {
+    match unserved {
+        Unserved::Model => GatewayError::no_such_model(model),
+        Unserved::Endpoint => GatewayError::endpoint_not_supported(model),
+    }
+}
+
+pub(super) fn denied(parts: &mut Parts, denial: Denial) -> GatewayError {
     parts.extensions.insert(denial.limits);
     Error::from(Box::new(denial)).into()
 }
 
 /// Reads the whole body, at most [`Endpoint::max_body_bytes`].
-async fn read(endpoint: Endpoint, body: Body) -> Result<axum::body::Bytes, GatewayError> {
+pub(super) async fn read(
+    endpoint: Endpoint,
+    body: Body,
+) -> Result<axum::body::Bytes, GatewayError> {
     let most = endpoint.max_body_bytes();
     let too_large = || {
         let message = format!("The body exceeds {} MiB.", most / (1024 * 1024));

@@ -12,16 +12,22 @@ pub(super) enum Endpoint {
     /// Responses whose answer is a shorter conversation.
     CompactResponse,
     Messages,
+    /// How many tokens a message has.
+    CountTokens,
+    /// How many tokens the input of a response has.
+    InputTokens,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
         Self::Responses,
         Self::CompactResponse,
         Self::Messages,
+        Self::CountTokens,
+        Self::InputTokens,
     ];
 
     /// Path below the base URL of an upstream.
@@ -33,6 +39,8 @@ impl Endpoint {
             Self::Responses => "/responses",
             Self::CompactResponse => "/responses/compact",
             Self::Messages => "/messages",
+            Self::CountTokens => "/messages/count_tokens",
+            Self::InputTokens => "/responses/input_tokens",
         }
     }
 
@@ -42,17 +50,19 @@ impl Endpoint {
             Self::Chat => EndpointGroup::Chat,
             Self::Completions => EndpointGroup::Completions,
             Self::Embeddings => EndpointGroup::Embeddings,
-            Self::Responses | Self::CompactResponse => EndpointGroup::Responses,
-            Self::Messages => EndpointGroup::Messages,
+            Self::Responses | Self::CompactResponse | Self::InputTokens => EndpointGroup::Responses,
+            Self::Messages | Self::CountTokens => EndpointGroup::Messages,
         }
     }
 
     /// Name of the field that holds the prompt.
     pub(super) const fn prompt(self) -> &'static str {
         match self {
-            Self::Chat | Self::Messages => "messages",
+            Self::Chat | Self::Messages | Self::CountTokens => "messages",
             Self::Completions => "prompt",
-            Self::Embeddings | Self::Responses | Self::CompactResponse => "input",
+            Self::Embeddings | Self::Responses | Self::CompactResponse | Self::InputTokens => {
+                "input"
+            }
         }
     }
 
@@ -63,8 +73,9 @@ impl Endpoint {
             | Self::Completions
             | Self::Embeddings
             | Self::Responses
-            | Self::CompactResponse => ApiFormat::OpenAi,
-            Self::Messages => ApiFormat::Anthropic,
+            | Self::CompactResponse
+            | Self::InputTokens => ApiFormat::OpenAi,
+            Self::Messages | Self::CountTokens => ApiFormat::Anthropic,
         }
     }
 
@@ -76,7 +87,7 @@ impl Endpoint {
             | Self::Responses
             | Self::CompactResponse
             | Self::Messages => true,
-            Self::Embeddings => false,
+            Self::Embeddings | Self::CountTokens | Self::InputTokens => false,
         }
     }
 
@@ -99,7 +110,11 @@ impl Endpoint {
     pub(super) const fn max_body_bytes(self) -> usize {
         match self {
             Self::Chat | Self::Completions | Self::Embeddings => super::MAX_BODY_BYTES,
-            Self::Responses | Self::CompactResponse | Self::Messages => super::MAX_LARGE_BODY_BYTES,
+            Self::Responses
+            | Self::CompactResponse
+            | Self::Messages
+            | Self::CountTokens
+            | Self::InputTokens => super::MAX_LARGE_BODY_BYTES,
         }
     }
 }

@@ -134,6 +134,38 @@ async fn send_to_one(
     Err(failure.told)
 }
 
+/// Sends a call that costs nothing to one upstream after the other, until one answers with a
+/// success.
+///
+/// # Errors
+/// As for other calls.
+pub(super) async fn send_uncharged(
+    state: &Gateway,
+    mut candidates: Candidates,
+    body: CallBody,
+) -> Result<(Arc<UpstreamModel>, UpstreamResponse), GatewayError> {
+    let mut told = GatewayError::upstream_unreachable();
+    while let Some(attempt) = candidates.next_attempt(state.upstreams.monotonic()) {
+        let target = Arc::clone(attempt.target());
+        let failure = match send_for_success(state, &target, body.clone(), None).await {
+            Ok(response) => {
+                attempt.answered(state.upstreams.monotonic());
+                return Ok((target, response));
+            }
+            Err(failure) => failure,
+        };
+        report(attempt, &failure, state);
+        let is_final = !failure.allows_another();
+        if failure.kind != FailureKind::Unreachable {
+            told = failure.told;
+        }
+        if is_final {
+            break;
+        }
+    }
+    Err(told)
+}
+
 /// Counts the result of an attempt that failed.
 fn report(attempt: Attempt, failure: &UpstreamFailure, state: &Gateway) {
     let now = state.upstreams.monotonic();
@@ -255,9 +287,10 @@ async fn send(
     let (endpoint, headers) = (body.endpoint, std::mem::take(&mut body.headers));
     let body = body.for_upstream(target, reserved);
     let upstream = &target.upstream;
-    let sending = state.upstreams.client.send(&upstream.origin, || {
-        upstream.request(endpoint, &headers, body.clone())
-    });
+    let sending = state
+        .upstreams
+        .client
+        .send(&upstream.origin, || upstream.request(endpoint, &headers, body.clone()));
     let timed_out = || {
         let told = GatewayError::upstream_timeout();
         UpstreamFailure::without_answer(FailureKind::TimedOut, "No answer in time.", told)

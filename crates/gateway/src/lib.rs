@@ -17,6 +17,7 @@ mod candidates;
 mod client_ip;
 mod config;
 mod conversation;
+mod counting;
 mod credentials;
 mod endpoint;
 mod error;

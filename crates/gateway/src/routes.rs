@@ -5,10 +5,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::state::Gateway;
-use super::{call, messages, models};
+use super::{call, counting, messages, models};
 
 /// The routes, for a server whose state contains a [`Gateway`].
-pub fn routes<S>() -> [UtoipaMethodRouter<S>; 6]
+pub fn routes<S>() -> [UtoipaMethodRouter<S>; 8]
 where
     S: Clone + Send + Sync + 'static,
     Gateway: FromRef<S>,
@@ -18,6 +18,8 @@ where
         routes!(call::completions),
         routes!(call::embeddings),
         routes!(messages::messages),
+        routes!(counting::count_tokens),
+        routes!(counting::input_tokens),
         routes!(models::list_models),
         routes!(models::get_model),
     ]

@@ -43,7 +43,10 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
         Endpoint::Chat
         | Endpoint::Completions
         | Endpoint::Responses
-        | Endpoint::CompactResponse => {
+        | Endpoint::CompactResponse
+        // Counted without a plan.
+        | Endpoint::CountTokens
+        | Endpoint::InputTokens => {
             SandboxCall::Text(completion::CompletionCall::of(body).await?)
         }
         Endpoint::Messages => SandboxCall::Message(messages::MessageCall::of(body).await?),

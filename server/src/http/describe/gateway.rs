@@ -11,7 +11,7 @@ const JSON: &str = "application/json";
 /// The bodies of calls that are passed on are the upstream's own, but for what the gateway reads.
 pub(super) fn describe(path: &str, operation: &mut Operation) {
     let (field, schema, example) = match path {
-        "/v1/chat/completions" | "/v1/messages" => {
+        "/v1/chat/completions" | "/v1/messages" | "/v1/messages/count_tokens" => {
             ("messages", messages(), json!([{"role": "user", "content": "Say hello."}]))
         }
         "/v1/completions" => ("prompt", texts(), json!("Say hello.")),
@@ -20,7 +20,9 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
     };
     let model = text().min_length(Some(1));
     let of_api = match path {
-        "/v1/messages" => "As in Anthropic’s API. Other fields are passed through to the upstream",
+        "/v1/messages" | "/v1/messages/count_tokens" => {
+            "As in Anthropic’s API. Other fields are passed through to the upstream"
+        }
         _ => "As in OpenAI’s API. Other fields are passed through to the upstream",
     };
     let mut fields = ObjectBuilder::new()
@@ -30,7 +32,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         .required("model")
         .property(field, schema)
         .required(field);
-    if path != "/v1/embeddings" {
+    if !matches!(path, "/v1/embeddings" | "/v1/messages/count_tokens") {
         let or_null =
             |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
         let cap = || or_null(Type::Integer).minimum(Some(1));
