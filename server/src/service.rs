@@ -179,6 +179,9 @@ impl Endpoints {
         if let Some(uri) = normalized.or_else(|| latchkey_gateway::strip_repeated_v1(sent)) {
             *request.uri_mut() = uri;
         }
+        if let Some(uri) = latchkey_gateway::encode_model_id(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         let route = RouteClass::of(request.uri());
         let id = RequestId::new();
         let ip = ClientIp::of(peer, request.headers(), id, &self.state);

@@ -8,6 +8,7 @@
 //! known. If the client disconnects early, it is charged for what had been received until then.
 
 mod accounting;
+mod anthropic_models;
 mod api_format;
 mod audience;
 mod base64_vectors;
@@ -61,7 +62,7 @@ pub use config::{
 };
 pub use error::unavailable;
 pub use health::{HealthStatus, UpstreamHealth};
-pub use paths::strip_repeated_v1;
+pub use paths::{encode_model_id, strip_repeated_v1};
 pub use routes::routes;
 pub use state::Gateway;
 pub use unmatched::UnmatchedRequest;

@@ -1,4 +1,5 @@
-//! `GET /v1/models`: the models that a key may use.
+//! `GET /v1/models`: the models that a key may use, in OpenAI's format, or in Anthropic's for its
+//! clients.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -7,9 +8,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::anthropic_models::{AnthropicModel, AnthropicModelList, ModelPage};
+use super::api_format::ApiFormat;
 use super::call::{Caller, attach_limits};
-use super::error::{ErrorBody, GatewayError};
-use super::openapi::KeyErrors;
+use super::error::GatewayError;
+use super::openapi::{AnyErrorBody, KeyErrors};
 use super::state::Gateway;
 
 /// A model in the format of OpenAI’s API.
@@ -32,45 +35,109 @@ pub(crate) struct ModelList {
     data: Vec<ModelObject>,
 }
 
+/// The models in the format that the client reads.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ListedModels {
+    /// Without `anthropic-version`
+    OpenAi(ModelList),
+    /// With `anthropic-version`
+    Anthropic(AnthropicModelList),
+}
+
+/// A model in the format that the client reads.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum ShownModel {
+    /// Without `anthropic-version`
+    OpenAi(ModelObject),
+    /// With `anthropic-version`
+    Anthropic(AnthropicModel),
+}
+
 /// List models
 ///
-/// Returns the models that the key may use. Counts as one request.
+/// Returns the models that the key may use: all of them in OpenAI’s format, a page in Anthropic’s.
+/// Counts as one request.
 #[utoipa::path(
     get,
     path = "/v1/models",
     operation_id = "list_models",
     tag = "Gateway",
+    params(
+        (
+            "anthropic-version" = Option<String>, Header,
+            description = "Asks for Anthropic’s format. The key may then be in `x-api-key`"
+        ),
+        (
+            "limit" = Option<u64>, Query, minimum = 1, maximum = 1000,
+            description = "Models in a page, by default 20. Only for Anthropic’s format"
+        ),
+        (
+            "after_id" = Option<String>, Query,
+            description = "The model before the page. Only for Anthropic’s format"
+        ),
+        (
+            "before_id" = Option<String>, Query,
+            description = "The model after the page. Only for Anthropic’s format"
+        ),
+    ),
     responses(
-        (status = 200, description = "Models that the key may use", body = ModelList),
+        (status = 200, description = "Models that the key may use", body = ListedModels),
+        (status = 400, description = "`invalid`: a parameter; or `malformed`: two keys", body = AnyErrorBody),
         KeyErrors,
     ),
-    security(("bearer_key" = [])),
+    security(("bearer_key" = []), ("key" = [])),
 )]
 pub(crate) async fn list_models(State(state): State<Gateway>, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
-    let mut response = match usable_models(&state, &mut parts).await {
-        Ok(data) => Json(ModelList { object: "list", data }).into_response(),
-        Err(refused) => refused.into_response(),
+    let format = ApiFormat::of_request(parts.uri.path(), &parts.headers);
+    let mut response = match listed(&state, format, &mut parts).await {
+        Ok(models) => Json(models).into_response(),
+        Err(refused) => refused.into_response_in(format),
     };
     attach_limits(&parts, &mut response);
     response
 }
 
+async fn listed(
+    state: &Gateway,
+    format: ApiFormat,
+    parts: &mut Parts,
+) -> Result<ListedModels, GatewayError> {
+    let models = usable_models(state, parts).await?;
+    let page = ModelPage::read(&parts.uri)?;
+    Ok(match format {
+        ApiFormat::OpenAi => ListedModels::OpenAi(ModelList { object: "list", data: models }),
+        ApiFormat::Anthropic => {
+            let ids = models.into_iter().map(|model| model.id).collect();
+            ListedModels::Anthropic(page.of(ids)?)
+        }
+    })
+}
+
 /// Get a model
 ///
-/// Counts as one request.
+/// Counts as one request. A `/` in the ID need not be encoded.
 #[utoipa::path(
     get,
     path = "/v1/models/{id}",
     operation_id = "get_model",
     tag = "Gateway",
-    params(("id" = String, Path)),
+    params(
+        ("id" = String, Path),
+        (
+            "anthropic-version" = Option<String>, Header,
+            description = "Asks for Anthropic’s format. The key may then be in `x-api-key`"
+        ),
+    ),
     responses(
-        (status = 200, description = "The model", body = ModelObject),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (status = 200, description = "The model", body = ShownModel),
+        (status = 400, description = "`malformed`: two different keys", body = AnyErrorBody),
+        (status = 404, description = "`model_not_found`", body = AnyErrorBody),
         KeyErrors,
     ),
-    security(("bearer_key" = [])),
+    security(("bearer_key" = []), ("key" = [])),
 )]
 pub(crate) async fn get_model(
     State(state): State<Gateway>,
@@ -78,12 +145,17 @@ pub(crate) async fn get_model(
     request: Request,
 ) -> Response {
     let (mut parts, _) = request.into_parts();
-    let mut response = match usable_models(&state, &mut parts).await {
-        Ok(models) => match models.into_iter().find(|model| model.id == id) {
-            Some(model) => Json(model).into_response(),
-            None => GatewayError::no_such_model(&id).into_response(),
-        },
-        Err(refused) => refused.into_response(),
+    let format = ApiFormat::of_request(parts.uri.path(), &parts.headers);
+    let model = usable_models(&state, &mut parts).await.and_then(|models| {
+        let found = models.into_iter().find(|model| model.id == id);
+        found.ok_or_else(|| GatewayError::no_such_model(&id))
+    });
+    let mut response = match (model, format) {
+        (Ok(model), ApiFormat::OpenAi) => Json(ShownModel::OpenAi(model)).into_response(),
+        (Ok(model), ApiFormat::Anthropic) => {
+            Json(ShownModel::Anthropic(AnthropicModel::of(model.id))).into_response()
+        }
+        (Err(refused), format) => refused.into_response_in(format),
     };
     attach_limits(&parts, &mut response);
     response

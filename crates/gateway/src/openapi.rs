@@ -1,9 +1,21 @@
 //! The responses of the gateway's endpoints, as the API's description lists them. Handlers return a
 //! [`super::error::GatewayError`].
 
-use utoipa::IntoResponses;
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
-use super::error::ErrorBody;
+use super::error::{AnthropicErrorBody, ErrorBody};
+
+/// An error in the format that the client reads.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum AnyErrorBody {
+    /// Without `anthropic-version`
+    OpenAi(ErrorBody),
+    /// With `anthropic-version`
+    Anthropic(AnthropicErrorBody),
+}
 
 /// Endpoints that only check the key.
 #[derive(IntoResponses)]
@@ -11,16 +23,16 @@ use super::error::ErrorBody;
 pub(super) enum KeyErrors {
     /// Reason why the key was denied
     #[response(status = 401)]
-    Unauthorized(ErrorBody),
+    Unauthorized(AnyErrorBody),
     /// A limit that frees in more than a minute, or never for this call
     #[response(status = 402)]
-    PaymentRequired(ErrorBody),
+    PaymentRequired(AnyErrorBody),
     /// `wrong_scope`, `ip_not_allowed`
     #[response(status = 403)]
-    Forbidden(ErrorBody),
+    Forbidden(AnyErrorBody),
     /// A limit that frees within a minute, or `too_many_failures`
     #[response(status = 429)]
-    TooManyRequests(ErrorBody),
+    TooManyRequests(AnyErrorBody),
 }
 
 /// Endpoints that call a model.

@@ -1,5 +1,5 @@
-//! Corrects paths with a repeated `/v1`: some clients append `/v1/…` to a base URL that already
-//! ends in `/v1`.
+//! Corrects paths that clients build in other ways: some append `/v1/…` to a base URL that already
+//! ends in `/v1`, and some do not encode the `/` in the ID of a model.
 
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
@@ -13,6 +13,19 @@ pub fn strip_repeated_v1(uri: &Uri) -> Option<Uri> {
     }
     let mut parts = uri.clone().into_parts();
     parts.path_and_query = Some(once.parse::<PathAndQuery>().ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+const MODELS: &str = "/v1/models/";
+
+/// The URI of a model with each `/` in its ID encoded, if there is one.
+#[inline]
+pub fn encode_model_id(uri: &Uri) -> Option<Uri> {
+    let id = uri.path().strip_prefix(MODELS).filter(|id| id.contains('/'))?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = format!("{MODELS}{}{query}", id.replace('/', "%2F"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(path.parse::<PathAndQuery>().ok()?);
     Uri::from_parts(parts).ok()
 }
 
@@ -34,6 +47,22 @@ mod tests {
         ] {
             let stripped = strip_repeated_v1(&sent.parse().unwrap());
             assert_eq!(stripped.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
+        }
+    }
+
+    #[test]
+    fn slash_in_the_id_of_a_model_is_encoded() {
+        for (sent, expected) in [
+            ("/v1/models/a/b", Some("/v1/models/a%2Fb")),
+            ("/v1/models/a/b/c?x=/", Some("/v1/models/a%2Fb%2Fc?x=/")),
+            ("http://127.0.0.1/v1/models/a/b", Some("http://127.0.0.1/v1/models/a%2Fb")),
+            ("/v1/models/a%2Fb", None),
+            ("/v1/models/a", None),
+            ("/v1/models", None),
+            ("/v1/keys/a/b", None),
+        ] {
+            let encoded = encode_model_id(&sent.parse().unwrap());
+            assert_eq!(encoded.map(|uri| uri.to_string()).as_deref(), expected, "{sent}");
         }
     }
 }

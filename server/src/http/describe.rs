@@ -199,6 +199,11 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
                 .pattern(Some("^[!-~]+$"));
             parameter.schema = Some(schema.into());
         }
+        "limit" if path == "/v1/models" => {
+            if let Some(RefOr::T(Schema::Object(limit))) = &mut parameter.schema {
+                limit.default = Some(json!(20));
+            }
+        }
         "limit" => {
             if let Some(RefOr::T(Schema::Object(limit))) = &mut parameter.schema {
                 limit.default = Some(json!(50));
