@@ -127,12 +127,8 @@ fn ingest(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result 
     ConstCounter::new(refused).encode(full)
 }
 
-/// Nothing without upstreams.
 fn upstreams(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
     let reports = state.gateway.upstream_reports();
-    if reports.is_empty() {
-        return Ok(());
-    }
     let of = |name: &str| [("upstream", name.to_owned())];
     let help = "Calls sent to an upstream";
     let mut family =

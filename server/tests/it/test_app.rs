@@ -57,6 +57,7 @@ pub(crate) enum Backend {
 /// A running server and what is around it.
 pub(crate) struct TestApp {
     pub(crate) services: Services,
+    pub(crate) state: AppState,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) config: Config,
     pub(crate) github: StandIn,
@@ -128,9 +129,11 @@ impl TestApp {
         let services = services.await.unwrap();
         keep_in_sync(&services);
         let state = AppState::new(services.clone(), config.clone()).unwrap();
-        tokio::spawn(connections::serve(listener, HttpService::new(state), std::future::pending()));
+        let service = HttpService::new(state.clone());
+        tokio::spawn(connections::serve(listener, service, std::future::pending()));
         let http = client_builder().build().unwrap();
-        Self { services, clock, config, github, base: format!("http://{address}"), http, folder }
+        let base = format!("http://{address}");
+        Self { services, state, clock, config, github, base, http, folder }
     }
 
     /// A second node on the same database, by the same clock.
