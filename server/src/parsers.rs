@@ -144,6 +144,14 @@ pub const ALL: &[Parser] = &[
             r#"{"model":"sandbox","messages":[{"role":"user","content":[{"type":"text","text":"a"}]}],"stream":true,"stream_options":{"include_usage":true},"max_tokens":5,"tools":[{"type":"function"}]}"#,
         ],
     },
+    Parser {
+        name: "gateway-forms",
+        read: |input| gateway::read_form(&Bytes::copy_from_slice(input)),
+        examples: &[
+            "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n--b--\r\n",
+            "multipart/form-data; charset=utf-8; boundary=\"a:b\"",
+        ],
+    },
 ];
 
 fn forwarded_by(name: &HeaderName, input: &[u8]) {

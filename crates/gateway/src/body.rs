@@ -1,6 +1,8 @@
 //! Parsing of request bodies, and the body that is sent upstream. Only the fields that the gateway
 //! interprets are parsed; all others are forwarded unchanged.
 
+mod media_body;
+
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -18,6 +20,8 @@ use super::estimate::{Counter, PromptContext, PromptTokens};
 use super::fields::{Field, Fields, FieldsError, MAX_FIELDS};
 use super::json_reader::JsonReader;
 use super::max_tokens::{MAX_TOKENS_FIELDS, MaxTokens};
+use super::media::form::Form;
+use super::media::request_fields as media_fields;
 use super::request_headers::PassedHeaders;
 use super::thinking::{ThinkingBudget, least_answer};
 use super::upstream_endpoint::UpstreamModel;
@@ -76,6 +80,7 @@ const CHAT_TEMPLATE_TOKENS: u64 = 3;
 #[derive(Debug, Clone)]
 pub(super) struct CallBody {
     pub(super) endpoint: Endpoint,
+    /// Empty while it is not known which model is meant by a body that names none.
     pub(super) model: String,
     pub(super) stream: bool,
     /// Whether the client asked for usage at the end of the stream.
@@ -89,6 +94,8 @@ pub(super) struct CallBody {
     /// Number of completions that are generated; with `best_of` more than `choices`.
     generated: u64,
     fields: Fields,
+    /// The form, if the endpoint takes one. Its texts are the fields.
+    form: Option<Form>,
 }
 
 impl CallBody {
@@ -98,14 +105,21 @@ impl CallBody {
     /// 400: not a JSON object, or an interpreted field is missing or has the wrong type.
     pub(super) fn parse(endpoint: Endpoint, bytes: Bytes) -> Result<Self, GatewayError> {
         let fields = Fields::read(bytes, endpoint.prompt()).map_err(|error| unreadable(&error))?;
+        Self::of_fields(endpoint, fields)
+    }
+
+    fn of_fields(endpoint: Endpoint, fields: Fields) -> Result<Self, GatewayError> {
         for field in fields.iter() {
-            check_name(&field.name)?;
+            check_name(&field.name, endpoint)?;
         }
         let mut prompt = PromptTokens::default();
-        for field in model_visible_fields(&fields) {
+        for field in model_visible_fields(&fields, endpoint) {
             prompt += field.tokens;
         }
-        let model = model(&fields)?;
+        let model = model(&fields, endpoint)?;
+        if endpoint.is_media() {
+            return Self::of_media(endpoint, model, prompt, fields);
+        }
         check_prompt(&fields, endpoint)?;
         let stream = endpoint.streams() && parse_bool(fields.get("stream"), "stream")?;
         let wants_usage = match stream_options(&fields)?.get("include_usage") {
@@ -124,8 +138,8 @@ impl CallBody {
         let generated = match endpoint {
             Endpoint::Chat => each,
             Endpoint::Completions => each.saturating_mul(prompt_count(&fields)),
-            Endpoint::Embeddings | Endpoint::CountTokens | Endpoint::InputTokens => 0,
             Endpoint::Responses | Endpoint::CompactResponse | Endpoint::Messages => 1,
+            _ => 0,
         };
         Ok(Self {
             endpoint,
@@ -139,6 +153,7 @@ impl CallBody {
             choices,
             generated,
             fields,
+            form: None,
         })
     }
 
@@ -146,7 +161,7 @@ impl CallBody {
     /// its upper bound. Takes time linear in the body.
     fn tokenizer_count(&self, tokenizer: Tokenizer) -> u32 {
         let mut tokens: u64 = 0;
-        for field in model_visible_fields(&self.fields) {
+        for field in model_visible_fields(&self.fields, self.endpoint) {
             let counter = Counter { place: field.place, tokenizer: Some(tokenizer) };
             let of_field = counter.count(&mut JsonReader::new(&field.value));
             let of_field = of_field.map_or(field.tokens.bound, |tokens| tokens.estimate);
@@ -219,7 +234,11 @@ impl CallBody {
     /// The body for the upstream: with the upstream's name of the model, `include_usage` for
     /// streams, and a cap of `reserved` tokens if there is one.
     pub(super) fn for_upstream(mut self, target: &UpstreamModel, reserved: Option<u64>) -> Bytes {
-        if self.model != target.name {
+        if let Some(form) = self.form.take() {
+            let is_renamed = self.model != target.name;
+            return form.into_bytes(is_renamed.then_some(target.name.as_str()));
+        }
+        if self.model != target.name || self.fields.get("model").is_none() {
             self.fields.set("model", Value::from(target.name.as_str()).to_string());
         }
         if self.endpoint.is_capped() {
@@ -279,11 +298,13 @@ impl CallBody {
 }
 
 /// Fields whose text reaches the model. Outside the prompt, numbers do not count.
-fn model_visible_fields(fields: &Fields) -> impl Iterator<Item = &Field> {
-    fields.iter().filter(|field| {
+fn model_visible_fields(fields: &Fields, endpoint: Endpoint) -> impl Iterator<Item = &Field> {
+    fields.iter().filter(move |field| {
+        let name = field.name.as_str();
         let is_read = || matches!(*field.value, [b'"' | b'[' | b'{', ..]);
-        field.place == PromptContext::Prompt
-            || is_read() && !UNCOUNTED_FIELDS.contains(&field.name.as_str())
+        let is_uncounted = UNCOUNTED_FIELDS.contains(&name)
+            || endpoint.is_media() && media_fields::UNCOUNTED_FIELDS.contains(&name);
+        field.place == PromptContext::Prompt || is_read() && !is_uncounted
     })
 }
 
@@ -320,11 +341,14 @@ fn unreadable_value(name: &str) -> GatewayError {
 
 /// Some upstreams match field names without regard to case. They would read a `Model` that the key
 /// was not checked for.
-fn check_name(name: &str) -> Result<(), GatewayError> {
-    if INTERPRETED_FIELDS.contains(&name) {
+fn check_name(name: &str, endpoint: Endpoint) -> Result<(), GatewayError> {
+    let of_media: &[&str] =
+        if endpoint.is_media() { &media_fields::INTERPRETED_FIELDS } else { &[] };
+    let mut interpreted = INTERPRETED_FIELDS.iter().chain(of_media);
+    if interpreted.clone().any(|ours| *ours == name) {
         return Ok(());
     }
-    match INTERPRETED_FIELDS.into_iter().find(|ours| eq_ignore_case(name, ours)) {
+    match interpreted.find(|ours| eq_ignore_case(name, ours)) {
         Some(ours) => Err(GatewayError::invalid(ours, format!("Spell this field `{ours}`."))),
         None => Ok(()),
     }
@@ -335,9 +359,13 @@ pub(super) fn eq_ignore_case(name: &str, other: &str) -> bool {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).eq(other.chars())
 }
 
-fn model(fields: &Fields) -> Result<String, GatewayError> {
-    let text =
-        fields.get("model").ok_or_else(|| GatewayError::invalid("model", "Specify a model."))?;
+/// The model. Empty if the body leaves it out and may do so.
+fn model(fields: &Fields, endpoint: Endpoint) -> Result<String, GatewayError> {
+    let text = match fields.get("model") {
+        Some(text) => text,
+        None if endpoint.has_default_model() => return Ok(String::new()),
+        None => return Err(GatewayError::invalid("model", "Specify a model.")),
+    };
     let model = serde_json::from_str(text).ok().filter(|model: &String| !model.is_empty());
     model.ok_or_else(|| GatewayError::invalid("model", "The model must be a non-empty string."))
 }

@@ -16,10 +16,16 @@ pub(super) enum Endpoint {
     CountTokens,
     /// How many tokens the input of a response has.
     InputTokens,
+    Rerank,
+    Moderations,
+    Images,
+    Speech,
+    Transcriptions,
+    Translations,
 }
 
 impl Endpoint {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Chat,
         Self::Completions,
         Self::Embeddings,
@@ -28,6 +34,12 @@ impl Endpoint {
         Self::Messages,
         Self::CountTokens,
         Self::InputTokens,
+        Self::Rerank,
+        Self::Moderations,
+        Self::Images,
+        Self::Speech,
+        Self::Transcriptions,
+        Self::Translations,
     ];
 
     /// Path below the base URL of an upstream.
@@ -41,6 +53,12 @@ impl Endpoint {
             Self::Messages => "/messages",
             Self::CountTokens => "/messages/count_tokens",
             Self::InputTokens => "/responses/input_tokens",
+            Self::Rerank => "/rerank",
+            Self::Moderations => "/moderations",
+            Self::Images => "/images/generations",
+            Self::Speech => "/audio/speech",
+            Self::Transcriptions => "/audio/transcriptions",
+            Self::Translations => "/audio/translations",
         }
     }
 
@@ -52,6 +70,10 @@ impl Endpoint {
             Self::Embeddings => EndpointGroup::Embeddings,
             Self::Responses | Self::CompactResponse | Self::InputTokens => EndpointGroup::Responses,
             Self::Messages | Self::CountTokens => EndpointGroup::Messages,
+            Self::Rerank => EndpointGroup::Rerank,
+            Self::Moderations => EndpointGroup::Moderations,
+            Self::Images => EndpointGroup::Images,
+            Self::Speech | Self::Transcriptions | Self::Translations => EndpointGroup::Audio,
         }
     }
 
@@ -59,23 +81,24 @@ impl Endpoint {
     pub(super) const fn prompt(self) -> &'static str {
         match self {
             Self::Chat | Self::Messages | Self::CountTokens => "messages",
-            Self::Completions => "prompt",
-            Self::Embeddings | Self::Responses | Self::CompactResponse | Self::InputTokens => {
-                "input"
+            Self::Completions | Self::Images | Self::Transcriptions | Self::Translations => {
+                "prompt"
             }
+            Self::Embeddings
+            | Self::Responses
+            | Self::CompactResponse
+            | Self::InputTokens
+            | Self::Moderations
+            | Self::Speech => "input",
+            Self::Rerank => "documents",
         }
     }
 
     /// Format in which its clients read errors.
     pub(super) const fn format(self) -> ApiFormat {
         match self {
-            Self::Chat
-            | Self::Completions
-            | Self::Embeddings
-            | Self::Responses
-            | Self::CompactResponse
-            | Self::InputTokens => ApiFormat::OpenAi,
             Self::Messages | Self::CountTokens => ApiFormat::Anthropic,
+            _ => ApiFormat::OpenAi,
         }
     }
 
@@ -87,7 +110,7 @@ impl Endpoint {
             | Self::Responses
             | Self::CompactResponse
             | Self::Messages => true,
-            Self::Embeddings | Self::CountTokens | Self::InputTokens => false,
+            _ => false,
         }
     }
 
@@ -106,15 +129,50 @@ impl Endpoint {
         self.streams()
     }
 
+    /// Whether it is one of the endpoints for media, rankings and moderations. Their answers have
+    /// no cap.
+    pub(super) const fn is_media(self) -> bool {
+        matches!(
+            self,
+            Self::Rerank
+                | Self::Moderations
+                | Self::Images
+                | Self::Speech
+                | Self::Transcriptions
+                | Self::Translations
+        )
+    }
+
+    /// Whether its answers may have completion tokens.
+    pub(super) const fn has_completion(self) -> bool {
+        self.generates()
+            || matches!(
+                self,
+                Self::Images | Self::Speech | Self::Transcriptions | Self::Translations
+            )
+    }
+
+    /// Whether its answers are the text of a recording, and its bodies are forms.
+    pub(super) const fn is_transcript(self) -> bool {
+        matches!(self, Self::Transcriptions | Self::Translations)
+    }
+
+    /// Whether a body may leave the model out.
+    pub(super) const fn has_default_model(self) -> bool {
+        matches!(self, Self::Moderations | Self::Images)
+    }
+
     /// Maximum size of a body.
     pub(super) const fn max_body_bytes(self) -> usize {
         match self {
-            Self::Chat | Self::Completions | Self::Embeddings => super::MAX_BODY_BYTES,
             Self::Responses
             | Self::CompactResponse
             | Self::Messages
             | Self::CountTokens
-            | Self::InputTokens => super::MAX_LARGE_BODY_BYTES,
+            | Self::InputTokens
+            | Self::Transcriptions
+            | Self::Translations => super::MAX_LARGE_BODY_BYTES,
+            _ => super::MAX_BODY_BYTES,
         }
     }
 }

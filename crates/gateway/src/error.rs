@@ -171,6 +171,12 @@ impl GatewayError {
         self
     }
 
+    /// Name of the invalid field.
+    #[cfg(test)]
+    pub(super) fn param(&self) -> Option<&str> {
+        self.body.error.param.as_deref()
+    }
+
     /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.body.error.message

@@ -66,6 +66,19 @@ impl Fields {
         Ok(Self { whole: (!repeated).then_some(bytes), fields })
     }
 
+    /// The fields of a form, whose values are texts. A repeated field is kept each time.
+    pub(super) fn of_texts(texts: Vec<(String, String)>, prompt: &str) -> Self {
+        let field = |(name, text): (String, String)| {
+            let place = if name == prompt { PromptContext::Prompt } else { PromptContext::Field };
+            let value = serde_json::Value::from(text).to_string();
+            let tokens = Counter { place, tokenizer: None }
+                .count(&mut JsonReader::new(value.as_bytes()))
+                .unwrap_or_default();
+            Field { name, value: value.into(), place, tokens }
+        };
+        Self { whole: None, fields: texts.into_iter().map(field).collect() }
+    }
+
     /// A field's value as JSON. None if it is missing or null.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         // Parsing has verified that it is valid UTF-8.

@@ -29,6 +29,7 @@ mod health;
 mod in_flight;
 mod json_reader;
 mod max_tokens;
+mod media;
 mod messages;
 mod models;
 mod openapi;
@@ -39,6 +40,7 @@ mod registry;
 mod request_headers;
 mod response_body;
 mod response_context;
+mod response_kind;
 mod response_proxy;
 mod restricted_fields;
 mod routes;
@@ -71,5 +73,5 @@ pub use unmatched::UnmatchedRequest;
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
 /// Maximum size of a request body for Responses and Messages, whose clients send whole
-/// conversations with pictures.
+/// conversations with pictures, and of a form with a recording.
 pub const MAX_LARGE_BODY_BYTES: usize = 32 * 1024 * 1024;

@@ -11,6 +11,7 @@ use latchkey_domain::limit::{AllowList, ModelName};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::body::{CallBody, eq_ignore_case};
+use super::endpoint::Endpoint;
 use super::error::GatewayError;
 
 /// Fields that choose the backend or its price.
@@ -45,7 +46,9 @@ pub(super) fn check(
     }
     for name in body.names() {
         if let Some(field) = ROUTING_FIELDS.into_iter().find(|field| eq_ignore_case(name, field)) {
-            if body.field(name).is_some() && !passes(field) {
+            // In speech it is how fast the voice speaks.
+            let is_harmless = field == "speed" && body.endpoint == Endpoint::Speech;
+            if body.field(name).is_some() && !is_harmless && !passes(field) {
                 let message = format!(
                     "This key is restricted, and `{field}` could select another model, host or \
                      credential. Remove it."
@@ -56,6 +59,11 @@ pub(super) fn check(
             NESTED_MODEL_FIELDS.into_iter().find(|field| eq_ignore_case(name, field))
         {
             let Some(value) = body.field(name) else { continue };
+            // A form has no need of these fields, and servers read nested ones in many ways.
+            if body.is_form() && !passes(field) {
+                let message = format!("This key is restricted. Remove `{field}` from the form.");
+                return Err(GatewayError::invalid(field, message));
+            }
             let mut named = Vec::new();
             // Parsing has already rejected a body that is nested too deeply.
             let _ =
@@ -138,7 +146,6 @@ impl<'de> Visitor<'de> for Models<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::Endpoint;
 
     fn body(more: &str) -> CallBody {
         let json = format!("{{\"model\": \"m\", \"messages\": [1]{more}}}");
@@ -186,5 +193,35 @@ mod tests {
                 "{more}"
             );
         }
+    }
+
+    #[test]
+    fn forms_are_restricted_as_json_is() {
+        use axum::http::header::CONTENT_TYPE;
+        use axum::http::{HeaderMap, HeaderValue};
+
+        let limited = models(&["m"]);
+        let kind = HeaderValue::from_static("multipart/form-data; boundary=b");
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, kind)]);
+        let form = |name: &str| {
+            let parts = [("model", "m"), ("file", "x"), (name, "x")].map(|(name, value)| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            });
+            let form = format!("{}--b--\r\n", parts.concat());
+            CallBody::read(Endpoint::Transcriptions, &headers, form.into()).unwrap()
+        };
+        for name in ["models[]", "Fallbacks", "extra_body[model]", "speed", "tools[0][model]"] {
+            assert!(check(&form(name), Some(&limited), false, |_| false).is_err(), "{name}");
+            assert!(check(&form(name), None, false, |_| false).is_ok(), "{name} without limits");
+        }
+        assert!(check(&form("tools"), Some(&limited), true, |field| field == "tools").is_ok());
+        assert!(check(&form("language"), Some(&limited), true, |_| false).is_ok());
+    }
+
+    #[test]
+    fn speed_of_speech_is_no_route() {
+        let json = r#"{"model": "m", "input": "a", "speed": 1.5, "service_tier": null}"#;
+        let body = CallBody::parse(Endpoint::Speech, json.into()).unwrap();
+        assert!(check(&body, Some(&models(&["m"])), true, |_| false).is_ok());
     }
 }

@@ -108,6 +108,14 @@ pub(crate) const SHAPES: &[Shape] = &[
         "{}]}]}",
     ),
     shape("gateway", "{\"model\":\"m\",\"messages\":[{", "\"f#\":\"a\",", "\"role\":\"user\"}]}"),
+    shape(
+        "gateway-forms",
+        "",
+        "--b\r\nContent-Disposition: form-data; name=a#\r\n\r\n\r\n",
+        "--b--",
+    ),
+    shape("gateway-forms", "--b\r\n", "A: b\r\n", "\r\n\r\n--b--"),
+    shape("gateway-forms", "--b\r\nA: b\r\n\r\n", "\r\n-", "\r\n--b--"),
     shape("gateway", "{\"model\":\"m\",\"input\":[", "\"a\",", "\"b\"]}"),
     shape("gateway", "{\"model\":\"m\",\"prompt\":[", "1,", "2]}"),
     shape(
