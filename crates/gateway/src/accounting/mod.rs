@@ -4,6 +4,7 @@
 //! Pure: no I/O and no clock. Upstreams report usage in different forms, or not at all. The parsers
 //! here take bytes and keep only a bounded part of them.
 
+mod media_stream;
 mod messages_stream;
 mod reported;
 mod responses_stream;
@@ -34,8 +35,8 @@ pub(super) const fn tokens_of(bytes: u64) -> u64 {
 ///
 /// `prompt` is the estimate of the prompt, `text` the number of bytes of text received.
 fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u64) -> TokenUsage {
-    let generates = endpoint.generates();
-    let completion = if generates { tokens_of(text) } else { 0 };
+    let has_completion = endpoint.has_completion();
+    let completion = if has_completion { tokens_of(text) } else { 0 };
     let reported = reported.without_zeros(completion > 0);
     // The prompt has at least the tokens that the cache had of it.
     let prompt = prompt.max(reported.cache_tokens());
@@ -52,7 +53,7 @@ fn token_usage(endpoint: Endpoint, reported: ReportedUsage, prompt: u64, text: u
         }
     };
     let told_prompt = reported.whole_prompt();
-    if !generates {
+    if !has_completion {
         return estimated(told_prompt.or(reported.total), Some(0), (prompt, 0));
     }
     match (told_prompt, reported.completion, reported.total) {
@@ -121,6 +122,21 @@ mod tests {
         ] {
             assert_eq!(of(Endpoint::Embeddings, usage, 4_096), wanted, "{usage}");
         }
+    }
+
+    #[test]
+    fn media_have_the_completion_that_is_told() {
+        for endpoint in [Endpoint::Rerank, Endpoint::Moderations] {
+            assert_eq!(of(endpoint, r#"{"total_tokens": 5}"#, 0), (5, 0, 0), "{endpoint:?}");
+            assert_eq!(of(endpoint, "{}", 4_096), (10, 0, 10), "{endpoint:?}");
+        }
+        for endpoint in [Endpoint::Images, Endpoint::Speech, Endpoint::Transcriptions] {
+            let usage = r#"{"input_tokens": 7, "output_tokens": 43, "total_tokens": 50}"#;
+            assert_eq!(of(endpoint, usage, 0), (7, 43, 0), "{endpoint:?}");
+            assert_eq!(of(endpoint, "{}", 0), (10, 0, 10), "{endpoint:?}");
+        }
+        let duration = r#"{"type": "duration", "seconds": 9}"#;
+        assert_eq!(of(Endpoint::Transcriptions, duration, 12), (10, 3, 13));
     }
 
     #[test]

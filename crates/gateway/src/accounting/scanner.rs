@@ -4,9 +4,9 @@
 //! once; only the current member name and a bounded `usage` are kept. The same scanner reads whole
 //! responses, chunk by chunk, and single events of a stream.
 //!
-//! Text is what the model generated, inside `choices`, `output` or Anthropic's content blocks:
-//! content, reasoning, refusals and tool arguments. The envelope, log probabilities, vectors, media
-//! and the results of tools that the server ran do not count.
+//! Text is what the model generated, inside `choices`, `output` or Anthropic's content blocks, or
+//! the transcript of a recording: content, reasoning, refusals and tool arguments. The envelope,
+//! log probabilities, vectors, media and the results of tools that the server ran do not count.
 
 mod members;
 #[cfg(test)]
@@ -120,6 +120,12 @@ impl ResponseScanner {
                 rest
             };
         }
+    }
+
+    /// Counts bytes of an answer that is nothing but generated text.
+    pub(crate) const fn count_text(&mut self, bytes: &[u8]) {
+        self.length += bytes.len() as u64;
+        self.text += bytes.len() as u64;
     }
 
     /// The reported usage.

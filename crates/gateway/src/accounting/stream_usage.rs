@@ -6,6 +6,7 @@ mod tests;
 use latchkey_domain::token_usage::TokenUsage;
 use serde_json::{Value, json};
 
+use super::media_stream::MediaEvent;
 use super::messages_stream::{MESSAGE_STOP, MessagesEvent, MessagesStream};
 use super::reported::ReportedUsage;
 use super::responses_stream::{self, ResponsesKind, ResponsesStream};
@@ -17,9 +18,10 @@ use crate::error::GatewayError;
 /// No tokenizer needs fewer tokens than one for this many bytes, except for long runs of spaces.
 const MAX_BYTES_PER_TOKEN: u64 = 8;
 
-/// Maximum size of an event that is parsed, and of one of the Responses API.
+/// Maximum size of an event that is parsed, of one of the Responses API, and of one with an image.
 const MAX_EVENT_BYTES: usize = 1024 * 1024;
 const MAX_RESPONSES_EVENT_BYTES: usize = 8 * MAX_EVENT_BYTES;
+const MAX_IMAGE_EVENT_BYTES: usize = 16 * MAX_EVENT_BYTES;
 
 /// The final event of a stream of chat completions.
 const DONE: &str = "data: [DONE]\n\n";
@@ -56,6 +58,8 @@ enum StreamForm {
     Chat,
     Messages(MessagesStream),
     Responses(ResponsesStream),
+    /// Transcripts, speech and images.
+    Media,
 }
 
 impl StreamForm {
@@ -65,6 +69,7 @@ impl StreamForm {
             Endpoint::Responses | Endpoint::CompactResponse => {
                 Self::Responses(ResponsesStream::default())
             }
+            endpoint if endpoint.is_media() => Self::Media,
             _ => Self::Chat,
         }
     }
@@ -113,14 +118,17 @@ impl StreamUsage {
 
     pub(crate) fn read(&mut self, event: &[u8]) -> EventKind {
         let Some(data) = data(event) else { return EventKind::Plain };
-        if matches!(self.form, StreamForm::Chat) && data.trim_ascii() == b"[DONE]" {
+        let has_done = matches!(self.form, StreamForm::Chat | StreamForm::Media);
+        if has_done && data.trim_ascii() == b"[DONE]" {
             self.ended = true;
             return EventKind::Done;
         }
         self.event.restart();
         self.event.read(&data);
-        if matches!(self.form, StreamForm::Responses(_)) {
-            return self.read_of_responses(&data);
+        match self.form {
+            StreamForm::Responses(_) => return self.read_of_responses(&data),
+            StreamForm::Media => return self.read_of_media(&data),
+            StreamForm::Chat | StreamForm::Messages(_) => {}
         }
         let seen = &self.event;
         let has_text = seen.text() > 0;
@@ -146,7 +154,7 @@ impl StreamUsage {
                     MessagesEvent::Start | MessagesEvent::Other => EventKind::Plain,
                 }
             }
-            StreamForm::Responses(_) => EventKind::Plain,
+            StreamForm::Responses(_) | StreamForm::Media => EventKind::Plain,
         };
         self.has_error |= kind == EventKind::Error;
         self.ended |= matches!(kind, EventKind::Error | EventKind::Done);
@@ -181,6 +189,32 @@ impl StreamUsage {
         }
     }
 
+    /// Reads an event of a transcript, of speech or of an image that was scanned. The usage is in
+    /// its last event, which is the client's too.
+    fn read_of_media(&mut self, data: &[u8]) -> EventKind {
+        let event = MediaEvent::of(data);
+        let seen = &self.event;
+        let more = seen.text();
+        self.text =
+            if event.is_new() { self.text.saturating_add(more) } else { self.text.max(more) };
+        self.choices += u64::from(seen.has_choice() || event.is_content());
+        let is_error = seen.has_error() || event == MediaEvent::Error;
+        let is_last = seen.has_finish() || event == MediaEvent::Last;
+        if seen.reported() != ReportedUsage::default() {
+            self.reported = self.reported.then(seen.reported(), self.text > 0);
+            self.floor = self.floor.max(self.reported_completion());
+        }
+        self.has_error |= is_error;
+        self.ended |= is_error || is_last;
+        if is_error {
+            EventKind::Error
+        } else if is_last {
+            EventKind::Done
+        } else {
+            EventKind::Plain
+        }
+    }
+
     /// Reads the beginning of an event that is too long to be parsed.
     pub(crate) fn read_beginning(&mut self, event: &[u8]) {
         if matches!(self.form, StreamForm::Responses(_)) {
@@ -189,10 +223,11 @@ impl StreamUsage {
     }
 
     /// Longer events are forwarded without being parsed. The last event of the Responses API
-    /// repeats the instructions, the tools and the whole answer.
+    /// repeats the instructions, the tools and the whole answer; that of an image has the image.
     pub(crate) const fn max_event_bytes(&self) -> usize {
         match &self.form {
             StreamForm::Responses(_) => MAX_RESPONSES_EVENT_BYTES,
+            StreamForm::Media => MAX_IMAGE_EVENT_BYTES,
             StreamForm::Chat | StreamForm::Messages(_) => MAX_EVENT_BYTES,
         }
     }
@@ -201,7 +236,7 @@ impl StreamUsage {
     pub(crate) fn take_response_id(&mut self) -> Option<&str> {
         match &mut self.form {
             StreamForm::Responses(stream) => stream.take_id(),
-            StreamForm::Chat | StreamForm::Messages(_) => None,
+            StreamForm::Chat | StreamForm::Messages(_) | StreamForm::Media => None,
         }
     }
 
@@ -284,14 +319,14 @@ impl StreamUsage {
             StreamForm::Chat => DONE,
             StreamForm::Messages(_) => MESSAGE_STOP,
             // Its last event is never made up: it has the whole answer.
-            StreamForm::Responses(_) => "",
+            StreamForm::Responses(_) | StreamForm::Media => "",
         }
     }
 
     /// The events that end a stream with an error.
     pub(crate) fn error_events(&self, error: &GatewayError) -> String {
         match &self.form {
-            StreamForm::Chat => error.event(ApiFormat::OpenAi),
+            StreamForm::Chat | StreamForm::Media => error.event(ApiFormat::OpenAi),
             StreamForm::Messages(_) => error.event(ApiFormat::Anthropic),
             StreamForm::Responses(stream) => stream.error_events(error),
         }
@@ -304,6 +339,8 @@ impl StreamUsage {
             StreamForm::Chat => ended_by_cap(last, self.endpoint, choices),
             StreamForm::Messages(stream) => stream.cap_events(usage.completion),
             StreamForm::Responses(stream) => stream.cap_events(usage),
+            // Such answers have no cap.
+            StreamForm::Media => String::new(),
         }
     }
 

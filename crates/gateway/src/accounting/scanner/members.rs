@@ -12,6 +12,8 @@ pub(crate) enum AnswerForm {
     Messages,
     /// In `output` of OpenAI's Responses; in the last events, in `response.output`.
     Responses,
+    /// At the top of an OpenAI transcript, in `text` or `delta`.
+    Transcript,
 }
 
 impl AnswerForm {
@@ -19,6 +21,7 @@ impl AnswerForm {
         match endpoint {
             Endpoint::Messages => Self::Messages,
             Endpoint::Responses | Endpoint::CompactResponse => Self::Responses,
+            Endpoint::Transcriptions | Endpoint::Translations => Self::Transcript,
             _ => Self::Choices,
         }
     }
@@ -29,13 +32,15 @@ impl AnswerForm {
             Self::Choices => depth == 1 && matches!(member, Member::Choices),
             Self::Messages => depth == 1 && matches!(member, Member::Content | Member::Block),
             Self::Responses => depth <= 2 && matches!(member, Member::Output),
+            // All of the answer was generated.
+            Self::Transcript => depth == 0,
         }
     }
 
     /// Whether an object inside `depth` others may be a choice or a content block.
     pub(super) const fn is_choice_depth(self, depth: usize) -> bool {
         match self {
-            Self::Choices => depth == 2,
+            Self::Choices | Self::Transcript => depth == 2,
             Self::Messages | Self::Responses => depth <= 2,
         }
     }
@@ -45,6 +50,7 @@ impl AnswerForm {
             Self::Choices => Member::of_choices(name),
             Self::Messages => Member::of_messages(name),
             Self::Responses => Member::of_responses(name),
+            Self::Transcript => Member::of_transcript(name),
         }
     }
 }
@@ -89,6 +95,15 @@ impl Member {
             b"error" => Self::Error,
             b"usage" => Self::Usage,
             _ => Self::Other,
+        }
+    }
+
+    fn of_transcript(name: &[u8]) -> Self {
+        match name {
+            b"delta" => Self::Text,
+            // They repeat the text.
+            b"segments" | b"words" => Self::Skipped,
+            _ => Self::of_choices(name),
         }
     }
 

@@ -148,3 +148,19 @@ fn arguments_of_a_tool_are_only_text() {
     let error = r#"{"type": "error", "error": {"type": "overloaded_error", "message": "no"}}"#;
     assert_eq!(all(error), (false, true, false, None));
 }
+
+#[test]
+fn text_of_a_transcript_is_counted_once() {
+    for (json, text) in [
+        (r#"{"text": "abcd", "usage": {"type": "duration", "seconds": 9}}"#, 4),
+        (r#"{"text": "abcd", "segments": [{"text": "abcd"}], "words": [{"word": "abcd"}]}"#, 4),
+        (r#"{"type": "transcript.text.delta", "delta": "ab", "logprobs": [{"text": "a"}]}"#, 2),
+        (r#"{"choices": [{"delta": {"content": "abc"}}]}"#, 3),
+        (r#"{"error": {"message": "abcd"}}"#, 0),
+    ] {
+        for size in [1, 7, 1_000] {
+            assert_eq!(scanned_in(AnswerForm::Transcript, json, size).text(), text, "{json}");
+        }
+    }
+    assert_eq!(scanned(r#"{"text": "abcd"}"#, 7).text(), 0);
+}

@@ -227,3 +227,53 @@ fn error_of_messages_is_an_event_of_its_own() {
     assert_eq!(body["error"]["message"], error.message());
     assert!(metered(&[]).error_events(&error).starts_with("data: {\"error\":"));
 }
+
+fn media(endpoint: Endpoint, events: &[Value]) -> StreamUsage {
+    let mut stream = StreamUsage::new(endpoint, 10);
+    for json in events {
+        stream.read(event(json).as_bytes());
+    }
+    stream
+}
+
+#[test]
+fn transcript_stream_counts_each_text_once() {
+    let delta = |words: &str| json!({ "type": "transcript.text.delta", "delta": words });
+    let segment = json!({ "type": "transcript.text.segment", "text": "x".repeat(40) });
+    let mut done = json!({ "type": "transcript.text.done", "text": "x".repeat(80) });
+    let parts = [delta(&"x".repeat(40)), segment.clone(), delta(&"x".repeat(40)), segment];
+    let cut = media(Endpoint::Transcriptions, &parts);
+    assert_eq!((sums(cut.usage()), cut.end()), ((10, 20, 30), StreamEnd::Cut));
+    let all = [parts.as_slice(), &[done.clone()]].concat();
+    let whole = media(Endpoint::Transcriptions, &all);
+    assert_eq!((sums(whole.usage()), whole.end()), ((10, 20, 30), StreamEnd::Whole));
+    done["usage"] = json!({ "input_tokens": 14, "output_tokens": 45, "total_tokens": 59 });
+    assert_eq!(sums(media(Endpoint::Transcriptions, &[done]).usage()), (14, 45, 0));
+}
+
+#[test]
+fn media_streams_have_ends_of_their_own() {
+    let audio = json!({ "type": "speech.audio.delta", "audio": "A".repeat(4_000) });
+    let done = json!({
+        "type": "speech.audio.done",
+        "usage": { "input_tokens": 7, "output_tokens": 43, "total_tokens": 50 },
+    });
+    let cut = media(Endpoint::Speech, std::slice::from_ref(&audio));
+    assert_eq!((sums(cut.usage_so_far()), cut.end()), ((10, 0, 10), StreamEnd::Cut));
+    assert_eq!(cut.missing_events(), "");
+    let whole = media(Endpoint::Speech, &[audio.clone(), done.clone()]);
+    assert_eq!((sums(whole.usage()), whole.end()), ((7, 43, 0), StreamEnd::Whole));
+    let image = json!({ "type": "image_generation.completed", "b64_json": "A".repeat(4_000) });
+    let whole = media(Endpoint::Images, &[image]);
+    assert_eq!((sums(whole.usage()), whole.end()), ((10, 0, 10), StreamEnd::Whole));
+    // Some servers stream transcripts as a chat.
+    let finish = json!({ "choices": [{ "delta": { "content": "ab" }, "finish_reason": "stop" }] });
+    let whole = media(Endpoint::Transcriptions, &[text("abcdef"), finish]);
+    assert_eq!((sums(whole.usage()), whole.end()), ((10, 2, 12), StreamEnd::Whole));
+    let mut usage_only = StreamUsage::new(Endpoint::Speech, 10);
+    assert_eq!(usage_only.read(event(&done).as_bytes()), EventKind::Done);
+    let refused = media(Endpoint::Speech, &[json!({ "type": "error", "error": { "code": "x" } })]);
+    assert!(refused.is_refused());
+    let error = json!({ "error": { "code": "x" } });
+    assert!(!media(Endpoint::Speech, &[audio, error]).is_refused());
+}
