@@ -212,9 +212,12 @@ async fn call(
     // The request is counted before the body is read, so that bodies arrive no faster than the rate
     // limit of the key allows.
     let pending = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
-    let body = read(endpoint, body).await.and_then(|bytes| CallBody::parse(endpoint, bytes));
+    let body = read(endpoint, body)
+        .await
+        .and_then(|bytes| CallBody::read(endpoint, &parts.headers, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
     let caller = Caller::authenticate(state, parts).await?;
+    let body = body.and_then(|body| with_model(state, &caller, body));
     let checked = match body {
         Ok(mut body) => match prepare(state, &caller, &body).await {
             Ok(prepared) => {
@@ -277,6 +280,21 @@ async fn call(
             forward::forward(state, candidates, body, reserved, call).await
         }
     }
+}
+
+/// Chooses the model of a body that names none.
+fn with_model(
+    state: &Gateway,
+    caller: &Caller,
+    mut body: CallBody,
+) -> Result<CallBody, GatewayError> {
+    if body.model.is_empty() {
+        let group = body.endpoint.group();
+        let model = state.upstreams.default_model(group, caller.identity().key());
+        let message = "Specify a model. None is configured for this endpoint.";
+        body.model = model.ok_or_else(|| GatewayError::invalid("model", message))?;
+    }
+    Ok(body)
 }
 
 /// Finds the backend of the model, and validates what depends on the key.

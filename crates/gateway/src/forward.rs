@@ -20,6 +20,7 @@ use super::in_flight::InFlightCall;
 use super::request_headers;
 use super::response_body::{BodyError, ResponseBody, cause};
 use super::response_context::ResponseContext;
+use super::response_kind::ResponseKind;
 use super::response_proxy::{self, ResponseProxy};
 use super::sse_proxy::SseProxy;
 use super::state::Gateway;
@@ -38,11 +39,13 @@ pub(super) async fn forward(
     reserved: Option<u64>,
     mut call: InFlightCall,
 ) -> Result<Response, GatewayError> {
-    let wants_stream = body.stream;
+    let (endpoint, wants_stream) = (body.endpoint, body.stream);
     let usage = StreamUsage::new(body.endpoint, body.prompt.estimate);
     let (wants_usage, wants_base64) = (body.wants_usage, body.wants_base64());
     let choices = body.choices();
-    let limit = reserved.map(|reserved| body.total_output_tokens(reserved));
+    // What has no cap is never ended by one.
+    let reserved_answer = reserved.filter(|_| endpoint.is_capped());
+    let limit = reserved_answer.map(|reserved| body.total_output_tokens(reserved));
     let (target, response) = send_to_one(state, candidates, body, reserved, &mut call).await?;
     let context = ResponseContext {
         target,
@@ -66,7 +69,8 @@ pub(super) async fn forward(
     let mut answer = if is_stream {
         stream_response(SseProxy::new(response, call, context), content_type)
     } else {
-        let proxy = ResponseProxy::new(response, call, context);
+        let kind = ResponseKind::of(endpoint, content_type.as_ref());
+        let proxy = ResponseProxy::new(response, call, context, kind);
         response_proxy::respond(proxy, content_type).await?
     };
     answer.headers_mut().extend(returned);
@@ -284,13 +288,12 @@ async fn send(
     mut body: CallBody,
     reserved: Option<u64>,
 ) -> Result<UpstreamResponse, UpstreamFailure> {
-    let (endpoint, headers) = (body.endpoint, std::mem::take(&mut body.headers));
+    let (endpoint, content_type) = (body.endpoint, body.content_type());
+    let headers = std::mem::take(&mut body.headers);
     let body = body.for_upstream(target, reserved);
     let upstream = &target.upstream;
-    let sending = state
-        .upstreams
-        .client
-        .send(&upstream.origin, || upstream.request(endpoint, &headers, body.clone()));
+    let request = || upstream.request(endpoint, &headers, content_type.clone(), body.clone());
+    let sending = state.upstreams.client.send(&upstream.origin, request);
     let timed_out = || {
         let told = GatewayError::upstream_timeout();
         UpstreamFailure::without_answer(FailureKind::TimedOut, "No answer in time.", told)

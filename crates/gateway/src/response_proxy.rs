@@ -2,7 +2,8 @@
 //!
 //! A short response is buffered, so that one that breaks off becomes a clean error. A longer one is
 //! forwarded as it arrives, with backpressure to the upstream. Its last chunk is held back until
-//! the call has settled, as the client's next call may depend on it.
+//! the call has settled, as the client's next call may depend on it. Audio is heard while it
+//! arrives, so nothing of it is buffered, and only its end is held back.
 
 use axum::body::{Body, Bytes};
 use axum::http::header::CONTENT_TYPE;
@@ -16,6 +17,7 @@ use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::response_body::{BodyError, ResponseBody};
 use super::response_context::ResponseContext;
+use super::response_kind::ResponseKind;
 use super::upstream_error;
 
 /// Responses up to this size are buffered.
@@ -26,6 +28,7 @@ pub(super) struct ResponseProxy {
     body: ResponseBody,
     call: InFlightCall,
     context: ResponseContext,
+    kind: ResponseKind,
     scanner: ResponseScanner,
     vectors: Option<Base64Vectors>,
     /// The chunk that is held back.
@@ -39,21 +42,27 @@ pub(super) struct ResponseProxy {
 /// status.
 pub(super) async fn respond(
     proxy: ResponseProxy,
-    kind: Option<HeaderValue>,
+    content_type: Option<HeaderValue>,
 ) -> Result<Response, GatewayError> {
-    let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
+    let content_type = content_type.unwrap_or(proxy.kind.default_content_type());
     let body = proxy.start().await?;
-    Ok((StatusCode::OK, [(CONTENT_TYPE, kind)], body).into_response())
+    Ok((StatusCode::OK, [(CONTENT_TYPE, content_type)], body).into_response())
 }
 
 impl ResponseProxy {
-    pub(super) fn new(body: ResponseBody, call: InFlightCall, context: ResponseContext) -> Self {
+    pub(super) fn new(
+        body: ResponseBody,
+        call: InFlightCall,
+        context: ResponseContext,
+        kind: ResponseKind,
+    ) -> Self {
         Self {
             body,
             call,
             vectors: context.wants_base64.then(Base64Vectors::default),
             scanner: context.usage.response_scanner(),
             context,
+            kind,
             pending: Bytes::new(),
             permit: BufferPermit::default(),
             is_finished: false,
@@ -76,7 +85,8 @@ impl ResponseProxy {
             length += chunk.len();
             let fits = self.permit.acquire(chunk.len());
             chunks.push(chunk);
-            if length > MAX_BUFFERED_RESPONSE_BYTES || !fits {
+            let is_heard = self.kind == ResponseKind::Media;
+            if length > MAX_BUFFERED_RESPONSE_BYTES || !fits || is_heard {
                 self.pending = concat(chunks);
                 break;
             }
@@ -106,15 +116,22 @@ impl ResponseProxy {
         if self.is_finished {
             return None;
         }
+        if self.kind == ResponseKind::Media && !self.pending.is_empty() {
+            return Some(Ok(std::mem::take(&mut self.pending)));
+        }
         match self.chunk().await {
             Ok(Some(chunk)) => {
                 self.permit = BufferPermit::default();
-                Some(Ok(std::mem::replace(&mut self.pending, chunk)))
+                Some(Ok(match self.kind {
+                    ResponseKind::Media => chunk,
+                    _ => std::mem::replace(&mut self.pending, chunk),
+                }))
             }
             Ok(None) => {
                 self.settle().await;
                 self.is_finished = true;
-                Some(Ok(std::mem::take(&mut self.pending)))
+                let last = std::mem::take(&mut self.pending);
+                (!last.is_empty()).then_some(Ok(last))
             }
             // The status is already sent. Breaking off tells the client that the response is
             // incomplete.
@@ -136,7 +153,11 @@ impl ResponseProxy {
         };
         match chunk {
             Ok(Some(chunk)) => {
-                self.scanner.read(&chunk);
+                match self.kind {
+                    ResponseKind::Json => self.scanner.read(&chunk),
+                    ResponseKind::Text => self.scanner.count_text(&chunk),
+                    ResponseKind::Media => {}
+                }
                 if let Some(id) = self.scanner.response_id() {
                     self.call.remember_response(id, &self.context.target.upstream.name);
                 }

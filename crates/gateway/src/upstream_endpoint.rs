@@ -129,13 +129,13 @@ impl UpstreamEndpoint {
         &self,
         endpoint: Endpoint,
         passed: &PassedHeaders,
+        content_type: HeaderValue,
         body: Bytes,
     ) -> Request<Full<Bytes>> {
         // `Endpoint::ALL` has the variants in their order.
         let target = &self.targets[endpoint as usize];
         let mut request = self.origin.request(Method::POST, target.clone(), body);
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(CONTENT_TYPE, json);
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
         passed.write(request.headers_mut());
         self.authorized(request)
     }
