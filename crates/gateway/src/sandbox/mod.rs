@@ -9,6 +9,8 @@ mod body_writer;
 mod completion;
 mod digest;
 mod embeddings;
+mod media;
+mod media_files;
 mod messages;
 mod reply;
 mod schema;
@@ -29,6 +31,7 @@ pub(super) enum SandboxCall {
     Text(completion::CompletionCall),
     Message(messages::MessageCall),
     Embeddings(embeddings::EmbeddingsCall),
+    Media(media::MediaCall),
 }
 
 /// Validates a call before tokens are reserved for it.
@@ -50,6 +53,12 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
             SandboxCall::Text(completion::CompletionCall::of(body).await?)
         }
         Endpoint::Messages => SandboxCall::Message(messages::MessageCall::of(body).await?),
+        Endpoint::Rerank
+        | Endpoint::Moderations
+        | Endpoint::Images
+        | Endpoint::Speech
+        | Endpoint::Transcriptions
+        | Endpoint::Translations => SandboxCall::Media(media::MediaCall::of(body).await?),
     })
 }
 
@@ -82,6 +91,13 @@ pub(super) async fn respond(
             let used = TokenUsage { prompt, ..TokenUsage::default() };
             let slot = reservation.settle(used).await;
             plan.respond(&model, prompt, slot)
+        }
+        SandboxCall::Media(plan) => {
+            drop(body);
+            let used = TokenUsage { prompt, completion: plan.tokens(), ..TokenUsage::default() };
+            // The answer exists already, so nothing is left for its slot to wait for.
+            drop(reservation.settle(used).await);
+            plan.respond()
         }
     }
 }
