@@ -25,10 +25,11 @@ use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::openapi::CallResponses;
+use super::previous_response::PreviousResponse;
 use super::registry::{ModelBackend, Unserved};
 use super::request_headers::PassedHeaders;
 use super::state::Gateway;
-use super::{credentials, forward, restricted_fields, sandbox};
+use super::{credentials, forward, references, restricted_fields, sandbox};
 
 /// How long the body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -242,7 +243,7 @@ async fn call(
             let estimate = body.exact_estimate(sandbox::MAX_OUTPUT_TOKENS);
             let request = ReservationRequest { estimate, exact_count: None, price: Some(price) };
             let reservation = caller.reserve(state, parts, &body, request, pending).await?;
-            Ok(sandbox::respond(plan, body, reservation).await)
+            Ok(sandbox::respond(&state.checker, plan, body, reservation).await)
         }
         PreparedCall::Upstreams(mut candidates) => {
             let Some(permit) = state.upstreams.acquire_call() else {
@@ -276,7 +277,10 @@ async fn call(
             let charged = reserved.filter(|_| !body.stream).unwrap_or_default();
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
             let key = state.checker.watch_key(&caller.identity);
-            let call = InFlightCall::new(reservation, key, costs, permit);
+            let mut call = InFlightCall::new(reservation, key, costs, permit);
+            if body.stores_response() {
+                call = call.storing(&state.checker, caller.identity.key().project);
+            }
             forward::forward(state, candidates, body, reserved, call).await
         }
     }
@@ -312,9 +316,22 @@ async fn prepare(
     if key.limits_tokens() {
         body.check_caps()?;
     }
+    references::check(body, passes)?;
+    let may_pass = passes("previous_response_id");
+    let previous = PreviousResponse::of(body, &state.checker, key.project, may_pass).await?;
     Ok(match route {
-        ModelBackend::Upstreams(candidates) => PreparedCall::Upstreams(candidates),
-        ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
+        ModelBackend::Upstreams(mut candidates) => {
+            if let Some(previous) = previous {
+                previous.restrict(&mut candidates)?;
+            }
+            PreparedCall::Upstreams(candidates)
+        }
+        ModelBackend::Sandbox(price) => {
+            if let Some(previous) = previous {
+                previous.check_sandbox()?;
+            }
+            PreparedCall::Sandbox(sandbox::plan(body).await?, price)
+        }
     })
 }
 

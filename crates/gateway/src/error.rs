@@ -101,6 +101,17 @@ impl GatewayError {
         refused
     }
 
+    /// 404: what the request names does not exist for this project.
+    pub(super) fn unknown(
+        param: Option<&str>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        let mut refused = Self::new(StatusCode::NOT_FOUND, code, message);
+        refused.body.error.param = param.map(str::to_owned);
+        refused
+    }
+
     /// The upstream's error, in its own words.
     pub(super) fn of_upstream(status: StatusCode, error: UpstreamError) -> Self {
         let UpstreamError { message, kind, param, code } = error;

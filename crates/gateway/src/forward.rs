@@ -25,7 +25,7 @@ use super::response_proxy::{self, ResponseProxy};
 use super::sse_proxy::SseProxy;
 use super::state::Gateway;
 use super::upstream_client::{CallError, UpstreamResponse};
-use super::upstream_endpoint::UpstreamModel;
+use super::upstream_endpoint::{UpstreamEndpoint, UpstreamModel};
 use super::upstream_error::{self, UpstreamError};
 
 /// Sends the call to the upstreams of its model, one after the other, until one answers, and
@@ -239,8 +239,8 @@ async fn send_for_success(
         return Ok(response);
     }
     let wait = retry_after(response.headers.get(RETRY_AFTER));
-    let error =
-        read_error(ResponseBody::decode(response), state.upstreams.idle_timeout, target).await;
+    let idle_timeout = state.upstreams.idle_timeout;
+    let error = read_error(ResponseBody::decode(response), idle_timeout, &target.upstream).await;
     tracing::warn!(
         upstream = target.upstream.name,
         status = status.as_u16(),
@@ -259,7 +259,11 @@ async fn send_for_success(
 }
 
 /// Maps an upstream's error status to the client's error.
-fn client_error(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> GatewayError {
+pub(super) fn client_error(
+    status: StatusCode,
+    error: UpstreamError,
+    wait: Option<u64>,
+) -> GatewayError {
     match status.as_u16() {
         401 => GatewayError::upstream_unauthorized(),
         400 | 403 if error.is_unauthorized() => GatewayError::upstream_unauthorized(),
@@ -273,7 +277,7 @@ fn client_error(status: StatusCode, error: UpstreamError, wait: Option<u64>) -> 
 }
 
 /// The upstream's `Retry-After` in whole seconds, from 1 to [`MAX_RETRY_AFTER_SECONDS`].
-fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
+pub(super) fn retry_after(value: Option<&HeaderValue>) -> Option<u64> {
     let seconds: f64 = value?.to_str().ok()?.trim().parse().ok()?;
     // Rounded up. A date is ignored, as most clients do not understand one.
     let waits = (1..=MAX_RETRY_AFTER_SECONDS)
@@ -334,10 +338,10 @@ fn stream_response(proxy: SseProxy, content_type: Option<HeaderValue>) -> Respon
 }
 
 /// Reads the body of an error response. If it is incomplete or too long, its beginning is used.
-async fn read_error(
+pub(super) async fn read_error(
     mut response: ResponseBody,
     idle_timeout: Duration,
-    target: &UpstreamModel,
+    upstream: &UpstreamEndpoint,
 ) -> UpstreamError {
     let mut bytes = Vec::new();
     while bytes.len() < upstream_error::MAX_ERROR_BYTES {
@@ -346,7 +350,7 @@ async fn read_error(
             Ok(None) | Err(BodyError::IdleTimeout | BodyError::Failed(_)) => break,
         }
     }
-    upstream_error::read(&bytes, &target.upstream.secrets())
+    upstream_error::read(&bytes, &upstream.secrets())
 }
 
 #[cfg(test)]

@@ -36,12 +36,15 @@ mod openapi;
 #[doc(hidden)]
 pub mod parsers;
 mod paths;
+mod previous_response;
+mod references;
 mod registry;
 mod request_headers;
 mod response_body;
 mod response_context;
 mod response_kind;
 mod response_proxy;
+mod responses;
 mod restricted_fields;
 mod routes;
 mod sandbox;

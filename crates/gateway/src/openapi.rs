@@ -57,13 +57,14 @@ pub(super) enum CallResponses {
     /// `wrong_scope`, `ip_not_allowed`, `model_not_allowed`, `model_not_priced`
     #[response(status = 403)]
     Forbidden(ErrorBody),
-    /// `model_not_found`
+    /// `model_not_found`; `previous_response_not_found`, or `not_found` for anything else that the
+    /// request points at and that was not made through this gateway by the same project
     #[response(status = 404)]
     NotFound(ErrorBody),
     /// `timeout`: the body took too long to arrive
     #[response(status = 408)]
     RequestTimeout(ErrorBody),
-    /// `too_large`: the body exceeds 10 MiB
+    /// `too_large`: the body exceeds 10 MiB, or 32 MiB for responses
     #[response(status = 413)]
     PayloadTooLarge(ErrorBody),
     /// A limit that frees within a minute: `rate_limited`, `token_rate_limited`,

@@ -130,7 +130,7 @@ impl Registry {
         }
     }
 
-    fn endpoint(&self, name: &str) -> Option<&Arc<UpstreamEndpoint>> {
+    pub(super) fn endpoint(&self, name: &str) -> Option<&Arc<UpstreamEndpoint>> {
         let mut endpoints = self.upstreams.iter().map(|upstream| &upstream.endpoint);
         endpoints.find(|endpoint| endpoint.name == name)
     }

@@ -5,10 +5,10 @@ use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
 use super::state::Gateway;
-use super::{call, counting, messages, models};
+use super::{call, counting, messages, models, responses};
 
 /// The routes, for a server whose state contains a [`Gateway`].
-pub fn routes<S>() -> [UtoipaMethodRouter<S>; 8]
+pub fn routes<S>() -> [UtoipaMethodRouter<S>; 13]
 where
     S: Clone + Send + Sync + 'static,
     Gateway: FromRef<S>,
@@ -20,6 +20,11 @@ where
         routes!(messages::messages),
         routes!(counting::count_tokens),
         routes!(counting::input_tokens),
+        routes!(responses::create),
+        routes!(responses::compact),
+        routes!(responses::get, responses::delete),
+        routes!(responses::cancel),
+        routes!(responses::input_items),
         routes!(models::list_models),
         routes!(models::get_model),
     ]

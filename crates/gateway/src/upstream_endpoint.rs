@@ -140,10 +140,27 @@ impl UpstreamEndpoint {
         self.authorized(request)
     }
 
+    /// The target of a request about a stored response. `path` follows that of all responses. None
+    /// if they do not form a valid URI.
+    pub(super) fn response_target(&self, path: &str, query: &str) -> Option<Uri> {
+        let target = &self.targets[Endpoint::Responses as usize];
+        let queries = [target.query().unwrap_or_default(), query];
+        let query = queries.into_iter().filter(|query| !query.is_empty());
+        let query = query.collect::<Vec<_>>().join("&");
+        let mark = if query.is_empty() { "" } else { "?" };
+        let mut parts = target.clone().into_parts();
+        parts.path_and_query = Some(format!("{}{path}{mark}{query}", target.path()).parse().ok()?);
+        Uri::from_parts(parts).ok()
+    }
+
+    /// Builds a request without a body.
+    pub(super) fn request_to(&self, method: Method, target: Uri) -> Request<Full<Bytes>> {
+        self.authorized(self.origin.request(method, target, Bytes::new()))
+    }
+
     /// Builds a request for the list of models.
     pub(super) fn models_request(&self) -> Request<Full<Bytes>> {
-        let target = self.models.clone();
-        self.authorized(self.origin.request(Method::GET, target, Bytes::new()))
+        self.request_to(Method::GET, self.models.clone())
     }
 
     fn authorized(&self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {

@@ -15,6 +15,7 @@ use super::conversation::ConversationMemory;
 use super::health::UpstreamHealth;
 use super::registry::{ModelBackend, Registry, Unserved};
 use super::upstream_client::UpstreamClient;
+use super::upstream_endpoint::UpstreamEndpoint;
 
 /// Maximum time between two chunks of a response.
 const STREAM_IDLE_TIMEOUT: Duration = Duration::from_mins(5);
@@ -123,6 +124,12 @@ impl Upstreams {
         key: &KeyRecord,
     ) -> Result<ModelBackend, Unserved> {
         self.registry().find(model, endpoints, key)
+    }
+
+    /// The upstream of this name, if the key may use it.
+    pub(super) fn upstream(&self, name: &str, key: &KeyRecord) -> Option<Arc<UpstreamEndpoint>> {
+        let registry = self.registry();
+        registry.endpoint(name).filter(|upstream| upstream.serves(key)).map(Arc::clone)
     }
 
     /// The model that is meant where a request names none: the first whose upstream serves the

@@ -116,6 +116,12 @@ impl StreamUsage {
         }
     }
 
+    /// For the events of a stored response, which cost nothing.
+    pub(crate) fn of_response(id: &str) -> Self {
+        let form = StreamForm::Responses(ResponsesStream::of(id));
+        Self { form, ..Self::new(Endpoint::Responses, 0) }
+    }
+
     pub(crate) fn read(&mut self, event: &[u8]) -> EventKind {
         let Some(data) = data(event) else { return EventKind::Plain };
         let has_done = matches!(self.form, StreamForm::Chat | StreamForm::Media);

@@ -13,16 +13,18 @@ mod media;
 mod media_files;
 mod messages;
 mod reply;
+mod responses;
 mod schema;
 mod structured_output;
 
 use axum::response::Response;
-use latchkey_checker::Reservation;
+use latchkey_checker::{Checker, Reservation, ResponseStore};
 use latchkey_domain::token_usage::TokenUsage;
 
 use super::body::CallBody;
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
+pub(super) use responses::StoredAnswer;
 
 /// Default maximum of output tokens.
 pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
@@ -30,6 +32,7 @@ pub(super) const MAX_OUTPUT_TOKENS: u64 = 1_024;
 pub(super) enum SandboxCall {
     Text(completion::CompletionCall),
     Message(messages::MessageCall),
+    Response(responses::ResponseCall),
     Embeddings(embeddings::EmbeddingsCall),
     Media(media::MediaCall),
 }
@@ -45,12 +48,13 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
         }
         Endpoint::Chat
         | Endpoint::Completions
-        | Endpoint::Responses
-        | Endpoint::CompactResponse
         // Counted without a plan.
         | Endpoint::CountTokens
         | Endpoint::InputTokens => {
             SandboxCall::Text(completion::CompletionCall::of(body).await?)
+        }
+        Endpoint::Responses | Endpoint::CompactResponse => {
+            SandboxCall::Response(responses::ResponseCall::of(body).await?)
         }
         Endpoint::Messages => SandboxCall::Message(messages::MessageCall::of(body).await?),
         Endpoint::Rerank
@@ -63,6 +67,7 @@ pub(super) async fn plan(body: &CallBody) -> Result<SandboxCall, GatewayError> {
 }
 
 pub(super) async fn respond(
+    checker: &Checker,
     plan: SandboxCall,
     body: CallBody,
     reservation: Reservation,
@@ -84,6 +89,19 @@ pub(super) async fn respond(
             let used = TokenUsage { prompt, completion: message.tokens(), ..TokenUsage::default() };
             let slot = reservation.settle(used).await;
             message.respond(slot)
+        }
+        SandboxCall::Response(plan) => {
+            let response = plan.generate(&body, reservation.granted().answer);
+            if body.stores_response() {
+                let (id, answer) = response.to_stored();
+                let store = ResponseStore::Sandbox(answer.into());
+                checker.remember_response(reservation.key().project, &id, store);
+            }
+            drop(body);
+            let completion = response.tokens();
+            let used = TokenUsage { prompt, completion, ..TokenUsage::default() };
+            let slot = reservation.settle(used).await;
+            response.respond(slot)
         }
         SandboxCall::Embeddings(plan) => {
             let model = body.model.clone();

@@ -34,15 +34,7 @@ impl Reply {
     /// # Errors
     /// 400: no value can be generated for the requested schema.
     pub(super) fn of(body: &CallBody) -> Result<Self, GatewayError> {
-        let prompt = body.prompt_json();
-        let max_chars = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
-        let echo = match body.endpoint {
-            Endpoint::Chat | Endpoint::Messages => {
-                last_message(prompt).map(|content| echo_text(content, max_chars))
-            }
-            _ => Some(echo_text(prompt, max_chars)),
-        };
-        let echo = echo.unwrap_or_default();
+        let echo = echo(body);
         let plain = format!("This is the Latchkey sandbox: no model was called. You said: {echo}");
         Ok(match structured_output::of(body)? {
             Some(StructuredOutput::Content(text)) => Self { text, tool: None },
@@ -54,9 +46,29 @@ impl Reply {
     }
 }
 
+/// What is repeated of the last message.
+pub(super) fn echo(body: &CallBody) -> String {
+    let prompt = body.prompt_json();
+    let max_chars = usize::try_from(MAX_ECHO_CHARS / body.choices().max(1)).unwrap_or_default();
+    let has_messages = match body.endpoint {
+        Endpoint::Chat | Endpoint::Messages => true,
+        endpoint => endpoint.is_responses() && prompt.starts_with('['),
+    };
+    if has_messages {
+        let content = last_message(prompt);
+        content.map(|content| echo_text(content, max_chars)).unwrap_or_default()
+    } else {
+        echo_text(prompt, max_chars)
+    }
+}
+
 /// Digits that are the same for the same prompt.
 pub(super) async fn id_digits(body: &CallBody) -> String {
-    let digest = digest(body.prompt_json().as_bytes()).await;
+    hex(&digest(body.prompt_json().as_bytes()).await)
+}
+
+/// The digits of an ID.
+pub(super) fn hex(digest: &[u8; 32]) -> String {
     digest.iter().take(12).fold(String::new(), |mut text, byte| {
         // Writing to a String cannot fail.
         let _ = write!(text, "{byte:02x}");

@@ -14,6 +14,9 @@ use crate::body::CallBody;
 use crate::endpoint::Endpoint;
 use crate::error::GatewayError;
 
+/// The content where only an object is asked for.
+const NO_SCHEMA: &str = r#"{"message":"This is the Latchkey sandbox: no model was called."}"#;
+
 /// The requested structure, as JSON.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum StructuredOutput {
@@ -58,6 +61,7 @@ pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayErr
     match body.endpoint {
         Endpoint::Chat => {}
         Endpoint::Messages => return of_messages(body),
+        Endpoint::Responses => return of_responses(body),
         _ => return Ok(None),
     }
     if let Some(demanded) = body.field("tool_choice").and_then(ToolChoice::by) {
@@ -80,9 +84,7 @@ pub(super) fn of(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayErr
     let Some(Format { kind, json_schema }) = format else { return Ok(None) };
     let content = match (&*kind, json_schema.and_then(|one| one.schema)) {
         ("json_schema", Some(schema)) => value(schema, "response_format")?,
-        ("json_schema" | "json_object", _) => {
-            r#"{"message":"This is the Latchkey sandbox: no model was called."}"#.to_owned()
-        }
+        ("json_schema" | "json_object", _) => NO_SCHEMA.to_owned(),
         _ => return Ok(None),
     };
     Ok(Some(StructuredOutput::Content(content)))
@@ -130,6 +132,59 @@ struct OutputConfig<'a> {
     format: Option<JsonSchema<'a>>,
 }
 
+/// A tool of the Responses API. Those without a name are run by the server.
+#[derive(Deserialize)]
+struct ResponsesTool<'a> {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(borrow, default)]
+    parameters: Option<&'a RawValue>,
+}
+
+/// Where the Responses API has the format of an answer.
+#[derive(Deserialize)]
+struct TextConfig<'a> {
+    #[serde(borrow, default)]
+    format: Option<TextFormat<'a>>,
+}
+
+#[derive(Deserialize)]
+struct TextFormat<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    schema: Option<&'a RawValue>,
+}
+
+/// The structure that a response asks for.
+fn of_responses(body: &CallBody) -> Result<Option<StructuredOutput>, GatewayError> {
+    if let Some(demanded) = body.field("tool_choice").and_then(ToolChoice::by_responses) {
+        let tools: Vec<ResponsesTool<'_>> = body
+            .field("tools")
+            .and_then(|tools| serde_json::from_str(tools).ok())
+            .unwrap_or_default();
+        let mut named = tools.into_iter().filter_map(|tool| Some((tool.name?, tool.parameters)));
+        let Some((tool, parameters)) = named.find(|(name, _)| demanded.is(name)) else {
+            let message = "The required tool is not in `tools`.";
+            return Err(GatewayError::invalid("tool_choice", message));
+        };
+        let arguments =
+            parameters.map_or_else(|| Ok("{}".to_owned()), |schema| value(schema, "tools"))?;
+        return Ok(Some(StructuredOutput::Call { tool, arguments }));
+    }
+    let config = body.field("text");
+    let config: Option<TextConfig<'_>> = config.and_then(|text| serde_json::from_str(text).ok());
+    let Some(TextFormat { kind, schema }) = config.and_then(|config| config.format) else {
+        return Ok(None);
+    };
+    let content = match (&*kind, schema) {
+        ("json_schema", Some(schema)) => value(schema, "text")?,
+        ("json_schema" | "json_object", _) => NO_SCHEMA.to_owned(),
+        _ => return Ok(None),
+    };
+    Ok(Some(StructuredOutput::Content(content)))
+}
+
 /// The tool that must be called.
 enum ToolChoice {
     Any,
@@ -154,6 +209,15 @@ impl ToolChoice {
             "tool" => Some(Self::Named(choice["name"].as_str()?.to_owned())),
             _ => None,
         }
+    }
+
+    /// The same in the form of the Responses API.
+    fn by_responses(choice: &str) -> Option<Self> {
+        let choice: Value = serde_json::from_str(choice).ok()?;
+        if choice == "required" {
+            return Some(Self::Any);
+        }
+        Some(Self::Named(choice["name"].as_str()?.to_owned()))
     }
 
     fn is(&self, name: &str) -> bool {
@@ -228,6 +292,38 @@ mod tests {
         let endless =
             json!({ "type": "json_schema", "json_schema": { "schema": { "$ref": "#" } } });
         assert!(format(endless).is_err());
+    }
+
+    #[test]
+    fn responses_ask_for_structure_in_their_own_form() {
+        let parse = |more: Value| {
+            let mut body = json!({ "model": "sandbox", "input": "Hi" });
+            body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            of(&CallBody::parse(Endpoint::Responses, body.to_string().into()).unwrap())
+        };
+        let schema = json!({
+            "type": "object", "properties": { "a": { "const": 7 } }, "required": ["a"],
+        });
+        let tools = json!([
+            { "type": "web_search" }, { "type": "function", "name": "one" },
+            { "type": "function", "name": "two", "parameters": schema },
+        ]);
+        let with = |choice: Value| parse(json!({ "tools": tools, "tool_choice": choice }));
+        let call = |tool: &str, arguments: &str| {
+            let (tool, arguments) = (tool.to_owned(), arguments.to_owned());
+            Some(StructuredOutput::Call { tool, arguments })
+        };
+        assert_eq!(with(json!("required")).unwrap(), call("one", "{}"));
+        let named = |name: &str| json!({ "type": "function", "name": name });
+        assert_eq!(with(named("two")).unwrap(), call("two", "{\"a\":7}"));
+        assert!(with(named("three")).is_err());
+        assert_eq!(with(json!("auto")).unwrap(), None);
+        let format = |format: Value| parse(json!({ "text": { "format": format } }));
+        let content = Some(StructuredOutput::Content("{\"a\":7}".to_owned()));
+        let strict = json!({ "type": "json_schema", "name": "x", "schema": schema });
+        assert_eq!(format(strict).unwrap(), content);
+        assert!(matches!(format(json!({ "type": "json_object" })), Ok(Some(_))));
+        assert_eq!(format(json!({ "type": "text" })).unwrap(), None);
     }
 
     #[test]

@@ -1,0 +1,301 @@
+//! What a request points at: files, conversations, prompts and the like, which the upstream keeps.
+//!
+//! All projects share the upstream's account. If a request might point at anything in it, a project
+//! could read what another has stored there. Only responses are known by project (see
+//! `previous_response`), so everything else is unknown (404) unless the upstream's configuration
+//! lets the field pass.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use memchr::{memchr_iter, memmem};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+
+use super::body::{CallBody, eq_ignore_case};
+use super::endpoint::Endpoint;
+use super::error::GatewayError;
+
+/// Fields of Responses that hold the ID of something, or an object with it.
+const RESPONSES_FIELDS: [&str; 2] = ["conversation", "prompt"];
+/// Fields whose items may point at something.
+const NESTED_FIELDS: [&str; 3] = ["input", "messages", "tools"];
+/// Members whose value is data of the client or the model, whatever its names are.
+const OPAQUE_MEMBERS: [&str; 8] = [
+    "parameters",
+    "input_schema",
+    "output_schema",
+    "schema",
+    "arguments",
+    "input",
+    "metadata",
+    "environment",
+];
+
+/// Rejects references to what no project of this gateway is known to own. `passes` tells which
+/// fields the upstream's configuration lets pass.
+///
+/// # Errors
+/// 404, naming the field.
+pub(super) fn check(body: &CallBody, passes: impl Fn(&str) -> bool) -> Result<(), GatewayError> {
+    for name in body.names() {
+        let Some(value) = body.field(name) else { continue };
+        let found = if let Some(field) = own_field(body.endpoint, name) {
+            Some(field).filter(|field| !passes(field))
+        } else if NESTED_FIELDS.into_iter().any(|field| eq_ignore_case(name, field))
+            && may_point(body.endpoint, value)
+        {
+            let mut search = Search { passes: &passes, found: None };
+            let items = eq_ignore_case(name, "input");
+            let place = if items { Place::Items } else { Place::Inside };
+            let seed = References { search: &mut search, place };
+            // Parsing has already rejected a body that is nested too deeply.
+            let _ = seed.deserialize(&mut serde_json::Deserializer::from_str(value));
+            search.found
+        } else {
+            None
+        };
+        if let Some(field) = found {
+            let message = format!(
+                "What `{field}` points at was not made through this gateway by this project."
+            );
+            return Err(GatewayError::unknown(Some(field), "not_found", message));
+        }
+    }
+    Ok(())
+}
+
+/// The field's name if it points at something as a whole.
+fn own_field(endpoint: Endpoint, name: &str) -> Option<&'static str> {
+    match endpoint {
+        Endpoint::Responses | Endpoint::CompactResponse => {
+            RESPONSES_FIELDS.into_iter().find(|field| eq_ignore_case(name, field))
+        }
+        Endpoint::Messages => Some("container").filter(|field| eq_ignore_case(name, field)),
+        _ => None,
+    }
+}
+
+/// Whether a value has to be searched. Chats and messages are long and seldom point at a file, so
+/// they are only searched if a name in them may be that of one.
+fn may_point(endpoint: Endpoint, json: &str) -> bool {
+    if endpoint.is_responses() {
+        return true;
+    }
+    let json = json.as_bytes();
+    let is_file = |at: usize| {
+        let before = at.checked_sub(4).and_then(|from| json.get(from..at));
+        let after = json.get(at + 1..at + 3);
+        before.is_some_and(|text| text.eq_ignore_ascii_case(b"file"))
+            && after.is_some_and(|text| text.eq_ignore_ascii_case(b"id"))
+    };
+    matches!(endpoint, Endpoint::Chat | Endpoint::Messages)
+        && (memchr_iter(b'_', json).any(is_file) || memmem::find(json, b"\\u").is_some())
+}
+
+/// The first reference that may not pass.
+struct Search<'a> {
+    passes: &'a dyn Fn(&str) -> bool,
+    found: Option<&'static str>,
+}
+
+impl Search<'_> {
+    fn see(&mut self, field: &'static str) {
+        if self.found.is_none() && !(self.passes)(field) {
+            self.found = Some(field);
+        }
+    }
+}
+
+/// Where a value is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The list of input items.
+    Items,
+    /// An input item.
+    Item,
+    Inside,
+}
+
+/// Finds the references in a value.
+struct References<'s, 'a> {
+    search: &'s mut Search<'a>,
+    place: Place,
+}
+
+impl<'de> DeserializeSeed<'de> for References<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for References<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
+        let Self { search, place } = self;
+        let place = if place == Place::Items { Place::Item } else { Place::Inside };
+        while parts.next_element_seed(References { search: &mut *search, place })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self { search, place } = self;
+        let is_item = place != Place::Inside;
+        let (mut kind, mut has_id, mut has_role) = (Value::Null, false, false);
+        while let Some(name) = members.next_key::<Cow<'_, str>>()? {
+            let is = |other: &str| eq_ignore_case(&name, other);
+            if is_item && is("type") {
+                kind = members.next_value()?;
+            } else if is_item && is("id") {
+                has_id |= points(&members.next_value()?);
+            } else if is("file_id") || is("file_ids") {
+                if points(&members.next_value()?) {
+                    search.see("file_id");
+                }
+            } else if is("vector_store_ids") {
+                if points(&members.next_value()?) {
+                    search.see("vector_store_ids");
+                }
+            } else if is("container") {
+                let container: Value = members.next_value()?;
+                if container.is_string() {
+                    search.see("container");
+                } else if points(&container["file_ids"]) {
+                    search.see("file_id");
+                }
+            } else if OPAQUE_MEMBERS.into_iter().any(is) {
+                members.next_value::<IgnoredAny>()?;
+            } else {
+                has_role |= is("role");
+                members
+                    .next_value_seed(References { search: &mut *search, place: Place::Inside })?;
+            }
+        }
+        // The type of a reference may be left out.
+        let is_reference = match &kind {
+            Value::Null => has_id && !has_role,
+            kind => *kind == "item_reference",
+        };
+        if is_item && is_reference {
+            search.see("item_reference");
+        }
+        Ok(())
+    }
+}
+
+/// Whether a value names something: a text, or a list that is not empty.
+fn points(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.is_empty(),
+        Value::Array(list) => !list.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(endpoint: Endpoint, more: &str, passed: &str) -> bool {
+        let prompt = endpoint.prompt();
+        let own = if more.contains(&format!("\"{prompt}\":")) {
+            String::new()
+        } else {
+            format!(", \"{prompt}\": [{{\"role\": \"user\", \"content\": \"Hi\"}}]")
+        };
+        let json = format!("{{\"model\": \"m\"{own}, {more}}}");
+        let body = CallBody::parse(endpoint, json.into()).unwrap();
+        check(&body, |field| field == passed).is_err()
+    }
+
+    #[test]
+    fn references_are_unknown_unless_their_field_may_pass() {
+        for (more, field) in [
+            (r#""conversation": "conv_1""#, "conversation"),
+            (r#""Conversation": {"id": "conv_1"}"#, "conversation"),
+            (r#""prompt": {"id": "pmpt_1"}"#, "prompt"),
+            (r#""input": [{"type": "item_reference", "id": "msg_1"}]"#, "item_reference"),
+            (r#""input": [{"id": "msg_1"}]"#, "item_reference"),
+            (r#""input": [{"type": null, "id": "msg_1"}]"#, "item_reference"),
+            (
+                r#""input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]"#,
+                "file_id",
+            ),
+            (r#""input": [{"role": "user", "content": [{"FILE\u005fID": "f"}]}]"#, "file_id"),
+            (
+                r#""tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]"#,
+                "vector_store_ids",
+            ),
+            (r#""tools": [{"type": "code_interpreter", "container": "cntr_1"}]"#, "container"),
+            (
+                r#""tools": [{"type": "x", "container": {"type": "auto", "file_ids": ["f"]}}]"#,
+                "file_id",
+            ),
+        ] {
+            assert!(refused(Endpoint::Responses, more, ""), "{more}");
+            assert!(!refused(Endpoint::Responses, more, field), "{more} may pass");
+        }
+    }
+
+    #[test]
+    fn what_points_at_nothing_is_no_reference() {
+        for more in [
+            r#""conversation": null, "prompt": null"#,
+            r#""input": "file_id: \"f\"""#,
+            r#""input": [{"type": "message", "id": "msg_1", "role": "assistant", "content": []}]"#,
+            r#""input": [{"role": "assistant", "id": "msg_1", "content": "a"}]"#,
+            r#""input": [{"type": "reasoning", "id": "rs_1", "summary": []}]"#,
+            r#""input": [{"type": "function_call", "name": "f", "arguments": "{\"file_id\": 1}"}]"#,
+            r#""tools": [{"type": "function", "parameters": {"file_id": "x"}}]"#,
+            r#""tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]"#,
+            r#""input": [{"role": "user", "content": [{"file_id": null, "file_data": "x"}]}]"#,
+        ] {
+            assert!(!refused(Endpoint::Responses, more, ""), "{more}");
+        }
+    }
+
+    #[test]
+    fn files_of_chats_and_messages_are_references_too() {
+        let chat = r#""messages": [{"role": "user", "content": [{"file": {"file_id": "f"}}]}]"#;
+        assert!(refused(Endpoint::Chat, chat, ""));
+        assert!(!refused(Endpoint::Chat, chat, "file_id"));
+        let escaped = r#""messages": [{"content": [{"source": {"file\u005fid": "f"}}]}]"#;
+        assert!(refused(Endpoint::Messages, escaped, ""));
+        assert!(refused(Endpoint::Messages, r#""container": "c""#, ""));
+        let call =
+            r#""messages": [{"content": [{"type": "tool_use", "input": {"file_id": "f"}}]}]"#;
+        assert!(!refused(Endpoint::Messages, call, ""));
+        assert!(!refused(Endpoint::Chat, r#""conversation": "x", "container": "y""#, ""));
+    }
+}

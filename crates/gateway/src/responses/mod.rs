@@ -1,0 +1,185 @@
+//! `/v1/responses`: OpenAI's Responses API.
+//!
+//! A response is stored by the upstream that made it. `previous_response` and [`stored`] let only
+//! the project of the key that asked for it refer to it, and go to that upstream.
+
+mod stored;
+mod stored_body;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use utoipa::IntoResponses;
+
+use self::stored::StoredAction;
+use super::call;
+use super::endpoint::Endpoint;
+use super::error::ErrorBody;
+use super::openapi::CallResponses;
+use super::state::Gateway;
+
+/// Create a response
+///
+/// Compatible with OpenAI’s Responses API, including streaming. The response can be read, deleted
+/// and continued with `previous_response_id` by keys of the same project for 30 days, unless
+/// `store` is false. `background` is not supported. Other references (`conversation`, `prompt`,
+/// `file_id`, `vector_store_ids`, `container`, items of type `item_reference`) are unknown unless
+/// the upstream is configured to let them pass.
+#[utoipa::path(
+    post,
+    path = "/v1/responses",
+    operation_id = "responses",
+    tag = "Gateway",
+    request_body(content = serde_json::Value),
+    responses(CallResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn create(state: State<Gateway>, request: Request) -> Response {
+    call::handle(state, Endpoint::Responses, request).await
+}
+
+/// Compact a conversation
+///
+/// Compatible with OpenAI’s Responses API. The answer is never streamed and not stored.
+#[utoipa::path(
+    post,
+    path = "/v1/responses/compact",
+    operation_id = "compact_response",
+    tag = "Gateway",
+    request_body(content = serde_json::Value),
+    responses(CallResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn compact(state: State<Gateway>, request: Request) -> Response {
+    call::handle(state, Endpoint::CompactResponse, request).await
+}
+
+/// Get a response
+///
+/// Returns a stored response of the key’s project; with `stream`, the events of a response that was
+/// streamed. Counts as one request.
+#[utoipa::path(
+    get,
+    path = "/v1/responses/{id}",
+    operation_id = "get_response",
+    tag = "Gateway",
+    params(
+        ("id" = String, Path, description = "ID of the response, up to 1,024 characters"),
+        ("stream" = Option<bool>, Query, description = "Whether to return server-sent events"),
+        (
+            "starting_after" = Option<u64>, Query,
+            description = "Sequence number of the last event that is not returned again",
+        ),
+    ),
+    responses(StoredResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn get(
+    State(state): State<Gateway>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    stored::handle(&state, StoredAction::Get, &id, request).await
+}
+
+/// Delete a response
+///
+/// Deletes a stored response of the key’s project. Counts as one request.
+#[utoipa::path(
+    delete,
+    path = "/v1/responses/{id}",
+    operation_id = "delete_response",
+    tag = "Gateway",
+    params(("id" = String, Path, description = "ID of the response, up to 1,024 characters")),
+    responses(StoredResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn delete(
+    State(state): State<Gateway>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    stored::handle(&state, StoredAction::Delete, &id, request).await
+}
+
+/// Cancel a response
+///
+/// Passed on to the upstream. Only background responses can be cancelled, which this gateway does
+/// not make. Counts as one request.
+#[utoipa::path(
+    post,
+    path = "/v1/responses/{id}/cancel",
+    operation_id = "cancel_response",
+    tag = "Gateway",
+    params(("id" = String, Path, description = "ID of the response, up to 1,024 characters")),
+    responses(StoredResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn cancel(
+    State(state): State<Gateway>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    stored::handle(&state, StoredAction::Cancel, &id, request).await
+}
+
+/// List the input items of a response
+///
+/// Passed on to the upstream; its paging parameters (`limit`, `order`, `after`, `include`) too. The
+/// sandbox keeps the first 500 characters of the last message. Counts as one request.
+#[utoipa::path(
+    get,
+    path = "/v1/responses/{id}/input_items",
+    operation_id = "list_input_items",
+    tag = "Gateway",
+    params(
+        ("id" = String, Path, description = "ID of the response, up to 1,024 characters"),
+        ("limit" = Option<u64>, Query, description = "Maximum number of items"),
+        ("order" = Option<String>, Query, description = "`asc` or `desc`"),
+        ("after" = Option<String>, Query, description = "ID of the item before the first one"),
+    ),
+    responses(StoredResponses),
+    security(("bearer_key" = [])),
+)]
+pub(crate) async fn input_items(
+    State(state): State<Gateway>,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response {
+    stored::handle(&state, StoredAction::InputItems, &id, request).await
+}
+
+/// Responses of the endpoints of one stored response.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it only describes")]
+pub(super) enum StoredResponses {
+    /// Response of the upstream
+    #[response(status = 200)]
+    Ok(serde_json::Value),
+    /// The upstream refused the request
+    #[response(status = 400)]
+    BadRequest(ErrorBody),
+    /// `missing_key`, `malformed_key`, `unknown_key`, `revoked_key`, `expired_key`, `disabled_key`
+    #[response(status = 401)]
+    Unauthorized(ErrorBody),
+    /// A limit that frees in more than a minute
+    #[response(status = 402)]
+    PaymentRequired(ErrorBody),
+    /// `wrong_scope`, `ip_not_allowed`
+    #[response(status = 403)]
+    Forbidden(ErrorBody),
+    /// `not_found`: the project of the key has no such response
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// A limit that frees within a minute, `upstream_rate_limited` or `too_many_failures`
+    #[response(status = 429)]
+    TooManyRequests(ErrorBody),
+    /// `upstream_unreachable`, `upstream_error`, `upstream_unauthorized`
+    #[response(status = 502)]
+    BadGateway(ErrorBody),
+    /// `unavailable`: the response cannot be looked up, or too many calls are in progress
+    #[response(status = 503)]
+    ServiceUnavailable(ErrorBody),
+    /// `upstream_timeout`
+    #[response(status = 504)]
+    GatewayTimeout(ErrorBody),
+}

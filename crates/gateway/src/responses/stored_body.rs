@@ -1,0 +1,204 @@
+//! Forwards the body of a stored response. A stream of events is told apart from a cut one, and its
+//! key must stay valid, as for the call that made the response.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use latchkey_checker::{Error, KeyWatch};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
+use crate::error::GatewayError;
+use crate::response_body::{BodyError, ResponseBody};
+use crate::upstream_endpoint::UpstreamEndpoint;
+use crate::upstream_error;
+
+/// A body that is being forwarded.
+pub(super) struct StoredBody {
+    body: ResponseBody,
+    key: KeyWatch,
+    upstream: Arc<UpstreamEndpoint>,
+    idle_timeout: Duration,
+    /// None if it is one JSON object.
+    events: Option<StoredEvents>,
+    ended: bool,
+    /// One of the server's concurrent calls to upstreams.
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The events of a stream.
+struct StoredEvents {
+    /// Tells whether the stream is complete. What it costs was counted when it was made.
+    usage: StreamUsage,
+    /// Beginning of an event whose end has not arrived.
+    pending: Vec<u8>,
+}
+
+impl StoredBody {
+    /// `stream_of` is the ID of the response if the body is a stream of its events.
+    pub(super) fn new(
+        body: ResponseBody,
+        key: KeyWatch,
+        (upstream, idle_timeout): (Arc<UpstreamEndpoint>, Duration),
+        stream_of: Option<&str>,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let events = stream_of
+            .map(|id| StoredEvents { usage: StreamUsage::of_response(id), pending: Vec::new() });
+        Self { body, key, upstream, idle_timeout, events, ended: false, _permit: permit }
+    }
+
+    pub(super) fn into_body(self) -> Body {
+        Body::from_stream(futures::stream::unfold(self, async |mut stored| {
+            let next = stored.next().await?;
+            Some((next, stored))
+        }))
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, io::Error>> {
+        while !self.ended {
+            let chunk = tokio::select! {
+                // Checked first, as the upstream may always be ready.
+                biased;
+                denial = self.key.ended() => {
+                    Err(GatewayError::from(Error::from(Box::new(denial))))
+                }
+                chunk = self.body.next(self.idle_timeout) => {
+                    chunk.map_err(|error| to_error(&self.upstream, error))
+                }
+            };
+            self.ended = !matches!(chunk, Ok(Some(_)));
+            let secrets = self.upstream.secrets();
+            let out = match (chunk, &mut self.events) {
+                (Ok(Some(chunk)), None) => chunk,
+                (Ok(Some(chunk)), Some(events)) => events.feed(&chunk, &secrets).into(),
+                (Ok(None), None) => return None,
+                (Ok(None), Some(events)) => events.finish(&self.upstream.name, &secrets).into(),
+                // The status is already sent. Breaking off tells the client that the body is
+                // incomplete.
+                (Err(error), None) => {
+                    return Some(Err(io::Error::other(error.message().to_owned())));
+                }
+                (Err(error), Some(events)) => events.usage.error_events(&error).into(),
+            };
+            if !out.is_empty() {
+                return Some(Ok(out));
+            }
+        }
+        None
+    }
+}
+
+impl StoredEvents {
+    /// Adds a chunk and returns the events that are now complete.
+    fn feed<'a>(
+        &mut self,
+        chunk: &[u8],
+        secrets: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Vec<u8> {
+        let from = self.pending.len();
+        self.pending.extend_from_slice(chunk);
+        let all = std::mem::take(&mut self.pending);
+        let (mut out, mut at) = (Vec::new(), 0);
+        while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
+            let event = &all[at..at + length];
+            match self.usage.read(event) {
+                EventKind::Hidden => {}
+                EventKind::Error => out.extend_from_slice(self.error(event, secrets).as_bytes()),
+                EventKind::Plain
+                | EventKind::UsageOnly
+                | EventKind::Done
+                | EventKind::LacksUsage => out.extend_from_slice(event),
+            }
+            at += length;
+        }
+        if all.len() - at > self.usage.max_event_bytes() {
+            self.usage.read_beginning(&all[at..]);
+            out.extend_from_slice(&all[at..]);
+        } else {
+            self.pending = all[at..].to_vec();
+        }
+        out
+    }
+
+    /// Handles the end of the upstream's stream. The last event may lack its empty line.
+    fn finish<'a>(
+        &mut self,
+        upstream: &str,
+        secrets: &(impl Iterator<Item = &'a str> + Clone),
+    ) -> Vec<u8> {
+        let mut last = Vec::new();
+        if data(&self.pending).is_some_and(|data| is_json(&data)) {
+            last = self.feed(b"\n\n", secrets);
+        }
+        if self.usage.end() == StreamEnd::Cut {
+            tracing::warn!(upstream, "Upstream stream ended without a final event");
+            let error = GatewayError::upstream_error();
+            last.extend_from_slice(self.usage.error_events(&error).as_bytes());
+        }
+        last
+    }
+
+    /// Replaces an upstream's error by one without hosts and credentials.
+    fn error<'a>(&self, event: &[u8], secrets: &(impl Iterator<Item = &'a str> + Clone)) -> String {
+        let data = data(event).unwrap_or_default();
+        let error = upstream_error::read(&data, secrets);
+        self.usage.error_events(&GatewayError::upstream_answered(error))
+    }
+}
+
+fn is_json(data: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
+}
+
+fn to_error(upstream: &UpstreamEndpoint, error: BodyError) -> GatewayError {
+    let BodyError::Failed(cause) = error else { return GatewayError::upstream_timeout() };
+    tracing::warn!(upstream = upstream.name, cause, "Upstream stream was interrupted");
+    GatewayError::upstream_error()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CREATED: &str =
+        "event: response.created\ndata: {\"type\":\"response.created\",\"sequence_number\":0}\n\n";
+    const COMPLETED: &str = "data: {\"type\":\"response.completed\",\"sequence_number\":1,\
+                             \"response\":{\"usage\":null}}\n\n";
+
+    /// What a client gets of a stream that arrives in parts of this size.
+    fn forwarded(stream: &str, size: usize) -> String {
+        let secrets = std::iter::once("secret.example");
+        let mut events =
+            StoredEvents { usage: StreamUsage::of_response("resp_1"), pending: Vec::new() };
+        let mut out = Vec::new();
+        for part in stream.as_bytes().chunks(size) {
+            out.extend(events.feed(part, &secrets));
+        }
+        out.extend(events.finish("u", &secrets));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn events_of_a_stored_response_pass_unchanged() {
+        let whole = format!("{CREATED}: comment\n\n{COMPLETED}");
+        for size in [1, 7, 1_000] {
+            assert_eq!(forwarded(&whole, size), whole);
+        }
+        assert_eq!(forwarded(whole.trim_end(), 1_000), whole, "the last one lacks its empty line");
+    }
+
+    #[test]
+    fn stored_stream_that_breaks_off_ends_with_an_error() {
+        let sent = forwarded(&format!("{CREATED}data: {{\"half"), 9);
+        let rest = sent.strip_prefix(CREATED).unwrap();
+        assert!(rest.starts_with("event: error\n") && !rest.contains("half"), "{rest}");
+        assert!(rest.contains("\"id\":\"resp_1\"") && rest.contains("\"sequence_number\":2"));
+        let error = "data: {\"type\":\"error\",\"message\":\"at secret.example\"}\n\n";
+        let sent = forwarded(&format!("{CREATED}{error}{COMPLETED}"), 1_000);
+        assert!(!sent.contains("secret.example") && !sent.contains("response.completed"));
+        assert!(sent.contains("response.failed"));
+    }
+}
