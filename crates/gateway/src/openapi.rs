@@ -61,6 +61,9 @@ pub(super) enum CallResponses {
     /// request points at and that was not made through this gateway by the same project
     #[response(status = 404)]
     NotFound(ErrorBody),
+    /// `endpoint_not_supported`: the upstreams of the model do not serve this endpoint
+    #[response(status = 405)]
+    MethodNotAllowed(ErrorBody),
     /// `timeout`: the body took too long to arrive
     #[response(status = 408)]
     RequestTimeout(ErrorBody),

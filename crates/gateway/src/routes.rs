@@ -4,11 +4,12 @@ use axum::extract::FromRef;
 use utoipa_axum::router::UtoipaMethodRouter;
 use utoipa_axum::routes;
 
+use super::media::handlers;
 use super::state::Gateway;
 use super::{call, counting, messages, models, responses};
 
 /// The routes, for a server whose state contains a [`Gateway`].
-pub fn routes<S>() -> [UtoipaMethodRouter<S>; 13]
+pub fn routes<S>() -> [UtoipaMethodRouter<S>; 19]
 where
     S: Clone + Send + Sync + 'static,
     Gateway: FromRef<S>,
@@ -25,6 +26,12 @@ where
         routes!(responses::get, responses::delete),
         routes!(responses::cancel),
         routes!(responses::input_items),
+        routes!(handlers::rerank),
+        routes!(handlers::moderations),
+        routes!(handlers::image_generations),
+        routes!(handlers::speech),
+        routes!(handlers::transcriptions),
+        routes!(handlers::translations),
         routes!(models::list_models),
         routes!(models::get_model),
     ]

@@ -2,6 +2,7 @@
 //! every operation, and what the derives can't say.
 
 mod gateway;
+mod media;
 
 use latchkey_domain::limit::{AllowList, ModelName, Tokens};
 use latchkey_domain::login::GithubLogin;
@@ -34,6 +35,7 @@ pub(crate) fn complete(document: &mut OpenApi) {
             complete_operation(path, operation);
             add_headers(path, operation, method);
             gateway::describe(path, operation);
+            media::describe(path, operation);
         }
     }
     drop_unused_schemes(document);
