@@ -31,6 +31,7 @@ use crate::pages::settings::members::MembersPage;
 use crate::pages::settings::organization::OrganizationPage;
 use crate::pages::settings::project::ProjectPage;
 use crate::pages::settings::service_keys::ServiceKeysPage;
+use crate::pages::upstreams::UpstreamsPage;
 use crate::pages::usage::UsagePage;
 use latchkey_ui::toast::{ToastAction, Toasts};
 
@@ -175,6 +176,10 @@ lazy_page!(
 lazy_page!(
     /// Where the person is signed in.
     SessionsRoute = SessionsPage in settings, signed_in
+);
+lazy_page!(
+    /// The upstreams of the gateway.
+    UpstreamsRoute = UpstreamsPage in settings, signed_in
 );
 lazy_page!(
     /// The user's pending invitations.

@@ -9,7 +9,8 @@ use leptos_router::{Lazy, path};
 use crate::lazy::{
     ApiKeysRoute, ApplicationRoute, ApplicationsRoute, AuditRoute, AuthCompleteRoute, HomeRoute,
     InferenceKeyRoute, InferenceKeysRoute, InvitationsRoute, LayoutRoute, LoginRoute, MembersRoute,
-    OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UsageRoute,
+    OrganizationRoute, PlanRoute, ProjectRoute, ServiceKeysRoute, SessionsRoute, UpstreamsRoute,
+    UsageRoute,
 };
 
 use crate::context::{PublicUrl, SignIn};
@@ -46,6 +47,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/projects/:project/settings/service-keys") view={Lazy::<ServiceKeysRoute>::new()}/>
                     <Route path=path!("/settings/invitations") view={Lazy::<InvitationsRoute>::new()}/>
                     <Route path=path!("/settings/sessions") view={Lazy::<SessionsRoute>::new()}/>
+                    <Route path=path!("/settings/upstreams") view={Lazy::<UpstreamsRoute>::new()}/>
                 </ParentRoute>
             </Routes>
         </Router>

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_location;
 
-use super::{INVITATIONS_PATH, Invitations, SESSIONS_PATH, Workspace};
+use super::{INVITATIONS_PATH, Invitations, SESSIONS_PATH, UPSTREAMS_PATH, Workspace};
 use crate::context::ThemeChoice;
 use crate::data::session;
 use crate::theme::Theme;
@@ -41,6 +41,7 @@ pub(super) fn AccountMenu() -> impl IntoView {
                 <Shortcuts/>
                 <InvitationsLink/>
                 <SessionsLink/>
+                <UpstreamsLink/>
                 <SignOut/>
             </div>
         </Menu>
@@ -127,6 +128,26 @@ fn SessionsLink() -> impl IntoView {
             <Icon glyph=Glyph::Monitor/>
             "Sessions"
         </MenuLink>
+    }
+}
+
+/// For administrators of the instance only.
+#[component]
+fn UpstreamsLink() -> impl IntoView {
+    let workspace = expect_context::<Workspace>();
+    let path = use_location().pathname;
+    let current = Signal::derive(move || path.with(|path| path == UPSTREAMS_PATH));
+    let link = move || {
+        view! {
+            <MenuLink href=UPSTREAMS_PATH current>
+                <Icon glyph=Glyph::Server/>
+                "Upstreams"
+            </MenuLink>
+        }
+    };
+    move || {
+        let is_administrator = workspace.with(|data| data.me.administrator).unwrap_or_default();
+        is_administrator.then(link)
     }
 }
 

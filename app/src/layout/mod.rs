@@ -31,8 +31,8 @@ pub use paths::{
     inference_keys_path, plan_path, usage_path,
 };
 pub use settings::{
-    INVITATIONS_PATH, SESSIONS_PATH, members_path, organization_path, project_settings_path,
-    service_keys_path, settings_section,
+    INVITATIONS_PATH, SESSIONS_PATH, UPSTREAMS_PATH, members_path, organization_path,
+    project_settings_path, service_keys_path, settings_section,
 };
 pub use workspace::{Workspace, WorkspaceData};
 

@@ -13,6 +13,9 @@ pub const SESSIONS_PATH: &str = "/settings/sessions";
 /// Path of the user's invitations.
 pub const INVITATIONS_PATH: &str = "/settings/invitations";
 
+/// Path of the upstreams, for administrators of the instance.
+pub const UPSTREAMS_PATH: &str = "/settings/upstreams";
+
 /// Path of the members of a project's organization. “Settings” links to it.
 pub fn members_path(project: ProjectId) -> String {
     format!("{}/members", settings_path(project))

@@ -13,4 +13,5 @@ pub mod plan;
 pub mod project_keys;
 pub mod sessions;
 pub mod settings;
+pub mod upstreams;
 pub mod usage;

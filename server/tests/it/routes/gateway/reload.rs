@@ -16,8 +16,8 @@ use crate::test_app::text;
 async fn reload_drops_no_call_and_keeps_counters() {
     let several = Several::start(&["", ""]).await;
     let key = several.key().await;
-    several.upstreams[0]
-        .script("slow", { Script::Metered { wants: 1, delay: Duration::from_millis(500) } });
+    let script = Script::Metered { wants: 1, delay: Duration::from_millis(500) };
+    several.upstreams[0].script("slow", script);
     let slow = several.call(&key, "slow");
     let reload = async {
         while several.seen()[0] == 0 {
@@ -112,11 +112,11 @@ async fn process_reloads_on_sighup_and_when_the_file_changes() {
     assert_eq!(headers["anthropic-version"], "2023-06-01");
     assert!(headers.get("authorization").is_none());
     let served = async |model: &str| {
-        for _ in 0..200 {
+        for _ in 0..80 {
             if call(model).await == 200 {
                 return true;
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
         false
     };
