@@ -25,11 +25,10 @@ use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
 use super::openapi::CallResponses;
-use super::previous_response::PreviousResponse;
 use super::registry::{ModelBackend, Unserved};
 use super::request_headers::PassedHeaders;
 use super::state::Gateway;
-use super::{credentials, forward, references, restricted_fields, sandbox};
+use super::{credentials, forward, previous_response, restricted_fields, sandbox};
 
 /// How long the body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -316,22 +315,9 @@ async fn prepare(
     if key.limits_tokens() {
         body.check_caps()?;
     }
-    references::check(body, passes)?;
-    let may_pass = passes("previous_response_id");
-    let previous = PreviousResponse::of(body, &state.checker, key.project, may_pass).await?;
-    Ok(match route {
-        ModelBackend::Upstreams(mut candidates) => {
-            if let Some(previous) = previous {
-                previous.restrict(&mut candidates)?;
-            }
-            PreparedCall::Upstreams(candidates)
-        }
-        ModelBackend::Sandbox(price) => {
-            if let Some(previous) = previous {
-                previous.check_sandbox()?;
-            }
-            PreparedCall::Sandbox(sandbox::plan(body).await?, price)
-        }
+    Ok(match previous_response::confine(state, key, body, route).await? {
+        ModelBackend::Upstreams(candidates) => PreparedCall::Upstreams(candidates),
+        ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
     })
 }
 

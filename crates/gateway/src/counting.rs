@@ -21,12 +21,13 @@ use super::candidates::Candidates;
 use super::endpoint::Endpoint;
 use super::error::{AnthropicErrorBody, ErrorBody, GatewayError};
 use super::forward;
+use super::previous_response;
+use super::registry::ModelBackend;
 use super::request_headers::PassedHeaders;
 use super::response_body::{BodyError, ResponseBody};
 use super::restricted_fields;
 use super::state::Gateway;
 use super::upstream_error;
-use super::upstreams::ModelBackend;
 
 /// Maximum size of an upstream's answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -104,7 +105,11 @@ pub(crate) async fn count_tokens(state: State<Gateway>, request: Request) -> Res
             description = "`wrong_scope`, `ip_not_allowed`, `model_not_allowed`",
             body = ErrorBody
         ),
-        (status = 404, description = "`model_not_found`", body = ErrorBody),
+        (
+            status = 404,
+            description = "`model_not_found`, `previous_response_not_found`, `not_found`",
+            body = ErrorBody
+        ),
         (
             status = 405,
             description = "`endpoint_not_supported`: the upstream does not count tokens",
@@ -164,7 +169,7 @@ async fn count(
         return Err(denied(parts, *denial));
     }
     let mut body = body?;
-    match backend(state, &caller, &body)? {
+    match backend(state, &caller, &body).await? {
         ModelBackend::Sandbox(_) => Ok(Json(estimate(&body)).into_response()),
         ModelBackend::Upstreams(candidates) => {
             body.headers = PassedHeaders::of(&parts.headers);
@@ -180,7 +185,7 @@ async fn count(
 }
 
 /// Finds what serves the model, and validates what depends on the key.
-fn backend(
+async fn backend(
     state: &Gateway,
     caller: &Caller,
     body: &CallBody,
@@ -190,7 +195,7 @@ fn backend(
     let backend = backend.map_err(|unserved| not_served(&unserved, &body.model))?;
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     restricted_fields::check(body, key.extended().models.as_ref(), key.has_budget(), passes)?;
-    Ok(backend)
+    previous_response::confine(state, key, body, backend).await
 }
 
 /// The gateway's own estimate, by which the sandbox counts.

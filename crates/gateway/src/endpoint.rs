@@ -116,7 +116,7 @@ impl Endpoint {
 
     /// Whether it belongs to the Responses API.
     pub(super) const fn is_responses(self) -> bool {
-        matches!(self, Self::Responses | Self::CompactResponse)
+        matches!(self, Self::Responses | Self::CompactResponse | Self::InputTokens)
     }
 
     /// Whether its answer may be streamed.

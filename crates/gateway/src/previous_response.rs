@@ -2,18 +2,21 @@
 //! only the upstream that has it can continue it.
 
 use axum::http::StatusCode;
-use latchkey_checker::{Checker, ResponseStore};
+use latchkey_checker::{Checker, KeyRecord, ResponseStore};
 use latchkey_domain::id::ProjectId;
 
 use super::accounting::MAX_ID_CHARS;
 use super::body::CallBody;
 use super::candidates::Candidates;
 use super::error::GatewayError;
+use super::references;
+use super::registry::ModelBackend;
+use super::state::Gateway;
 
 const FIELD: &str = "previous_response_id";
 
 /// A response of the project.
-pub(super) struct PreviousResponse {
+struct PreviousResponse {
     id: String,
     store: ResponseStore,
 }
@@ -24,15 +27,16 @@ impl PreviousResponse {
     ///
     /// # Errors
     /// 404: the project has no such response. 503: the database fails.
-    pub(super) async fn of(
+    async fn of(
         body: &CallBody,
         checker: &Checker,
         project: ProjectId,
         passes: bool,
     ) -> Result<Option<Self>, GatewayError> {
-        let Some(text) = body.field(FIELD).filter(|_| body.endpoint.is_responses()) else {
+        if !body.endpoint.is_responses() {
             return Ok(None);
-        };
+        }
+        let Some(text) = body.field(FIELD) else { return Ok(None) };
         let id: String = serde_json::from_str(text)
             .map_err(|_| GatewayError::invalid(FIELD, "Send the ID of a response."))?;
         if passes {
@@ -48,7 +52,7 @@ impl PreviousResponse {
     ///
     /// # Errors
     /// 404: the upstream does not serve the call, or the sandbox has the response.
-    pub(super) fn restrict(&self, candidates: &mut Candidates) -> Result<(), GatewayError> {
+    fn restrict(&self, candidates: &mut Candidates) -> Result<(), GatewayError> {
         let is_there = match &self.store {
             ResponseStore::Upstream(name) => candidates.restrict_to(name),
             ResponseStore::Sandbox(_) => false,
@@ -60,12 +64,35 @@ impl PreviousResponse {
     ///
     /// # Errors
     /// 404: an upstream has it.
-    pub(super) fn check_sandbox(&self) -> Result<(), GatewayError> {
+    fn check_sandbox(&self) -> Result<(), GatewayError> {
         match &self.store {
             ResponseStore::Sandbox(_) => Ok(()),
             ResponseStore::Upstream(_) => Err(not_found(&self.id)),
         }
     }
+}
+
+/// Checks what a request points at, and leaves only the upstream that has it.
+///
+/// # Errors
+/// 404: something does not belong to the project of the key. 503: the database fails.
+pub(super) async fn confine(
+    state: &Gateway,
+    key: &KeyRecord,
+    body: &CallBody,
+    mut backend: ModelBackend,
+) -> Result<ModelBackend, GatewayError> {
+    let passes = |field: &str| state.upstreams.passes(&body.model, field);
+    references::check(body, passes)?;
+    let may_pass = passes(FIELD);
+    let previous = PreviousResponse::of(body, &state.checker, key.project, may_pass).await?;
+    if let Some(previous) = previous {
+        match &mut backend {
+            ModelBackend::Upstreams(candidates) => previous.restrict(candidates)?,
+            ModelBackend::Sandbox(_) => previous.check_sandbox()?,
+        }
+    }
+    Ok(backend)
 }
 
 /// Where a response of a project is stored. None if it has no such response.

@@ -68,10 +68,12 @@ pub(super) fn check(body: &CallBody, passes: impl Fn(&str) -> bool) -> Result<()
 /// The field's name if it points at something as a whole.
 fn own_field(endpoint: Endpoint, name: &str) -> Option<&'static str> {
     match endpoint {
-        Endpoint::Responses | Endpoint::CompactResponse => {
+        endpoint if endpoint.is_responses() => {
             RESPONSES_FIELDS.into_iter().find(|field| eq_ignore_case(name, field))
         }
-        Endpoint::Messages => Some("container").filter(|field| eq_ignore_case(name, field)),
+        Endpoint::Messages | Endpoint::CountTokens => {
+            Some("container").filter(|field| eq_ignore_case(name, field))
+        }
         _ => None,
     }
 }
@@ -89,7 +91,7 @@ fn may_point(endpoint: Endpoint, json: &str) -> bool {
         before.is_some_and(|text| text.eq_ignore_ascii_case(b"file"))
             && after.is_some_and(|text| text.eq_ignore_ascii_case(b"id"))
     };
-    matches!(endpoint, Endpoint::Chat | Endpoint::Messages)
+    matches!(endpoint, Endpoint::Chat | Endpoint::Messages | Endpoint::CountTokens)
         && (memchr_iter(b'_', json).any(is_file) || memmem::find(json, b"\\u").is_some())
 }
 
