@@ -308,7 +308,7 @@ async fn prepare(
 ) -> Result<PreparedCall, GatewayError> {
     let key = caller.identity().key();
     let found = state.upstreams.find(&body.model, body.endpoint.group(), key);
-    let route = found.map_err(|unserved| not_served(&unserved, &body.model))?;
+    let route = found.map_err(|unserved| not_served(unserved, &body.model))?;
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     let limits = key.extended();
     restricted_fields::check(body, limits.models.as_ref(), key.has_budget(), passes)?;
@@ -329,7 +329,7 @@ fn lacks_only_thinking(denial: &Denial, body: &CallBody) -> bool {
 }
 
 /// The error of a call that nothing serves.
-pub(super) fn not_served(unserved: &Unserved, model: &str) -> GatewayError {
+pub(super) fn not_served(unserved: Unserved, model: &str) -> GatewayError {
     match unserved {
         Unserved::Model => GatewayError::no_such_model(model),
         Unserved::Endpoint => GatewayError::endpoint_not_supported(model),

@@ -23,6 +23,7 @@ use super::error::{AnthropicErrorBody, ErrorBody, GatewayError};
 use super::forward;
 use super::previous_response;
 use super::registry::ModelBackend;
+use super::registry::ModelBackend;
 use super::request_headers::PassedHeaders;
 use super::response_body::{BodyError, ResponseBody};
 use super::restricted_fields;
@@ -192,7 +193,7 @@ async fn backend(
 ) -> Result<ModelBackend, GatewayError> {
     let key = caller.identity().key();
     let backend = state.upstreams.find(&body.model, body.endpoint.group(), key);
-    let backend = backend.map_err(|unserved| not_served(&unserved, &body.model))?;
+    let backend = backend.map_err(|unserved| not_served(unserved, &body.model))?;
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     restricted_fields::check(body, key.extended().models.as_ref(), key.has_budget(), passes)?;
     previous_response::confine(state, key, body, backend).await
