@@ -12,6 +12,7 @@ mod ended;
 mod leaving;
 mod levels;
 mod limited;
+mod messages;
 mod parallel;
 mod passage;
 mod prices;
