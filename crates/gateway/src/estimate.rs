@@ -83,7 +83,7 @@ impl PromptContext {
         match (self, name) {
             (Self::Field, _) => Self::Field,
             (_, "image_url" | "image") => Self::Image,
-            (_, "input_audio" | "file" | "video_url") => Self::File,
+            (_, "input_audio" | "file" | "video_url" | "file_data" | "file_url") => Self::File,
             _ => Self::Content,
         }
     }
@@ -273,6 +273,8 @@ mod tests {
         let audio = |length: usize| {
             part(json!({ "input_audio": { "data": "A".repeat(length), "format": "wav" } }))
         };
+        let file = |length: usize| part(json!({ "file_data": "A".repeat(length) }));
+        assert_eq!((file(4_000), file(4_000_000)), (1_000, 20_000));
         assert_eq!(audio(4_000), 1_001);
         assert_eq!(audio(4_000_000), 20_000);
     }

@@ -30,8 +30,8 @@ const PREFIXES: [&str; 10] = [
     "/v1/audio",
 ];
 const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/embeddings, \
-                      POST /v1/messages, POST /v1/rerank, POST /v1/moderations, \
-                      POST /v1/images/generations, POST /v1/audio/speech, \
+                      POST /v1/responses, POST /v1/messages, POST /v1/rerank, \
+                      POST /v1/moderations, POST /v1/images/generations, POST /v1/audio/speech, \
                       POST /v1/audio/transcriptions, POST /v1/audio/translations, GET /v1/models \
                       and GET /v1/models/{id}";
 /// Maximum length of a path in a message, in bytes.

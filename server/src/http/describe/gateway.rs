@@ -1,6 +1,6 @@
 //! Describes the bodies of the gateway's endpoints.
 
-use latchkey_gateway::MAX_BODY_BYTES;
+use latchkey_gateway::{MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES};
 use serde_json::json;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -16,6 +16,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         }
         "/v1/completions" => ("prompt", texts(), json!("Say hello.")),
         "/v1/embeddings" => ("input", texts(), json!("Say hello.")),
+        "/v1/responses" | "/v1/responses/compact" => ("input", input(), json!("Say hello.")),
         _ => return,
     };
     let model = text().min_length(Some(1));
@@ -30,22 +31,40 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         .description(Some(of_api))
         .property("model", model.description(Some("ID of a model from `GET /v1/models`")))
         .required("model")
-        .property(field, schema)
-        .required(field);
-    if !matches!(path, "/v1/embeddings" | "/v1/messages/count_tokens") {
+        .property(field, schema);
+    // A response may continue another one without new input.
+    if !path.starts_with("/v1/responses") {
+        fields = fields.required(field);
+    }
+    let is_plain =
+        matches!(path, "/v1/embeddings" | "/v1/messages/count_tokens" | "/v1/responses/compact");
+    if path.starts_with("/v1/responses") {
+        let id = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .max_length(Some(1_024));
+        fields = fields.property("previous_response_id", id);
+    }
+    if !is_plain {
         let or_null =
             |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
         let cap = || or_null(Type::Integer).minimum(Some(1));
         let stream = or_null(Type::Boolean).default(Some(json!(false)));
-        fields = fields
-            .property(
-                "stream",
-                stream.description(Some("Whether to stream the response as server-sent events")),
-            )
-            .property("max_tokens", cap());
-        if path != "/v1/messages" {
-            fields = fields.property("max_completion_tokens", cap());
-        }
+        fields = fields.property(
+            "stream",
+            stream.description(Some("Whether to stream the response as server-sent events")),
+        );
+        fields = match path {
+            "/v1/responses" => {
+                let background =
+                    or_null(Type::Boolean).enum_values(Some([json!(false), json!(null)]));
+                fields
+                    .property("max_output_tokens", cap())
+                    .property("store", or_null(Type::Boolean).default(Some(json!(true))))
+                    .property("background", background.description(Some("Not supported")))
+            }
+            "/v1/messages" => fields.property("max_tokens", cap()),
+            _ => fields.property("max_tokens", cap()).property("max_completion_tokens", cap()),
+        };
         add_stream(path, operation);
     }
     if let Some(RefOr::T(body)) = &mut operation.request_body {
@@ -69,6 +88,13 @@ fn messages() -> Schema {
     ArrayBuilder::new().items(message).min_items(Some(1)).build().into()
 }
 
+/// A text, or a list of items.
+fn input() -> Schema {
+    let item = ObjectBuilder::new().schema_type(Type::Object);
+    let text = text().max_length(Some(MAX_LARGE_BODY_BYTES));
+    OneOfBuilder::new().item(text).item(ArrayBuilder::new().items(item)).build().into()
+}
+
 /// A text, or several.
 fn texts() -> Schema {
     let several = ArrayBuilder::new().items(text()).min_items(Some(1));
@@ -86,6 +112,10 @@ fn add_stream(path: &str, operation: &mut Operation) {
     let description = match path {
         "/v1/messages" => {
             "With `stream`: server-sent events as in Anthropic’s API. The last one is `message_stop`"
+        }
+        "/v1/responses" => {
+            "With `stream`: server-sent events as in OpenAI’s API. The last one is \
+             `response.completed`, `response.incomplete` or `response.failed`"
         }
         _ => "With `stream`: server-sent events with one chunk each. The last event is `[DONE]`",
     };

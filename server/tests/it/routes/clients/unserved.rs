@@ -23,7 +23,7 @@ async fn gateway_paths_answer_in_the_clients_shape() {
     let ask = async |method: Method, path: &str| {
         app.http.request(method, format!("{}{path}", app.base)).send().await.unwrap()
     };
-    for path in ["/v1/responses", "/v1/chat", "/v1/audio/speech"] {
+    for path in ["/v1/responses/a/b", "/v1/chat", "/v1/audio/other"] {
         let body = refused(ask(Method::POST, path).await, 404).await;
         assert_eq!(body["error"]["code"], "not_found");
         assert_eq!(body["error"]["type"], "invalid_request_error");
