@@ -49,6 +49,8 @@ KEEPS = (
     "/v1/chat/completions",
     "/v1/completions",
     "/v1/embeddings",
+    "/v1/messages",
+    "/v1/responses/input_tokens",
 )
 
 

@@ -23,7 +23,6 @@ use super::error::{AnthropicErrorBody, ErrorBody, GatewayError};
 use super::forward;
 use super::previous_response;
 use super::registry::ModelBackend;
-use super::registry::ModelBackend;
 use super::request_headers::PassedHeaders;
 use super::response_body::{BodyError, ResponseBody};
 use super::restricted_fields;

@@ -75,6 +75,8 @@ pub(super) enum PromptContext {
     Image,
     /// Audio or a file, inline or as a link.
     File,
+    /// The source of an image or a document, in Anthropic's form.
+    Source,
 }
 
 impl PromptContext {
@@ -84,6 +86,7 @@ impl PromptContext {
             (Self::Field, _) => Self::Field,
             (_, "image_url" | "image") => Self::Image,
             (_, "input_audio" | "file" | "video_url" | "file_data" | "file_url") => Self::File,
+            (Self::Content, "source") => Self::Source,
             _ => Self::Content,
         }
     }
@@ -91,7 +94,7 @@ impl PromptContext {
     /// What a value counts that is not a text and not a list.
     fn other(self) -> PromptTokens {
         match self {
-            Self::Content => PromptTokens::default(),
+            Self::Content | Self::Source => PromptTokens::default(),
             Self::Image => PromptTokens::exactly(TOKENS_PER_IMAGE),
             Self::Prompt | Self::Part | Self::Field | Self::File => PromptTokens::exactly(1),
         }
@@ -115,6 +118,7 @@ impl Counter {
             JsonValue::Text(text) => Ok(self.text(text)),
             JsonValue::List => self.list(json),
             JsonValue::Object if self.place == PromptContext::Image => image(json),
+            JsonValue::Object if self.place == PromptContext::Source => self.source(json),
             JsonValue::Object => self.object(json),
             JsonValue::Null if self.place == PromptContext::Image => Ok(PromptTokens::default()),
             JsonValue::Scalar(bytes) if self.place == PromptContext::Field => {
@@ -135,7 +139,9 @@ impl Counter {
             PromptContext::File => {
                 PromptTokens::exactly(of_bytes(text.length()).min(MAX_TOKENS_PER_FILE))
             }
-            PromptContext::Content | PromptContext::Field => self.tokens(text),
+            PromptContext::Content | PromptContext::Field | PromptContext::Source => {
+                self.tokens(text)
+            }
             PromptContext::Prompt | PromptContext::Part => self.tokens(text).at_least_one(),
         }
     }
@@ -166,6 +172,38 @@ impl Counter {
             tokens += self.at(place).count(json)?;
         }
         Ok(if place == PromptContext::Part { tokens.at_least_one() } else { tokens })
+    }
+
+    /// The source of an image or a document. Its members come in any order, so that only the end
+    /// tells what its data is.
+    fn source(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
+        let counter = Counter { place: PromptContext::Content, tokenizer: None };
+        let (mut text, mut data) = (PromptTokens::default(), PromptTokens::default());
+        let (mut is_text, mut is_document, mut is_first) = (false, false, true);
+        while let Some(name) = json.next_name(&mut is_first)? {
+            let begin = json.position();
+            let tokens = counter.count(json)?;
+            let value = json.since(begin);
+            match &*name.read() {
+                "type" => is_text = matches!(value, b"\"text\"" | b"\"content\""),
+                "media_type" => is_document = !value.starts_with(b"\"image/"),
+                "data" => data = tokens,
+                "content" => text += tokens,
+                // A link or the ID of a file.
+                _ => {}
+            }
+        }
+        if is_text {
+            text += data;
+            // Too rare to be tokenized; the upper bound is safe.
+            let estimate = if self.tokenizer.is_some() { text.bound } else { text.estimate };
+            return Ok(PromptTokens { estimate, ..text });
+        }
+        Ok(PromptTokens::exactly(if is_document {
+            data.estimate.min(MAX_TOKENS_PER_FILE)
+        } else {
+            TOKENS_PER_IMAGE
+        }))
     }
 
     fn object(self, json: &mut JsonReader<'_>) -> Result<PromptTokens, BadJson> {
@@ -277,6 +315,25 @@ mod tests {
         assert_eq!((file(4_000), file(4_000_000)), (1_000, 20_000));
         assert_eq!(audio(4_000), 1_001);
         assert_eq!(audio(4_000_000), 20_000);
+    }
+
+    #[test]
+    fn sources_in_anthropics_form_count_as_media() {
+        let part = |kind: &str, source: serde_json::Value| {
+            let part = json!({ "type": kind, "source": source });
+            let tokens = of_prompt(&json!([{ "content": [part] }]).to_string(), None).unwrap();
+            tokens.estimate - TOKENS_PER_MESSAGE - of_bytes(kind.len())
+        };
+        let base64 = |kind: &str, length: usize| json!({ "type": "base64", "media_type": kind, "data": "A".repeat(length) });
+        assert_eq!(part("image", base64("image/png", 90_000)), 1_000);
+        assert_eq!(part("image", json!({ "type": "url", "url": "https://example.com" })), 1_000);
+        assert_eq!(part("document", base64("application/pdf", 4_000)), 1_000);
+        assert_eq!(part("document", base64("application/pdf", 4_000_000)), 20_000);
+        let text = json!({ "type": "text", "media_type": "text/plain", "data": "x".repeat(80) });
+        assert_eq!(part("document", text), 20);
+        let content = json!({ "type": "content", "content": [{ "text": "x".repeat(80) }] });
+        assert_eq!(part("document", content), 20);
+        assert_eq!(part("search_result", json!("https://example.com")), 5, "a text");
     }
 
     #[test]
