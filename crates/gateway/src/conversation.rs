@@ -124,7 +124,7 @@ impl ConversationMemory {
 
 /// Hash of a value. The same value of another project, or under another name, is another one.
 fn hash(project: ProjectId, name: &str, value: &[u8]) -> u64 {
-    digest(&[&project.to_bytes(), name.as_bytes(), value])
+    digest(&[project.to_bytes().as_slice(), name.as_bytes(), value])
 }
 
 /// The same on every node.

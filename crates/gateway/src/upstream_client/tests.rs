@@ -104,7 +104,11 @@ fn client(
     let clock = Arc::new(ManualClock::starting_at(Timestamp::from_millis(0)));
     let connector = Connector::new(tls, proxies);
     (
-        UpstreamClient { connector, clock: Arc::clone(&clock) as _, max_idle: Arc::new(2.into()) },
+        UpstreamClient {
+            connector,
+            clock: Arc::clone(&clock) as _,
+            max_idle: Arc::new(2_usize.into()),
+        },
         clock,
     )
 }
