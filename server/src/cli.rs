@@ -209,8 +209,8 @@ pub struct Settings {
     #[arg(long = "latchkey-local-code", env = "LATCHKEY_LOCAL_CODE", hide_env_values = true)]
     pub local_code: Option<String>,
 
-    /// TOML file with the gateway's upstreams, read again on SIGHUP and when it changes [default: only
-    /// the built-in sandbox].
+    /// TOML file with the gateway's upstreams, read again on SIGHUP and when it changes [default:
+    /// only the built-in sandbox].
     #[arg(long = "latchkey-upstreams", env = "LATCHKEY_UPSTREAMS")]
     pub upstreams: Option<PathBuf>,
 

@@ -51,6 +51,9 @@ pub(super) enum MessagesResponses {
     /// `model_not_found`
     #[response(status = 404)]
     NotFound(AnthropicErrorBody),
+    /// `endpoint_not_supported`: the upstreams of the model do not serve this endpoint
+    #[response(status = 405)]
+    MethodNotAllowed(AnthropicErrorBody),
     /// `timeout`: the body took too long to arrive
     #[response(status = 408)]
     RequestTimeout(AnthropicErrorBody),
