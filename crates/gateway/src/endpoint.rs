@@ -104,14 +104,14 @@ impl Endpoint {
 
     /// Whether the model generates text.
     pub(super) const fn generates(self) -> bool {
-        match self {
+        matches!(
+            self,
             Self::Chat
-            | Self::Completions
-            | Self::Responses
-            | Self::CompactResponse
-            | Self::Messages => true,
-            _ => false,
-        }
+                | Self::Completions
+                | Self::Responses
+                | Self::CompactResponse
+                | Self::Messages
+        )
     }
 
     /// Whether it belongs to the Responses API.

@@ -325,8 +325,10 @@ impl IntoResponse for GatewayError {
 impl GatewayError {
     /// The response, with the body in the format that the client reads.
     pub(super) fn into_response_in(self, format: ApiFormat) -> Response {
+        // An upstream may have refused without a code.
         let code =
             self.body.error.code.as_deref().and_then(|code| HeaderValue::try_from(code).ok());
+        let code = code.unwrap_or(HeaderValue::from_static("upstream_error"));
         let mut response = match format {
             ApiFormat::OpenAi => (self.status, Json(self.body)).into_response(),
             ApiFormat::Anthropic => (self.status, Json(self.anthropic_body())).into_response(),
@@ -335,7 +337,7 @@ impl GatewayError {
         if is_lasting(self.status) {
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
-        headers.extend(code.map(|code| (LATCHKEY_CODE, code)));
+        headers.insert(LATCHKEY_CODE, code);
         headers.extend(self.headers);
         if format == ApiFormat::Anthropic && headers.contains_key(WWW_AUTHENTICATE) {
             headers.insert(WWW_AUTHENTICATE, ANTHROPIC_CHALLENGE);

@@ -54,9 +54,8 @@ async fn refused(answer: Response, status: u16, kind: &str) -> Value {
     assert_eq!(headers["request-id"], headers["x-request-id"]);
     assert_eq!((&body["type"], &body["error"]["type"]), (&json!("error"), &json!(kind)), "{body}");
     assert!(!text(&body["error"]["message"]).is_empty());
-    if let Some(code) = body["error"]["code"].as_str() {
-        assert_eq!(headers["x-latchkey-code"], code);
-    }
+    let code = body["error"]["code"].as_str().unwrap_or("upstream_error");
+    assert_eq!(headers["x-latchkey-code"], code);
     let is_lasting = (400..500).contains(&status) && status != 429;
     assert_eq!(headers.contains_key("x-should-retry"), is_lasting, "{body}");
     body
