@@ -12,6 +12,7 @@ mod ended;
 mod leaving;
 mod levels;
 mod limited;
+mod media;
 mod messages;
 mod parallel;
 mod passage;

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde_json::{Value, json};
 
-/// What the upstream does with a call, by its `user` field.
+/// What the upstream does with a call, by its `user` field; with a form, by its path.
 #[derive(Clone)]
 pub(super) enum Script {
     /// Answers with these bytes as JSON.
@@ -41,7 +41,9 @@ const PROMPT: u64 = 6;
 pub(super) struct Seen {
     pub(super) path: String,
     pub(super) headers: HeaderMap,
+    /// Null if it is no JSON.
     pub(super) body: Value,
+    pub(super) raw: Bytes,
 }
 
 /// The upstream; it goes away with the test.
@@ -57,7 +59,10 @@ impl Upstream {
     /// Starts it; returns it with its base URL.
     pub(super) async fn start() -> (Self, String) {
         let upstream = Self::default();
-        let app = Router::new().route("/v1/{*path}", post(answer)).with_state(upstream.clone());
+        let app = Router::new()
+            .route("/v1/{*path}", post(answer))
+            .layer(DefaultBodyLimit::disable())
+            .with_state(upstream.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
@@ -109,16 +114,20 @@ async fn answer(
     State(upstream): State<Upstream>,
     Path(path): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    raw: Bytes,
 ) -> Response {
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    let user = body["user"].as_str().unwrap_or_default().to_owned();
+    let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
+    let user = match &body {
+        Value::Null => path.clone(),
+        body => body["user"].as_str().unwrap_or_default().to_owned(),
+    };
     let kind = match body["stream"].as_bool() {
         Some(true) => "text/event-stream",
+        _ if path == "audio/speech" => "audio/mpeg",
         _ => "application/json",
     };
     let cap = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
-    upstream.seen.lock().unwrap().push(Seen { path, headers, body });
+    upstream.seen.lock().unwrap().push(Seen { path, headers, body, raw });
     let script = upstream.scripts.lock().unwrap().get(&user).cloned();
     let script = script.unwrap_or_else(|| Script::Json(StatusCode::OK, said(7, 3)));
     match script {
