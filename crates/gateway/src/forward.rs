@@ -28,6 +28,9 @@ use super::upstream_client::{CallError, UpstreamResponse};
 use super::upstream_endpoint::{UpstreamEndpoint, UpstreamModel};
 use super::upstream_error::{self, UpstreamError};
 
+/// Maximum time between two chunks of an error. Another upstream may be waiting for the call.
+const ERROR_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Sends the call to the upstreams of its model, one after the other, until one answers, and
 /// forwards the response. If the client disconnects, or the key is revoked, before the response
 /// starts, the reservation is charged, as most upstreams go on generating; with `cancels` only the
@@ -239,7 +242,7 @@ async fn send_for_success(
         return Ok(response);
     }
     let wait = retry_after(response.headers.get(RETRY_AFTER));
-    let idle_timeout = state.upstreams.idle_timeout;
+    let idle_timeout = state.upstreams.idle_timeout.min(ERROR_IDLE_TIMEOUT);
     let error = read_error(ResponseBody::decode(response), idle_timeout, &target.upstream).await;
     tracing::warn!(
         upstream = target.upstream.name,
