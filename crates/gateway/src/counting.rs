@@ -32,7 +32,7 @@ use super::upstream_error;
 /// Maximum size of an upstream's answer.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
-/// Count the tokens of a message
+/// Get the number of tokens of a message
 ///
 /// Compatible with Anthropic’s API. Costs no tokens and no request: each key has 600 of these and
 /// of `POST /v1/responses/input_tokens` together per minute, on each node.
@@ -86,7 +86,7 @@ pub(crate) async fn count_tokens(state: State<Gateway>, request: Request) -> Res
     handle(state, Endpoint::CountTokens, request).await
 }
 
-/// Count the tokens of a response’s input
+/// Get the number of tokens of a response’s input
 ///
 /// Compatible with OpenAI’s API. Costs no tokens and no request: each key has 600 of these and of
 /// `POST /v1/messages/count_tokens` together per minute, on each node.

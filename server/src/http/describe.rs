@@ -18,6 +18,8 @@ use utoipa::openapi::{
 };
 
 const JSON: &str = "application/json";
+/// What a client may say of an API's version: a date.
+const LONGEST_VERSION: usize = 100;
 const PROBLEM: &str = "application/problem+json";
 
 /// Completes a description: refusals have their own media type, where a caller must say who they
@@ -222,6 +224,8 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
         }
         "login" => limit_text(parameter, GithubLogin::LONGEST),
         "id" if path == "/v1/models/{id}" => limit_text(parameter, ModelName::MAX_CHARACTERS),
+        "after_id" | "before_id" => limit_text(parameter, ModelName::MAX_CHARACTERS),
+        "anthropic-version" => limit_text(parameter, LONGEST_VERSION),
         _ => {}
     }
 }

@@ -16,7 +16,9 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         }
         "/v1/completions" => ("prompt", texts(), json!("Say hello.")),
         "/v1/embeddings" => ("input", texts(), json!("Say hello.")),
-        "/v1/responses" | "/v1/responses/compact" => ("input", input(), json!("Say hello.")),
+        "/v1/responses" | "/v1/responses/compact" | "/v1/responses/input_tokens" => {
+            ("input", input(), json!("Say hello."))
+        }
         _ => return,
     };
     let model = text().min_length(Some(1));
@@ -36,8 +38,13 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
     if !path.starts_with("/v1/responses") {
         fields = fields.required(field);
     }
-    let is_plain =
-        matches!(path, "/v1/embeddings" | "/v1/messages/count_tokens" | "/v1/responses/compact");
+    let is_plain = matches!(
+        path,
+        "/v1/embeddings"
+            | "/v1/messages/count_tokens"
+            | "/v1/responses/compact"
+            | "/v1/responses/input_tokens"
+    );
     if path.starts_with("/v1/responses") {
         let id = ObjectBuilder::new()
             .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
@@ -47,7 +54,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
     if !is_plain {
         let or_null =
             |kind| ObjectBuilder::new().schema_type(SchemaType::from_iter([kind, Type::Null]));
-        let cap = || or_null(Type::Integer).minimum(Some(1));
+        let cap = || or_null(Type::Integer).minimum(Some(1)).maximum(Some(u32::MAX));
         let stream = or_null(Type::Boolean).default(Some(json!(false)));
         fields = fields.property(
             "stream",
