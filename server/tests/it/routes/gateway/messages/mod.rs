@@ -161,7 +161,8 @@ async fn answer_without_usage_is_estimated_by_its_text() {
 async fn thinking_is_lowered_with_the_cap() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let budget = async |tokens: u64| {
-        let limit = json!({ "name": "k", "token_limit": tokens, "token_limit_period": "month" });
+        let name = format!("of {tokens}");
+        let limit = json!({ "name": name, "token_limit": tokens, "token_limit_period": "month" });
         gateway.key(limit).await.0
     };
     let mut body = message("qwen3.6-27b", "a");
