@@ -51,6 +51,10 @@ KEEPS = (
     "/v1/embeddings",
     "/v1/messages",
     "/v1/responses/input_tokens",
+    "/v1/rerank",
+    "/v1/moderations",
+    "/v1/images/",
+    "/v1/audio/",
 )
 
 

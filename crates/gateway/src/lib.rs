@@ -78,3 +78,6 @@ pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 /// Maximum size of a request body for Responses and Messages, whose clients send whole
 /// conversations with pictures, and of a form with a recording.
 pub const MAX_LARGE_BODY_BYTES: usize = 32 * 1024 * 1024;
+
+/// Maximum size of all texts of a form together, without its files.
+pub const MAX_FORM_TEXT_BYTES: usize = 1024 * 1024;

@@ -10,11 +10,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::multipart::{self, BadForm, FormPart};
+use crate::MAX_FORM_TEXT_BYTES;
 use crate::error::GatewayError;
 use crate::fields::Fields;
 
-/// Maximum size of all texts of a form, without its files.
-const MAX_TEXT_BYTES: usize = 1024 * 1024;
 /// The part with the recording.
 const FILE: &str = "file";
 /// Parts that a form may have once.
@@ -51,7 +50,7 @@ impl Form {
             let name = field_name(part, &parts[..index])?;
             let text = if part.is_file || name == FILE { "" } else { text(part, &body)? };
             text_bytes = text_bytes.saturating_add(text.len());
-            if text_bytes > MAX_TEXT_BYTES {
+            if text_bytes > MAX_FORM_TEXT_BYTES {
                 let message = "All texts of the form together must not exceed 1 MiB.";
                 return Err(GatewayError::invalid(name, message));
             }
@@ -172,7 +171,7 @@ mod tests {
             (vec![model()], "file"),
             (vec![model(), file(), file()], "file"),
             (vec![model(), part("file; filename=a", "")], "file"),
-            (vec![model(), file(), part("prompt", &"x".repeat(MAX_TEXT_BYTES))], "prompt"),
+            (vec![model(), file(), part("prompt", &"x".repeat(MAX_FORM_TEXT_BYTES))], "prompt"),
             (vec![model(), file(), part("stream", "1"), part("stream", "0")], "stream"),
         ] {
             let refused = read(&parts).unwrap_err();

@@ -1,6 +1,6 @@
 //! Describes the bodies of the gateway's endpoints for rankings, moderations, images and audio.
 
-use latchkey_gateway::{MAX_BODY_BYTES, MAX_LARGE_BODY_BYTES};
+use latchkey_gateway::{MAX_BODY_BYTES, MAX_FORM_TEXT_BYTES, MAX_LARGE_BODY_BYTES};
 use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, SchemaType, Type};
@@ -10,6 +10,8 @@ const JSON: &str = "application/json";
 const FORM: &str = "multipart/form-data";
 
 const AS_IN_OPENAI: &str = "As in OpenAI’s API. Other fields are passed through to the upstream";
+/// Names that all servers read alike.
+const PART_NAME: &str = r"^[A-Za-z0-9_]{1,64}(\[\])?$";
 const EVENTS: &str = "With `stream`: server-sent events as in OpenAI’s API";
 
 pub(super) fn describe(path: &str, operation: &mut Operation) {
@@ -24,10 +26,9 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
 }
 
 fn describe_rerank(operation: &mut Operation) {
-    let documents = ArrayBuilder::new().items(anything()).min_items(Some(1));
-    let documents = OneOfBuilder::new()
-        .item(documents)
-        .item(ObjectBuilder::new().schema_type(Type::Object))
+    let documents = ArrayBuilder::new()
+        .items(anything())
+        .min_items(Some(1))
         .description(Some("Texts, or objects as the upstream takes them"));
     let fields = ObjectBuilder::new()
         .schema_type(Type::Object)
@@ -72,7 +73,6 @@ fn describe_speech(operation: &mut Operation) {
         .required("model")
         .property("input", text())
         .required("input")
-        .property("response_format", text().description(Some("Format of the audio")))
         .property("stream_format", text().description(Some(stream_format)));
     let example = json!({"model": "sandbox", "input": "Hello.", "response_format": "wav"});
     set_body(operation, JSON, fields, example);
@@ -86,15 +86,18 @@ fn describe_speech(operation: &mut Operation) {
 
 fn describe_form(path: &str, operation: &mut Operation) {
     let file = text()
+        .min_length(Some(1))
         .max_length(Some(MAX_LARGE_BODY_BYTES))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+    let prompt = text().max_length(Some(MAX_FORM_TEXT_BYTES));
+    let names = ObjectBuilder::new().schema_type(Type::String).pattern(Some(PART_NAME));
     let mut fields = openai_fields()
         .property("model", model())
         .required("model")
         .property("file", file.description(Some("The recording, which must not be empty")))
         .required("file")
-        .property("prompt", text().description(Some("Text in the style of the recording")))
-        .property("response_format", text().description(Some("Format of the transcript")));
+        .property("prompt", prompt.description(Some("Text in the style of the recording")))
+        .property_names(Some(names.build()));
     if path == "/v1/audio/transcriptions" {
         let stream = ObjectBuilder::new().schema_type(Type::Boolean).default(Some(json!(false)));
         fields = fields.property("stream", stream);
