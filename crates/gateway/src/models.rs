@@ -84,7 +84,11 @@ pub(crate) enum ShownModel {
     ),
     responses(
         (status = 200, description = "Models that the key may use", body = ListedModels),
-        (status = 400, description = "`invalid`: a parameter; or `malformed`: two keys", body = AnyErrorBody),
+        (
+            status = 400,
+            description = "`invalid`: a parameter; or `malformed`: two different keys",
+            body = AnyErrorBody
+        ),
         KeyErrors,
     ),
     security(("bearer_key" = []), ("key" = [])),

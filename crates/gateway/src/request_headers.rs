@@ -32,7 +32,7 @@ pub(super) struct PassedHeaders(Vec<(HeaderName, HeaderValue)>);
 
 impl PassedHeaders {
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let all = TO_UPSTREAM.into_iter().flat_map(|name| {
+        let all = TO_UPSTREAM.into_iter().flat_map(move |name| {
             let values = headers.get_all(name).into_iter().filter(|value| !is_key(value));
             values.map(move |value| (HeaderName::from_static(name), value.clone()))
         });
