@@ -21,6 +21,7 @@ mod reach;
 mod refusals;
 mod releases;
 mod reload;
+mod responses;
 mod sandbox;
 mod shared_parallel;
 mod several;

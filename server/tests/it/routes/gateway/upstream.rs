@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{any, post};
 use serde_json::{Value, json};
 
-/// What the upstream does with a call, by its `user` field; with a form, by its path.
+/// What the upstream does with a call, by its `user` field; with a form or no body, by its path.
 #[derive(Clone)]
 pub(super) enum Script {
     /// Answers with these bytes as JSON.
@@ -39,7 +39,9 @@ const PROMPT: u64 = 6;
 /// A call as it came.
 #[derive(Clone)]
 pub(super) struct Seen {
+    pub(super) method: Method,
     pub(super) path: String,
+    pub(super) query: String,
     pub(super) headers: HeaderMap,
     /// Null if it is no JSON.
     pub(super) body: Value,
@@ -61,6 +63,7 @@ impl Upstream {
         let upstream = Self::default();
         let app = Router::new()
             .route("/v1/{*path}", post(answer))
+            .route("/v1/responses/{*path}", any(answer))
             .layer(DefaultBodyLimit::disable())
             .with_state(upstream.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -112,10 +115,12 @@ impl Drop for Guard {
 
 async fn answer(
     State(upstream): State<Upstream>,
-    Path(path): Path<String>,
+    (method, uri): (Method, Uri),
     headers: HeaderMap,
     raw: Bytes,
 ) -> Response {
+    let path = uri.path().trim_start_matches("/v1/").to_owned();
+    let query = uri.query().unwrap_or_default().to_owned();
     let body: Value = serde_json::from_slice(&raw).unwrap_or_default();
     let user = match &body {
         Value::Null => path.clone(),
@@ -127,7 +132,7 @@ async fn answer(
         _ => "application/json",
     };
     let cap = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
-    upstream.seen.lock().unwrap().push(Seen { path, headers, body, raw });
+    upstream.seen.lock().unwrap().push(Seen { method, path, query, headers, body, raw });
     let script = upstream.scripts.lock().unwrap().get(&user).cloned();
     let script = script.unwrap_or_else(|| Script::Json(StatusCode::OK, said(7, 3)));
     match script {

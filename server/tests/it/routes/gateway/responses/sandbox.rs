@@ -1,0 +1,85 @@
+//! The sandbox's answers in the form of the Responses API.
+
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use super::super::{inference_key, refused};
+use super::send;
+use crate::test_app::{Backend, TestApp, text};
+
+async fn newcomer() -> (TestApp, String) {
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ada = app.sign_in("ada").await;
+    let (key, _) = inference_key(&app, &ada, json!({ "name": "first" })).await;
+    (app, key)
+}
+
+fn asks(input: &Value) -> Value {
+    json!({ "model": "sandbox", "input": input })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_answers_with_a_response() {
+    let (app, key) = newcomer().await;
+    let items = json!([
+        { "role": "developer", "content": "Be brief." },
+        { "role": "user", "content": [{ "type": "input_text", "text": "Hi" }] },
+    ]);
+    for input in [json!("Hi"), items] {
+        let told = send(&app, &key, &asks(&input)).await;
+        assert_eq!(told.status(), 200);
+        let told: Value = told.json().await.unwrap();
+        assert_eq!((&told["object"], &told["status"]), (&json!("response"), &json!("completed")));
+        let said = text(&told["output"][0]["content"][0]["text"]);
+        assert!(said.ends_with("You said: Hi"), "{said}");
+        assert_eq!(told["usage"]["output_tokens"], said.len().div_ceil(4));
+        let again: Value = send(&app, &key, &asks(&input)).await.json().await.unwrap();
+        assert_eq!(told, again, "it answers the same every time");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_streams_stores_and_deletes_responses() {
+    let (app, key) = newcomer().await;
+    let mut body = asks(&json!("Hi"));
+    body["stream"] = json!(true);
+    let streamed = send(&app, &key, &body).await;
+    assert_eq!(streamed.headers()["content-type"], "text/event-stream");
+    let streamed = streamed.text().await.unwrap();
+    let last = streamed.lines().rfind(|line| line.starts_with("data: ")).unwrap();
+    let last: Value = serde_json::from_str(last.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(last["type"], "response.completed");
+    let response = &last["response"];
+    let id = text(&response["id"]);
+    let ask = async |method: Method, path: &str| {
+        let url = format!("{}/v1/responses/{id}{path}", app.base);
+        app.http.request(method, url).bearer_auth(&key).send().await.unwrap()
+    };
+    let read: Value = ask(Method::GET, "").await.json().await.unwrap();
+    assert_eq!(&read, response);
+    let again = ask(Method::GET, "?stream=true").await.text().await.unwrap();
+    assert_eq!(again, streamed);
+    let rest = ask(Method::GET, "?stream=true&starting_after=4").await.text().await.unwrap();
+    assert!(streamed.ends_with(&rest) && rest.contains("\"sequence_number\":5,"), "{rest}");
+    refused(ask(Method::GET, "?stream=true&starting_after=x").await, 400, "invalid").await;
+    let items: Value = ask(Method::GET, "/input_items").await.json().await.unwrap();
+    assert_eq!(items["data"][0]["content"][0]["text"], "Hi");
+    refused(ask(Method::POST, "/cancel").await, 400, "invalid").await;
+    let mut next = asks(&json!("And?"));
+    next["previous_response_id"] = json!(id);
+    let next: Value = send(&app, &key, &next).await.json().await.unwrap();
+    assert_eq!(next["previous_response_id"], id);
+    let deleted: Value = ask(Method::DELETE, "").await.json().await.unwrap();
+    assert_eq!(deleted, json!({ "id": id, "object": "response", "deleted": true }));
+    refused(ask(Method::GET, "").await, 404, "not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_compacts_a_conversation() {
+    let (app, key) = newcomer().await;
+    let request = app.post("/v1/responses/compact").bearer_auth(&key).json(&asks(&json!("Hi")));
+    let told: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(told["object"], "response.compaction");
+    assert_eq!(told["output"][0]["type"], "compaction");
+    assert!(told["usage"]["output_tokens"].as_u64().unwrap() > 0);
+}
