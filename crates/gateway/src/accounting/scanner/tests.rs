@@ -164,3 +164,49 @@ fn text_of_a_transcript_is_counted_once() {
     }
     assert_eq!(scanned(r#"{"text": "abcd"}"#, 7).text(), 0);
 }
+
+#[test]
+fn text_of_a_response_is_in_its_output() {
+    let message = r#"{"type": "message", "id": "x", "content": [{"text": "abc", "logprobs": ["a"],
+                      "annotations": [{"text": "a"}]}, {"refusal": "de"}]}"#;
+    let call = r#"{"type": "function_call", "name": "f", "arguments": "{\"a\":1}"}"#;
+    let custom = r#"{"type": "custom_tool_call", "input": "xy"}"#;
+    let search = r#"{"type": "file_search_call", "results": [{"text": "abcd"}], "queries": ["a"]}"#;
+    let more =
+        r#""instructions": "abc", "text": {"format": {"text": "a"}}, "tools": [{"text": "a"}]"#;
+    for (json, text) in [
+        (format!(r#"{{{more}, "output": [{message}, {call}]}}"#), 3 + 2 + 7),
+        (format!(r#"{{"output": [{custom}, {search}], "choices": [{{"text": "a"}}]}}"#), 2),
+        (format!(r#"{{"type": "x", "response": {{"output": [{message}]}}}}"#), 5),
+        (r#"{"output": "abc", "content": "abc"}"#.to_owned(), 0),
+    ] {
+        for size in [1, 7, 1_000] {
+            assert_eq!(scanned_in(AnswerForm::Responses, &json, size).text(), text, "{json}");
+        }
+    }
+    let is_answer = |json| scanned_in(AnswerForm::Responses, json, 7).has_choice();
+    assert!(is_answer(r#"{"error": {"code": "x"}, "output": []}"#));
+    assert!(is_answer(r#"{"status": "failed", "error": {"code": "x"}}"#));
+    assert!(!is_answer(r#"{"error": {"code": "x", "status": "failed"}, "status": 500}"#));
+}
+
+#[test]
+fn id_of_a_response_is_read_in_chunks() {
+    let id = |json: &str, size| {
+        let scanner = scanned_in(AnswerForm::Responses, json, size);
+        scanner.response_id().map(str::to_owned)
+    };
+    let long = "é".repeat(1_024);
+    for size in [1, 7, 10_000] {
+        let nested = r#"{"output": [{"id": "msg_1"}], "id": "resp_1", "x": {"id": "y"}}"#;
+        assert_eq!(id(nested, size).as_deref(), Some("resp_1"));
+        assert_eq!(id(&format!(r#"{{"id": "{long}"}}"#), size).as_deref(), Some(long.as_str()));
+        for odd in [r#"{"id": "resp_"#, r#"{"id": 7}"#, r#"{"id": ""}"#, r#"{"id": "a\"b"}"#] {
+            assert_eq!(id(odd, size), None, "{odd}");
+        }
+        assert_eq!(id(&format!(r#"{{"id": "{long}x"}}"#), size), None, "too long");
+    }
+    let mut other = ResponseScanner::new(AnswerForm::Choices);
+    other.read(br#"{"id": "x"}"#);
+    assert_eq!(other.response_id(), None);
+}

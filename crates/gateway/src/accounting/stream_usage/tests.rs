@@ -277,3 +277,60 @@ fn media_streams_have_ends_of_their_own() {
     let error = json!({ "error": { "code": "x" } });
     assert!(!media(Endpoint::Speech, &[audio, error]).is_refused());
 }
+
+/// A stream of OpenAI's Responses API after these events.
+fn responses(events: &[Value]) -> StreamUsage {
+    let mut stream = StreamUsage::new(Endpoint::Responses, 10);
+    for json in events {
+        stream.read(event(json).as_bytes());
+    }
+    stream
+}
+
+fn response_event(kind: &str, usage: &Value) -> Value {
+    let item = json!({ "type": "message", "content": [{ "text": "abcdefgh" }] });
+    let response = json!({ "id": "resp_1", "error": null, "output": [item], "usage": usage });
+    json!({ "type": kind, "response": response })
+}
+
+#[test]
+fn text_of_a_response_counts_once() {
+    let created = response_event("response.created", &json!(null));
+    let delta = json!({ "type": "response.output_text.delta", "delta": "abcdefgh" });
+    let last = response_event("response.completed", &json!(null));
+    let deltas = responses(&[created.clone(), delta, last.clone()]);
+    assert_eq!((sums(deltas.usage()), deltas.end()), ((10, 2, 12), StreamEnd::Whole));
+    let repeated = responses(&[created, last]);
+    assert_eq!(sums(repeated.usage()), (10, 2, 12), "it came in the last event only");
+}
+
+#[test]
+fn last_event_of_a_response_tells_its_usage() {
+    let usage = json!({ "input_tokens": 7, "output_tokens": 43, "total_tokens": 50 });
+    for kind in ["response.completed", "response.incomplete", "response.failed"] {
+        let mut stream = responses(&[response_event("response.created", &json!(null))]);
+        assert_eq!(stream.end(), StreamEnd::Cut);
+        let last = event(&response_event(kind, &usage));
+        assert_eq!(stream.read(last.as_bytes()), EventKind::Done);
+        assert_eq!((sums(stream.usage()), stream.end()), ((7, 43, 0), StreamEnd::Whole));
+        assert!(!stream.is_refused());
+    }
+    let mut stream = responses(&[]);
+    let untold = event(&response_event("response.completed", &json!({})));
+    assert_eq!(stream.read(untold.as_bytes()), EventKind::LacksUsage);
+    let told = String::from_utf8(stream.with_usage(untold.as_bytes())).unwrap();
+    assert!(told.contains("\"output_tokens\":2") && told.contains("\"total_tokens\":12"), "{told}");
+}
+
+#[test]
+fn error_of_a_response_ends_its_stream() {
+    let error = json!({ "type": "error", "code": "x", "message": "y" });
+    let mut stream = responses(&[response_event("response.created", &json!(null))]);
+    assert_eq!(stream.read(event(&error).as_bytes()), EventKind::Error);
+    assert!(stream.is_refused());
+    assert_eq!(stream.end(), StreamEnd::Whole);
+    let failed = event(&json!({ "type": "response.failed", "response": {} }));
+    assert_eq!(stream.read(failed.as_bytes()), EventKind::Hidden);
+    let delta = json!({ "type": "response.output_text.delta", "delta": "abc" });
+    assert!(!responses(&[delta, error]).is_refused());
+}
