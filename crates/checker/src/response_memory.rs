@@ -1,4 +1,5 @@
-//! Remembers whose the stored responses of calls are: see `stored_responses`.
+//! Remembers whose the stored responses of calls are: see `stored_responses`. The checker does it
+//! for the gateway, which has no database, as it does with usage.
 
 use latchkey_domain::id::ProjectId;
 use latchkey_store::Error;
