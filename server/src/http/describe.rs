@@ -203,7 +203,7 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
                 .pattern(Some("^[!-~]+$"));
             parameter.schema = Some(schema.into());
         }
-        "limit" if path == "/v1/models" => {
+        "limit" if path == "/v1/models" || path == "/v1/responses/{id}/input_items" => {
             if let Some(RefOr::T(Schema::Object(limit))) = &mut parameter.schema {
                 limit.default = Some(json!(20));
             }

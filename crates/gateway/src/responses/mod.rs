@@ -37,7 +37,7 @@ pub(crate) async fn create(state: State<Gateway>, request: Request) -> Response 
     call::handle(state, Endpoint::Responses, request).await
 }
 
-/// Compact a conversation
+/// Create a compaction of a conversation
 ///
 /// Compatible with OpenAI’s Responses API. The answer is never streamed and not stored.
 #[utoipa::path(
@@ -63,10 +63,10 @@ pub(crate) async fn compact(state: State<Gateway>, request: Request) -> Response
     operation_id = "get_response",
     tag = "Gateway",
     params(
-        ("id" = String, Path, description = "ID of the response, up to 1,024 characters"),
+        ("id" = String, Path, max_length = 1024, description = "ID of the response"),
         ("stream" = Option<bool>, Query, description = "Whether to return server-sent events"),
         (
-            "starting_after" = Option<u64>, Query,
+            "starting_after" = Option<u64>, Query, minimum = 0, maximum = 9007199254740991,
             description = "Sequence number of the last event that is not returned again",
         ),
     ),
@@ -89,7 +89,7 @@ pub(crate) async fn get(
     path = "/v1/responses/{id}",
     operation_id = "delete_response",
     tag = "Gateway",
-    params(("id" = String, Path, description = "ID of the response, up to 1,024 characters")),
+    params(("id" = String, Path, max_length = 1024, description = "ID of the response")),
     responses(StoredResponses),
     security(("bearer_key" = [])),
 )]
@@ -110,7 +110,7 @@ pub(crate) async fn delete(
     path = "/v1/responses/{id}/cancel",
     operation_id = "cancel_response",
     tag = "Gateway",
-    params(("id" = String, Path, description = "ID of the response, up to 1,024 characters")),
+    params(("id" = String, Path, max_length = 1024, description = "ID of the response")),
     responses(StoredResponses),
     security(("bearer_key" = [])),
 )]
@@ -132,10 +132,16 @@ pub(crate) async fn cancel(
     operation_id = "list_input_items",
     tag = "Gateway",
     params(
-        ("id" = String, Path, description = "ID of the response, up to 1,024 characters"),
-        ("limit" = Option<u64>, Query, description = "Maximum number of items"),
-        ("order" = Option<String>, Query, description = "`asc` or `desc`"),
-        ("after" = Option<String>, Query, description = "ID of the item before the first one"),
+        ("id" = String, Path, max_length = 1024, description = "ID of the response"),
+        (
+            "limit" = Option<u64>, Query, minimum = 1, maximum = 100,
+            description = "Maximum number of items, by default 20"
+        ),
+        ("order" = Option<String>, Query, max_length = 4, description = "`asc` or `desc`"),
+        (
+            "after" = Option<String>, Query, max_length = 1024,
+            description = "ID of the item before the page"
+        ),
     ),
     responses(StoredResponses),
     security(("bearer_key" = [])),
