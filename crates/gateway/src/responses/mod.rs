@@ -66,8 +66,8 @@ pub(crate) async fn compact(state: State<Gateway>, request: Request) -> Response
         ("id" = String, Path, max_length = 1024, description = "ID of the response"),
         ("stream" = Option<bool>, Query, description = "Whether to return server-sent events"),
         (
-            "starting_after" = Option<u64>, Query, minimum = 0, maximum = 9007199254740991,
-            description = "Sequence number of the last event that is not returned again",
+            "starting_after" = Option<u64>, Query, minimum = 0, maximum = 9_007_199_254_740_991_i64,
+            description = "Sequence number of the last event that is not returned again"
         ),
     ),
     responses(StoredResponses),
