@@ -188,7 +188,7 @@ impl StoredResponses {
         let place = (project, sha256(id));
         let _alone = self.writing.lock().await;
         self.unwritten().remove(&place);
-        let delete = async {
+        in_time(async {
             let transaction = database.telemetry().begin().await?;
             Entity::delete_many()
                 .filter(Column::ProjectId.eq(place.0))
@@ -196,8 +196,8 @@ impl StoredResponses {
                 .exec(&transaction)
                 .await?;
             Ok(transaction.commit().await?)
-        };
-        in_time(delete).await
+        })
+        .await
     }
 
     /// Waits until a response was noted that may not be written yet.

@@ -55,7 +55,7 @@ pub(crate) async fn compact(state: State<Gateway>, request: Request) -> Response
 
 /// Get a response
 ///
-/// Returns a stored response of the key’s project; with `stream`, the events of a response that was
+/// Returns a stored response of the key’s project; with `stream`, the events of one that was
 /// streamed. Counts as one request.
 #[utoipa::path(
     get,
