@@ -67,8 +67,13 @@ fn step() -> impl Strategy<Value = Step> {
     let call = (any::<bool>(), 0_u32..40, 0_u32..40, 0_u32..3, any::<bool>(), 1_u32..60);
     let call = call.prop_map(|(of_second_key, prompt, more, answers, is_open, cap)| {
         let answer = if is_open { AnswerCap::Model(cap) } else { AnswerCap::Client(cap) };
-        let estimate =
-            TokenEstimate { prompt_estimate: prompt, prompt_bound: prompt + more, answers, answer };
+        let estimate = TokenEstimate {
+            prompt_estimate: prompt,
+            prompt_bound: prompt + more,
+            answers,
+            least_answer: 1,
+            answer,
+        };
         Step::Call { of_second_key, estimate }
     });
     let settle = (any::<Index>(), 0_u64..=110);

@@ -7,6 +7,7 @@ use latchkey_domain::id::{KeyId, ProjectId};
 use leptos::prelude::*;
 
 use super::words::none_of;
+use crate::data::url_filter::UrlFilter;
 use crate::layout::{Workspace, application_path, inference_key_path, usage_path};
 use crate::pages::usage::range::{UsageFilter, UsageFilterState};
 use latchkey_ui::bar_meter::short;
