@@ -16,6 +16,8 @@ use crate::fields::Fields;
 
 /// The part with the recording.
 const FILE: &str = "file";
+/// A part that says in which character set the others are.
+const CHARSET: &str = "_charset_";
 /// Parts that a form may have once.
 const SINGLE_PARTS: [&str; 4] = ["model", FILE, "prompt", "stream"];
 
@@ -104,6 +106,9 @@ fn content_type(headers: &HeaderMap) -> Result<HeaderValue, GatewayError> {
 /// The field that a part belongs to: some servers collect `a[]` and `a[b]` in `a`.
 fn field_name<'a>(part: &'a FormPart, before: &[FormPart]) -> Result<&'a str, GatewayError> {
     let name = part.name.split('[').next().unwrap_or_default();
+    if name.eq_ignore_ascii_case(CHARSET) {
+        return Err(GatewayError::invalid(CHARSET, "Send the form in UTF-8, without this field."));
+    }
     let is_single = SINGLE_PARTS.contains(&name);
     if is_single && (name != part.name || before.iter().any(|other| other.name == name)) {
         let message = format!("Send this field once, as `{name}`.");
@@ -173,6 +178,7 @@ mod tests {
             (vec![model(), part("file; filename=a", "")], "file"),
             (vec![model(), file(), part("prompt", &"x".repeat(MAX_FORM_TEXT_BYTES))], "prompt"),
             (vec![model(), file(), part("stream", "1"), part("stream", "0")], "stream"),
+            (vec![part("_charset_", "utf-7"), model(), file()], "_charset_"),
         ] {
             let refused = read(&parts).unwrap_err();
             assert_eq!(refused.param(), Some(param), "{}", refused.message());

@@ -21,8 +21,10 @@ const MAX_BOUNDARY_BYTES: usize = 70;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadForm(pub(crate) &'static str);
 
-const CONTENT_TYPE: BadForm =
-    BadForm("Send the form as `multipart/form-data` with one `boundary` and no other parameter.");
+const CONTENT_TYPE: BadForm = BadForm(
+    "Send the form as `multipart/form-data` with one `boundary`, and no other parameter than \
+     `charset=utf-8`.",
+);
 const BOUNDARY: BadForm = BadForm(
     "The boundary of the form must have 1 to 70 letters, digits or marks that RFC 2046 allows.",
 );
@@ -69,7 +71,9 @@ pub(crate) fn boundary(content_type: &str) -> Result<&str, BadForm> {
             if boundary.replace(value).is_some() {
                 return Err(CONTENT_TYPE);
             }
-        } else if !name.eq_ignore_ascii_case("charset") || !value.bytes().all(is_token) {
+        } else if !name.eq_ignore_ascii_case("charset") || !value.eq_ignore_ascii_case("utf-8") {
+            // Some servers read even the names of the parts in this character set. In UTF-7 a name
+            // of plain ASCII characters may be another one.
             return Err(CONTENT_TYPE);
         }
     }
@@ -242,7 +246,7 @@ mod tests {
         for (content_type, expected) in [
             ("multipart/form-data; boundary=----WebKitFormBoundary7M", "----WebKitFormBoundary7M"),
             ("Multipart/Form-Data;boundary=\"a:b=c/d\"", "a:b=c/d"),
-            ("multipart/form-data; charset=utf-8; Boundary=x", "x"),
+            ("multipart/form-data; charset=UTF-8; Boundary=x", "x"),
         ] {
             assert_eq!(boundary(content_type), Ok(expected), "{content_type}");
         }
@@ -260,6 +264,8 @@ mod tests {
             "multipart/form-data; boundary=a; x=y",
             "multipart/form-data; boundary*=a",
             "multipart/form-data; charset=\"; boundary=a",
+            "multipart/form-data; charset=utf-7; boundary=a",
+            "multipart/form-data; boundary=a; charset=utf-16",
             "multipart/mixed; boundary=a",
             &long,
         ] {
