@@ -79,7 +79,7 @@ impl UpstreamStatus {
         let mut state = self.state();
         state.failures_in_a_row = 0;
         state.latency = Some(match state.latency {
-            Some(mean) => mean - mean / LATENCY_DIVISOR + latency / LATENCY_DIVISOR,
+            Some(mean) => mean.saturating_sub(mean / LATENCY_DIVISOR) + latency / LATENCY_DIVISOR,
             None => latency,
         });
     }

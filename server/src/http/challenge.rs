@@ -25,8 +25,12 @@ impl Credentials {
             return Self::ApiKey;
         }
         match path {
-            "v1/traces" | "v1/logs" | "v1/metrics" | "v1/key" => Self::ApiKeyOrBearer,
-            "v1/messages" | "v1/messages/count_tokens" => Self::ApiKeyOrBearer,
+            "v1/traces"
+            | "v1/logs"
+            | "v1/metrics"
+            | "v1/key"
+            | "v1/messages"
+            | "v1/messages/count_tokens" => Self::ApiKeyOrBearer,
             path if path.starts_with("v1/check/") => Self::ApiKeyOrBearer,
             path if path.starts_with("api/public/otel/") => Self::Password,
             _ => Self::Bearer,

@@ -35,6 +35,7 @@ pub struct UsageFilter {
 
 impl UsageFilter {
     /// What the charts depend on.
+    #[must_use]
     pub fn of_charts(&self) -> Self {
         Self { group_by: UsageGrouping::default(), ..self.clone() }
     }

@@ -100,9 +100,12 @@ struct ResponseHead<'a> {
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "only whether they are there matters")]
 struct NamedCounts {
-    input_tokens: u64,
-    output_tokens: u64,
-    total_tokens: u64,
+    #[serde(rename = "input_tokens")]
+    prompt: u64,
+    #[serde(rename = "output_tokens")]
+    completion: u64,
+    #[serde(rename = "total_tokens")]
+    total: u64,
 }
 
 impl ResponsesStream {
@@ -219,7 +222,7 @@ fn next(number: Option<u64>) -> u64 {
 /// Whether the deltas of this type are text that the model generated. Sound is not.
 fn is_text(kind: &str) -> bool {
     kind.starts_with("response.")
-        && kind.ends_with(".delta")
+        && kind.rsplit('.').next() == Some("delta")
         && (!kind.contains("audio") || kind.contains("transcript"))
 }
 
