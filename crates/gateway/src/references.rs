@@ -21,16 +21,8 @@ const RESPONSES_FIELDS: [&str; 2] = ["conversation", "prompt"];
 /// Fields whose items may point at something.
 const NESTED_FIELDS: [&str; 3] = ["input", "messages", "tools"];
 /// Members whose value is data of the client or the model, whatever its names are.
-const OPAQUE_MEMBERS: [&str; 8] = [
-    "parameters",
-    "input_schema",
-    "output_schema",
-    "schema",
-    "arguments",
-    "input",
-    "metadata",
-    "environment",
-];
+const OPAQUE_MEMBERS: [&str; 7] =
+    ["parameters", "input_schema", "output_schema", "schema", "arguments", "input", "metadata"];
 
 /// Rejects references to what no project of this gateway is known to own. `passes` tells which
 /// fields the upstream's configuration lets pass.
@@ -40,22 +32,23 @@ const OPAQUE_MEMBERS: [&str; 8] = [
 pub(super) fn check(body: &CallBody, passes: impl Fn(&str) -> bool) -> Result<(), GatewayError> {
     for name in body.names() {
         let Some(value) = body.field(name) else { continue };
-        let found = if let Some(field) = own_field(body.endpoint, name) {
-            Some(field).filter(|field| !passes(field))
-        } else if NESTED_FIELDS.into_iter().any(|field| eq_ignore_case(name, field))
-            && may_point(body.endpoint, value)
-        {
-            let mut search = Search { passes: &passes, found: None };
+        let mut search = Search { passes: &passes, found: None };
+        let own = own_field(body.endpoint, name);
+        if let Some(field) = own {
+            search.see(field);
+        }
+        // What passes as a whole may still have a file in it, as the variables of a prompt do.
+        let is_searched = own.is_some()
+            || NESTED_FIELDS.into_iter().any(|field| eq_ignore_case(name, field))
+                && may_point(body.endpoint, value);
+        if is_searched && search.found.is_none() {
             let items = eq_ignore_case(name, "input");
             let place = if items { Place::Items } else { Place::Inside };
             let seed = References { search: &mut search, place };
             // Parsing has already rejected a body that is nested too deeply.
             let _ = seed.deserialize(&mut serde_json::Deserializer::from_str(value));
-            search.found
-        } else {
-            None
-        };
-        if let Some(field) = found {
+        }
+        if let Some(field) = search.found {
             let message = format!(
                 "What `{field}` points at was not made through this gateway by this project."
             );
@@ -174,13 +167,20 @@ impl<'de> Visitor<'de> for References<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let Self { search, place } = self;
         let is_item = place != Place::Inside;
-        let (mut kind, mut has_id, mut has_role) = (Value::Null, false, false);
+        // Of a repeated member some servers read the first, others the last.
+        let (mut is_reference, mut has_type, mut has_null) = (false, false, false);
+        let (mut has_id, mut has_role) = (false, false);
         while let Some(name) = members.next_key::<Cow<'_, str>>()? {
             let is = |other: &str| eq_ignore_case(&name, other);
             if is_item && is("type") {
-                kind = members.next_value()?;
+                let kind: Value = members.next_value()?;
+                is_reference |= kind == "item_reference";
+                has_null |= kind.is_null();
+                has_type = true;
             } else if is_item && is("id") {
                 has_id |= points(&members.next_value()?);
+            } else if is_item && is("role") {
+                has_role |= members.next_value::<Value>()?.is_string();
             } else if is("file_id") || is("file_ids") {
                 if points(&members.next_value()?) {
                     search.see("file_id");
@@ -191,25 +191,26 @@ impl<'de> Visitor<'de> for References<'_, '_> {
                 }
             } else if is("container") {
                 let container: Value = members.next_value()?;
-                if container.is_string() {
+                if container.is_string() || points(&container["id"]) {
                     search.see("container");
-                } else if points(&container["file_ids"]) {
-                    search.see("file_id");
+                }
+                // Its depth is that of the body, which is bounded.
+                let seed = References { search: &mut *search, place: Place::Inside };
+                let _ = seed.deserialize(&container);
+            } else if is("container_id") {
+                if points(&members.next_value()?) {
+                    search.see("container");
                 }
             } else if OPAQUE_MEMBERS.into_iter().any(is) {
                 members.next_value::<IgnoredAny>()?;
             } else {
-                has_role |= is("role");
                 members
                     .next_value_seed(References { search: &mut *search, place: Place::Inside })?;
             }
         }
         // The type of a reference may be left out.
-        let is_reference = match &kind {
-            Value::Null => has_id && !has_role,
-            kind => *kind == "item_reference",
-        };
-        if is_item && is_reference {
+        let lacks_type = has_null || !has_type;
+        if is_item && (is_reference || lacks_type && has_id && !has_role) {
             search.see("item_reference");
         }
         Ok(())
@@ -250,6 +251,11 @@ mod tests {
             (r#""input": [{"type": "item_reference", "id": "msg_1"}]"#, "item_reference"),
             (r#""input": [{"id": "msg_1"}]"#, "item_reference"),
             (r#""input": [{"type": null, "id": "msg_1"}]"#, "item_reference"),
+            (r#""input": [{"role": null, "id": "msg_1"}]"#, "item_reference"),
+            (
+                r#""input": [{"type": "item_reference", "type": "message", "id": "msg_1"}]"#,
+                "item_reference",
+            ),
             (
                 r#""input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]"#,
                 "file_id",
@@ -261,13 +267,31 @@ mod tests {
             ),
             (r#""tools": [{"type": "code_interpreter", "container": "cntr_1"}]"#, "container"),
             (
-                r#""tools": [{"type": "x", "container": {"type": "auto", "file_ids": ["f"]}}]"#,
+                r#""tools": [{"type": "x", "container": {"type": "auto", "FILE_IDS": ["f"]}}]"#,
                 "file_id",
+            ),
+            (r#""tools": [{"type": "x", "container": {"id": "cntr_1"}}]"#, "container"),
+            (
+                r#""tools": [{"type": "shell", "environment": {"container_id": "cntr_1"}}]"#,
+                "container",
+            ),
+            (r#""tools": [{"type": "shell", "environment": {"file_ids": ["f"]}}]"#, "file_id"),
+            (
+                r#""input": [{"type": "code_interpreter_call", "container_id": "cntr_1"}]"#,
+                "container",
             ),
         ] {
             assert!(refused(Endpoint::Responses, more, ""), "{more}");
             assert!(!refused(Endpoint::Responses, more, field), "{more} may pass");
         }
+    }
+
+    #[test]
+    fn file_in_a_prompt_that_may_pass_is_a_reference() {
+        let prompt = r#""prompt": {"id": "p", "variables": {"x": {"file_id": "f"}}}"#;
+        assert!(refused(Endpoint::Responses, prompt, "prompt"));
+        let plain = r#""prompt": {"id": "p", "variables": {"x": "f"}}"#;
+        assert!(!refused(Endpoint::Responses, plain, "prompt"));
     }
 
     #[test]
@@ -281,6 +305,7 @@ mod tests {
             r#""input": [{"type": "function_call", "name": "f", "arguments": "{\"file_id\": 1}"}]"#,
             r#""tools": [{"type": "function", "parameters": {"file_id": "x"}}]"#,
             r#""tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]"#,
+            r#""tools": [{"type": "computer_use_preview", "environment": "browser"}]"#,
             r#""input": [{"role": "user", "content": [{"file_id": null, "file_data": "x"}]}]"#,
         ] {
             assert!(!refused(Endpoint::Responses, more, ""), "{more}");
