@@ -39,7 +39,7 @@ impl PreviousResponse {
         let Some(text) = body.field(FIELD) else { return Ok(None) };
         let id: String = serde_json::from_str(text)
             .map_err(|_| GatewayError::invalid(FIELD, "Send the ID of a response."))?;
-        if passes {
+        if passes && is_bounded(&id) {
             return Ok(None);
         }
         match find(checker, project, &id).await? {
@@ -104,7 +104,7 @@ pub(super) async fn find(
     project: ProjectId,
     id: &str,
 ) -> Result<Option<ResponseStore>, GatewayError> {
-    if id.is_empty() || id.chars().count() > MAX_ID_CHARS {
+    if !is_bounded(id) {
         return Ok(None);
     }
     checker.find_response(project, id).await.map_err(|error| {
@@ -113,6 +113,10 @@ pub(super) async fn find(
         let status = StatusCode::SERVICE_UNAVAILABLE;
         GatewayError::new(status, "unavailable", message).with_retry_after(Some(1))
     })
+}
+
+fn is_bounded(id: &str) -> bool {
+    !id.is_empty() && id.chars().count() <= MAX_ID_CHARS
 }
 
 fn not_found(id: &str) -> GatewayError {
