@@ -205,9 +205,9 @@ async fn purge_expired(services: &Services) -> Result<(), Error> {
     keys::purge_idempotency_keys(services).await
 }
 
-/// Deletes expired sandbox telemetry, that of deleted applications, and the rest of aborted calls:
-/// at the start, then every minute. Every hour it deletes what is older than the tier's retention.
-/// It is a task of its own, so that a large purge does not delay the counters.
+/// Deletes expired data of the sandbox, telemetry of deleted applications, and the rest of aborted
+/// calls: at the start, then every minute. Every hour it deletes what is older than the tier's
+/// retention. It is a task of its own, so that a large purge does not delay the counters.
 async fn purge_telemetry(services: Services, stop: CancellationToken) {
     let mut purge = tokio::time::interval(PURGE_TELEMETRY_EVERY);
     let mut purge_old = tokio::time::interval(PURGE_EVERY);
@@ -221,6 +221,7 @@ async fn purge_telemetry(services: Services, stop: CancellationToken) {
             tokio::select! {
                 _ = purge.tick() => {
                     log(telemetry::purge_sandbox(&services).await.err());
+                    log(usage::purge_sandbox_responses(&services).await.err());
                     log(telemetry::purge_deleted(&services).await.err());
                     log(telemetry::purge_unfinished(&services).await.err());
                 }

@@ -100,7 +100,7 @@ pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
 pub use request::{CheckRequest, IdentifiedKey, Parsed};
 pub use reserve::{ExactTokenCount, Reservation, ReservationRequest};
-pub use stored_responses::{RESPONSE_RETENTION, ResponseStore};
+pub use stored_responses::{RESPONSE_RETENTION, ResponseStore, SANDBOX_RESPONSE_RETENTION};
 pub use token_estimate::{AnswerCap, ReservedTokens, TokenEstimate};
 pub use watched_keys::KeyWatch;
 

@@ -28,6 +28,9 @@ use crate::digest::sha256;
 /// How long a response is known: as long as OpenAI stores one.
 pub const RESPONSE_RETENTION: Duration = Duration::from_hours(30 * 24);
 
+/// How long an answer of the sandbox is kept, as all data of test keys is.
+pub const SANDBOX_RESPONSE_RETENTION: Duration = Duration::from_hours(24);
+
 /// How often an unknown response is looked up again, because another node may just have made it.
 const RECHECKS: u32 = 4;
 /// Time between two lookups.
@@ -169,7 +172,7 @@ impl StoredResponses {
             if let Some(store) = self.get(&place) {
                 return Ok(Some(store));
             }
-            let found = in_time(stored(database, &place, now - RESPONSE_RETENTION)).await?;
+            let found = in_time(stored(database, &place, now)).await?;
             if found.is_some() || rechecks == 0 {
                 return Ok(found);
             }
@@ -186,9 +189,10 @@ impl StoredResponses {
         id: &str,
     ) -> Result<(), Error> {
         let place = (project, sha256(id));
-        let _alone = self.writing.lock().await;
-        self.unwritten().remove(&place);
         in_time(async {
+            // A batch may take long to be written.
+            let _alone = self.writing.lock().await;
+            self.unwritten().remove(&place);
             let transaction = database.telemetry().begin().await?;
             Entity::delete_many()
                 .filter(Column::ProjectId.eq(place.0))
@@ -225,17 +229,18 @@ impl StoredResponses {
 async fn stored(
     database: &Database,
     place: &Place,
-    oldest: Timestamp,
+    now: Timestamp,
 ) -> Result<Option<ResponseStore>, Error> {
     let row = Entity::find()
         .filter(Column::ProjectId.eq(place.0))
         .filter(Column::Id.eq(place.1.clone()))
-        .filter(Column::CreatedAt.gt(oldest))
+        .filter(Column::CreatedAt.gt(now - RESPONSE_RETENTION))
         .one(database.telemetry().reader())
         .await?;
     let Some(row) = row else { return Ok(None) };
     match (row.upstream, row.sandbox) {
         (Some(upstream), None) => Ok(Some(ResponseStore::Upstream(upstream.into()))),
+        (None, Some(_)) if row.created_at <= now - SANDBOX_RESPONSE_RETENTION => Ok(None),
         (None, Some(answer)) => Ok(Some(ResponseStore::Sandbox(answer.into()))),
         _ => Err(Error::corrupt("stored response")),
     }

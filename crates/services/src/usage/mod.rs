@@ -13,6 +13,6 @@ pub use activity::of_keys;
 pub use export::{buckets_as_csv, groups_as_csv};
 pub use grouped::of_project_by;
 pub use month::of_month;
-pub use purge::purge;
+pub use purge::{purge, purge_sandbox_responses};
 pub use read::{of_key, of_project};
 pub(crate) use report_queue::ReportQueue;

@@ -10,8 +10,8 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_checker::RESPONSE_RETENTION;
 use latchkey_checker::usage::Resolution;
+use latchkey_checker::{RESPONSE_RETENTION, SANDBOX_RESPONSE_RETENTION};
 use latchkey_store::entity::{
     budget_event, budget_usage, denial, key_usage, model_usage, project_usage, stored_response,
 };
@@ -56,6 +56,19 @@ pub async fn purge(services: &Services) -> Result<(), Error> {
     if deleted > 0 {
         tracing::info!(rows = deleted, "Purged usage past its retention period");
     }
+    Ok(())
+}
+
+/// Deletes what the sandbox answered 24 hours ago or earlier. Bounded as [`purge`] is.
+///
+/// # Errors
+/// The database fails.
+pub async fn purge_sandbox_responses(services: &Services) -> Result<(), Error> {
+    let oldest = services.clock.now() - SANDBOX_RESPONSE_RETENTION;
+    let is_old = Expr::col(stored_response::Column::Sandbox)
+        .is_not_null()
+        .and(Expr::col(stored_response::Column::CreatedAt).lte(oldest));
+    services.database.telemetry().delete_some::<stored_response::Entity>(is_old).await?;
     Ok(())
 }
 

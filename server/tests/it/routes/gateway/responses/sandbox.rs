@@ -1,14 +1,21 @@
 //! The sandbox's answers in the form of the Responses API.
 
+use std::time::Duration;
+
 use axum::http::Method;
+use latchkey_services::usage::purge_sandbox_responses;
 use serde_json::{Value, json};
 
 use super::super::{inference_key, refused};
 use super::send;
-use crate::test_app::{Backend, TestApp, text};
+use crate::test_app::{Backend, TestApp, count_rows, text};
 
 async fn newcomer() -> (TestApp, String) {
-    let app = TestApp::on(Backend::Sqlite).await;
+    newcomer_on(Backend::Sqlite).await
+}
+
+async fn newcomer_on(backend: Backend) -> (TestApp, String) {
+    let app = TestApp::on(backend).await;
     let ada = app.sign_in("ada").await;
     let (key, _) = inference_key(&app, &ada, json!({ "name": "first" })).await;
     (app, key)
@@ -72,6 +79,40 @@ async fn sandbox_streams_stores_and_deletes_responses() {
     let deleted: Value = ask(Method::DELETE, "").await.json().await.unwrap();
     assert_eq!(deleted, json!({ "id": id, "object": "response", "deleted": true }));
     refused(ask(Method::GET, "").await, 404, "not_found").await;
+}
+
+async fn check_retention(backend: Backend) {
+    let (app, key) = newcomer_on(backend).await;
+    let make = async |input: &str| {
+        let told: Value = send(&app, &key, &asks(&json!(input))).await.json().await.unwrap();
+        app.services.checker.write_responses().await.unwrap();
+        text(&told["id"]).to_owned()
+    };
+    let read = async |id: &str| {
+        let url = format!("/v1/responses/{id}");
+        app.get(&url).bearer_auth(&key).send().await.unwrap()
+    };
+    let first = make("Hi").await;
+    app.advance(Duration::from_hours(23));
+    assert_eq!(read(&first).await.status(), 200);
+    app.advance(Duration::from_hours(1));
+    refused(read(&first).await, 404, "not_found").await;
+    let second = make("Ho").await;
+    let telemetry = app.telemetry().await;
+    assert_eq!(count_rows(&telemetry, "stored_responses").await, 2);
+    purge_sandbox_responses(&app.services).await.unwrap();
+    assert_eq!(count_rows(&telemetry, "stored_responses").await, 1);
+    assert_eq!(read(&second).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_keeps_a_response_for_24_hours_on_sqlite() {
+    check_retention(Backend::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sandbox_keeps_a_response_for_24_hours_on_postgres() {
+    check_retention(Backend::Postgres).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
