@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::upstream::Script;
 use super::{Gateway, asks, refused, streamed};
 use crate::consistency::nodes::hears;
-use crate::test_app::{Backend, TestApp, on_both_databases};
+use crate::test_app::{Backend, TestApp, on_both_databases, text};
 
 /// What the contract says, and what a busy machine may take beside.
 const WITHIN: Duration = Duration::from_secs(2);
@@ -170,4 +170,58 @@ async fn answer_that_passes_for_long_ends_with_its_key() {
         tokio::time::timeout(Duration::from_secs(10), answer.bytes()).await.expect("it ends");
     assert!(rest.is_err(), "and is not taken for a whole answer");
     assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
+}
+
+/// An upstream's stream that never ends, of these events.
+fn endless(events: &[Value]) -> Script {
+    let event = |data: &Value| format!("event: {}\ndata: {data}\n\n", text(&data["type"]));
+    Script::Endless(events.iter().map(event).collect::<String>().into())
+}
+
+/// The events that a stream ends with once its key is revoked.
+async fn events_after_revocation(gateway: &Gateway, path: &str, body: &Value) -> Vec<Value> {
+    let (key, id) = gateway.key(json!({ "name": path })).await;
+    let call = gateway.app.post(path).bearer_auth(&key).json(body);
+    let mut answer = call.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.chunk().await.unwrap().is_some(), "it has begun");
+    let began = Instant::now();
+    revoke(gateway, &id).await;
+    let rest = tokio::time::timeout(Duration::from_secs(10), answer.text()).await;
+    let rest = rest.expect("it ends").unwrap();
+    assert!(began.elapsed() < WITHIN, "{:?}", began.elapsed());
+    let data = rest.lines().filter_map(|line| line.strip_prefix("data: "));
+    data.map(|json| serde_json::from_str(json).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn message_stream_of_a_revoked_key_ends_with_its_error() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let delta = json!({ "type": "text_delta", "text": "Hi" });
+    let delta = json!({ "type": "content_block_delta", "index": 0, "delta": delta });
+    gateway.upstream.script("endless", endless(&[delta]));
+    let mut body = streamed("endless");
+    body["max_tokens"] = json!(100);
+    let events = events_after_revocation(&gateway, "/v1/messages", &body).await;
+    let last = events.last().unwrap();
+    assert_eq!((&last["type"], &last["error"]["type"]), (&json!("error"), &json!("api_error")));
+    assert_eq!(last["error"]["code"], "revoked_key");
+    assert!(!text(&last["error"]["message"]).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn response_stream_of_a_revoked_key_ends_with_its_error() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let created = json!({ "type": "response.created", "response": { "id": "resp_1" } });
+    let delta = json!({ "type": "response.output_text.delta", "delta": "Hi" });
+    gateway.upstream.script("endless", endless(&[created, delta]));
+    let body = json!({ "model": "qwen3.6-27b", "user": "endless", "input": "Hi", "stream": true });
+    let events = events_after_revocation(&gateway, "/v1/responses", &body).await;
+    let [.., error, failed] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!((&error["type"], &error["code"]), (&json!("error"), &json!("revoked_key")));
+    assert_eq!(error["error"]["code"], "revoked_key");
+    assert_eq!(failed["type"], "response.failed");
+    let response = &failed["response"];
+    assert_eq!((&response["id"], &response["status"]), (&json!("resp_1"), &json!("failed")));
+    assert_eq!(response["error"]["code"], "revoked_key");
 }
