@@ -25,7 +25,7 @@ const INSUFFICIENT_QUOTA: &str = "insufficient_quota";
 /// The longest `Retry-After` that a client is sent.
 pub(super) const MAX_RETRY_AFTER_SECONDS: u64 = 60;
 /// Header by which OpenAI's clients decide whether to retry.
-pub(super) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// Credentials that Anthropic's clients may send.
 const ANTHROPIC_CHALLENGE: HeaderValue =
     HeaderValue::from_static("ApiKey realm=\"latchkey\", Bearer realm=\"latchkey\"");
@@ -326,8 +326,8 @@ impl GatewayError {
     /// The response, with the body in the format that the client reads.
     pub(super) fn into_response_in(self, format: ApiFormat) -> Response {
         // An upstream may have refused without a code.
-        let code =
-            self.body.error.code.as_deref().and_then(|code| HeaderValue::try_from(code).ok());
+        let code = self.body.error.code.as_deref().filter(|code| !code.is_empty());
+        let code = code.and_then(|code| HeaderValue::try_from(code).ok());
         let code = code.unwrap_or(HeaderValue::from_static("upstream_error"));
         let mut response = match format {
             ApiFormat::OpenAi => (self.status, Json(self.body)).into_response(),

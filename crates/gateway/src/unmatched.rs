@@ -3,17 +3,16 @@
 
 use std::net::IpAddr;
 
-use axum::Json;
-use axum::http::header::{ALLOW, CONTENT_TYPE, UPGRADE};
-use axum::http::{HeaderValue, Method, Request, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::header::{ALLOW, CONTENT_TYPE, UPGRADE, VARY};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use axum::response::Response;
 use latchkey_domain::key::KeyKind;
+use latchkey_domain::mask;
 use latchkey_domain::secret::PresentedKey;
-use serde_json::{Value, json};
 
-use super::api_format::{ApiFormat, anthropic_error_type};
+use super::api_format::ApiFormat;
 use super::credentials::presented_key;
-use super::error::{LATCHKEY_CODE, SHOULD_RETRY};
+use super::error::{GatewayError, LATCHKEY_CODE};
 use super::state::Gateway;
 
 /// Path prefixes of LLM APIs.
@@ -34,6 +33,8 @@ const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/
                       POST /v1/moderations, POST /v1/images/generations, POST /v1/audio/speech, \
                       POST /v1/audio/transcriptions, POST /v1/audio/translations, GET /v1/models \
                       and GET /v1/models/{id}";
+const INTERNAL_ERROR: &str =
+    "An internal error occurred. The server’s log has the cause under the request ID.";
 /// Maximum length of a path in a message, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
@@ -59,15 +60,15 @@ impl UnmatchedRequest {
         let key = presented_key(request.headers(), format).unwrap_or_default();
         let key = key.filter(|text| PresentedKey::parse(text).is_ok());
         Some(Self {
-            path: path[..path.floor_char_boundary(MAX_PATH_BYTES)].to_owned(),
+            path: shown(path),
             format,
             is_websocket: asks_for_websocket(request),
             key: key.map(str::to_owned),
         })
     }
 
-    /// Replaces the server's response if no route matched and an LLM client sent the request.
-    /// `is_refusal` says that a route has refused the request.
+    /// Replaces the server's response if it refuses an LLM client in another format: no route
+    /// matched, or a path cannot be read. `is_refusal` says that a route has refused the request.
     pub async fn answer(
         self,
         state: &Gateway,
@@ -77,51 +78,51 @@ impl UnmatchedRequest {
         is_refusal: bool,
     ) -> Response {
         if self.is_websocket {
-            return upgrade_required(&self);
-        }
-        let is_bare = !original.headers().contains_key(CONTENT_TYPE) && !is_refusal;
-        let what = match original.status() {
-            StatusCode::NOT_FOUND if is_bare => format!("{method} {} does not exist.", self.path),
-            StatusCode::METHOD_NOT_ALLOWED if is_bare => {
-                format!("{} does not support {method}.", self.path)
-            }
-            _ => return original,
-        };
-        if !is_below_prefix(&self.path) && !self.is_of_inference_key(state, ip).await {
-            return original;
+            return self.upgrade_required();
         }
         let status = original.status();
-        let message = format!("{what} This gateway serves {SERVED}.");
-        let mut response = self.refusal(status, &message);
-        response.headers_mut().insert(SHOULD_RETRY, HeaderValue::from_static("false"));
-        if let Some(allow) = original.headers().get(ALLOW) {
-            response.headers_mut().insert(ALLOW, allow.clone());
+        let is_error = status.is_client_error() || status.is_server_error();
+        if !is_error || original.headers().contains_key(LATCHKEY_CODE) {
+            return original;
+        }
+        let is_bare = !original.headers().contains_key(CONTENT_TYPE) && !is_refusal;
+        let is_unmatched =
+            is_bare && matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        if !is_below_prefix(&self.path)
+            && !(is_unmatched && self.is_of_inference_key(state, ip).await)
+        {
+            return original;
+        }
+        let (code, message) = match status {
+            StatusCode::NOT_FOUND => {
+                let what = format!("{method} {} does not exist.", self.path);
+                ("not_found", format!("{what} This gateway serves {SERVED}."))
+            }
+            StatusCode::METHOD_NOT_ALLOWED => {
+                let what = format!("{} does not support {method}.", self.path);
+                ("method_not_allowed", format!("{what} This gateway serves {SERVED}."))
+            }
+            status if status.is_server_error() => ("internal", INTERNAL_ERROR.to_owned()),
+            _ => ("malformed", "The path or the query is malformed.".to_owned()),
+        };
+        let mut response = self.refusal(status, code, message);
+        for (name, value) in original.headers().iter().filter(|(name, _)| is_kept(name)) {
+            response.headers_mut().append(name, value.clone());
         }
         response
     }
 
-    fn refusal(&self, status: StatusCode, message: &str) -> Response {
-        let code = match status {
-            StatusCode::NOT_FOUND => "not_found",
-            StatusCode::UPGRADE_REQUIRED => "upgrade_required",
-            _ => "method_not_allowed",
-        };
-        let body = self.body(status, code, message);
-        let code = [(LATCHKEY_CODE, HeaderValue::from_static(code))];
-        (status, code, Json(body)).into_response()
+    fn refusal(&self, status: StatusCode, code: &'static str, message: String) -> Response {
+        GatewayError::new(status, code, message).into_response_in(self.format)
     }
 
-    fn body(&self, status: StatusCode, code: &str, message: &str) -> Value {
-        match self.format {
-            ApiFormat::Anthropic => {
-                let kind = anthropic_error_type(status);
-                let error = json!({"type": kind, "message": message, "code": code});
-                json!({"type": "error", "error": error})
-            }
-            ApiFormat::OpenAi => json!({"error": {
-                "message": message, "type": "invalid_request_error", "param": null, "code": code,
-            }}),
-        }
+    /// 426, after which clients that prefer a WebSocket send the same request over HTTP. RFC 9110
+    /// requires an `Upgrade` header.
+    fn upgrade_required(&self) -> Response {
+        let message = "WebSockets are not supported. Send the request over HTTP.".to_owned();
+        let mut response = self.refusal(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);
+        response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
+        response
     }
 
     /// Whether the request carries a valid inference key.
@@ -139,13 +140,19 @@ fn asks_for_websocket<B>(request: &Request<B>) -> bool {
         && wanted.eq_ignore_ascii_case(b"websocket")
 }
 
-/// 426, after which clients that prefer a WebSocket send the same request over HTTP. RFC 9110
-/// requires an `Upgrade` header.
-fn upgrade_required(request: &UnmatchedRequest) -> Response {
-    let message = "WebSockets are not supported. Send the request over HTTP.";
-    let mut response = request.refusal(StatusCode::UPGRADE_REQUIRED, message);
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("HTTP/1.1"));
-    response
+/// Whether a header of the replaced response still applies: the methods of the path, and what pages
+/// of other origins may read.
+fn is_kept(name: &HeaderName) -> bool {
+    *name == ALLOW || *name == VARY || name.as_str().starts_with("access-control-")
+}
+
+/// The path as a message shows it. Masked before it is cut, as nothing recognizes half a secret.
+fn shown(path: &str) -> String {
+    if path.len() <= MAX_PATH_BYTES {
+        return path.to_owned();
+    }
+    let masked = mask::secrets(path);
+    masked[..masked.floor_char_boundary(MAX_PATH_BYTES)].to_owned()
 }
 
 fn is_below_prefix(path: &str) -> bool {
@@ -157,6 +164,14 @@ fn is_below_prefix(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_path_is_masked_before_it_is_cut() {
+        let key = "lk_live_000000000000000000000000000000004cjNQE";
+        let path = format!("/v1/{}/{key}", "x".repeat(MAX_PATH_BYTES - 40));
+        let shown = shown(&path);
+        assert!(shown.len() <= MAX_PATH_BYTES && !shown.contains("lk_live_00000"), "{shown}");
+    }
 
     #[test]
     fn prefixes_end_at_a_segment() {

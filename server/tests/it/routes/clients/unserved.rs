@@ -10,7 +10,53 @@ async fn refused(answer: Response, status: u16) -> Value {
     assert_eq!(answer.headers()["content-type"], "application/json");
     assert_eq!(answer.headers()["x-should-retry"], "false");
     assert!(answer.headers().contains_key("x-request-id"));
-    answer.json().await.unwrap()
+    let told = answer.headers()["x-latchkey-code"].to_str().unwrap().to_owned();
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!(body["error"]["code"], told, "{body}");
+    body
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_of_a_gateway_path_tells_its_code() {
+    let app = TestApp::on(Backend::Sqlite).await;
+    let ask = async |method: Method, path: &str| {
+        app.http.request(method, format!("{}{path}", app.base)).send().await.unwrap()
+    };
+    for path in [
+        "/v1/chat/completions",
+        "/v1/completions",
+        "/v1/embeddings",
+        "/v1/responses",
+        "/v1/responses/compact",
+        "/v1/responses/input_tokens",
+        "/v1/responses/a/cancel",
+        "/v1/messages",
+        "/v1/messages/count_tokens",
+        "/v1/rerank",
+        "/v1/moderations",
+        "/v1/images/generations",
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
+    ] {
+        let body = refused(ask(Method::POST, path).await, 401).await;
+        assert_eq!(body["error"]["code"], "missing_key", "{path}");
+        refused(ask(Method::PUT, path).await, 405).await;
+    }
+    for path in ["/v1/models", "/v1/models/a", "/v1/models/a/b", "/v1/responses/a"] {
+        let body = refused(ask(Method::GET, path).await, 401).await;
+        assert_eq!(body["error"]["code"], "missing_key", "{path}");
+        refused(ask(Method::PUT, path).await, 405).await;
+    }
+    for path in ["/v1/models/%ff", "/v1/responses/%ff", "/v1/responses/%ff/input_items"] {
+        let body = refused(ask(Method::GET, path).await, 400).await;
+        assert_eq!(body["error"]["code"], "malformed", "{path}");
+        assert_eq!(body["error"]["type"], "invalid_request_error", "{path}");
+    }
+    let ask = app.get("/v1/models/%ff").header("anthropic-version", "2023-06-01");
+    let body = refused(ask.send().await.unwrap(), 400).await;
+    assert_eq!(body["error"]["type"], "invalid_request_error");
+    assert_eq!(body["type"], "error");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,9 +146,8 @@ async fn a_websocket_for_responses_is_sent_to_http() {
         request.header("connection", "Upgrade").send()
     };
     let answer = ask("/v1/responses").await.unwrap();
-    assert_eq!(answer.status(), 426);
     assert_eq!(answer.headers()["upgrade"], "HTTP/1.1");
-    let body: Value = answer.json().await.unwrap();
+    let body = refused(answer, 426).await;
     assert_eq!(body["error"]["code"], "upgrade_required");
     assert_eq!(ask("/v1/models").await.unwrap().status(), 401);
 }

@@ -139,6 +139,10 @@ async fn refused(answer: reqwest::Response, status: u16, code: &str) -> Value {
     assert_eq!(body["error"]["code"], code, "{body}");
     assert!(!text(&body["error"]["message"]).is_empty());
     assert!(body["error"]["type"].is_string() && body["error"].get("param").is_some());
+    assert_eq!(headers["x-latchkey-code"], code, "{body}");
+    if [400, 401, 402, 403, 404, 405, 413, 422].contains(&status) {
+        assert_eq!(headers["x-should-retry"], "false", "{body}");
+    }
     body
 }
 
