@@ -7,6 +7,7 @@
 
 use axum::body::Bytes;
 use futures::Stream;
+use latchkey_domain::token_usage::TokenUsage;
 use latchkey_listener::BufferPermit;
 use serde::de::IgnoredAny;
 
@@ -99,9 +100,18 @@ impl SseProxy {
             Err(error) => self.fail(&error),
         };
         if !self.ended {
-            self.call.set_usage(self.context.usage.usage_so_far());
+            self.call.set_usage(self.current_usage());
         }
         out
+    }
+
+    /// Usage if the stream ended now. After its last event nobody leaves early any more.
+    fn current_usage(&self) -> TokenUsage {
+        let usage = &self.context.usage;
+        match usage.end() {
+            StreamEnd::Whole => usage.usage(),
+            StreamEnd::LacksDone | StreamEnd::Cut => usage.usage_so_far(),
+        }
     }
 
     /// Appends chunks that have already arrived, so that they are sent in one write.
@@ -125,12 +135,16 @@ impl SseProxy {
         GatewayError::upstream_error()
     }
 
-    /// Ends the stream with an error event. An incomplete event is discarded.
+    /// Ends the stream with an error event, unless it had its last event: clients would discard a
+    /// whole answer. An incomplete event is discarded.
     fn fail(&mut self, error: &GatewayError) -> Bytes {
         self.ended = true;
         self.pending.clear();
-        self.call.set_usage(self.context.usage.usage_so_far());
-        self.context.usage.error_events(error).into()
+        self.call.set_usage(self.current_usage());
+        match self.context.usage.end() {
+            StreamEnd::Whole => Bytes::new(),
+            StreamEnd::LacksDone | StreamEnd::Cut => self.context.usage.error_events(error).into(),
+        }
     }
 
     /// Handles the end of the upstream's stream. The last event may lack its empty line.

@@ -139,6 +139,19 @@ async fn response_that_is_cut_ends_with_both_errors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn break_after_the_last_event_is_no_error() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let (key, id) = gateway.key(json!({ "name": "k" })).await;
+    let events = [created("resp_1"), delta(1, &"x".repeat(400)), completed(2, "resp_1")];
+    let parts = events.iter().map(|event| Bytes::from(event.clone())).collect();
+    gateway.upstream.script("s", Script::Break(parts));
+    let answer = send(&gateway.app, &key, &streamed("s")).await;
+    assert_eq!(answer.text().await.unwrap(), events.concat());
+    let totals = &usage(&gateway, &id).await["totals"];
+    assert_eq!(totals["completion_tokens"], 3, "what the last event tells");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn error_of_the_upstream_ends_the_stream_once() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, id) = gateway.key(json!({ "name": "k" })).await;
