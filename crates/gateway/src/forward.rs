@@ -29,7 +29,7 @@ use super::upstream_endpoint::{UpstreamEndpoint, UpstreamModel};
 use super::upstream_error::{self, UpstreamError};
 
 /// Maximum time between two chunks of an error. Another upstream may be waiting for the call.
-const ERROR_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const ERROR_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends the call to the upstreams of its model, one after the other, until one answers, and
 /// forwards the response. If the client disconnects, or the key is revoked, before the response

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::stored_body::StoredBody;
 use crate::call::{Caller, attach_limits};
 use crate::error::GatewayError;
-use crate::forward::{client_error, read_error, retry_after};
+use crate::forward::{ERROR_IDLE_TIMEOUT, client_error, read_error, retry_after};
 use crate::previous_response::{self, shown};
 use crate::response_body::{ResponseBody, cause};
 use crate::sandbox::StoredAnswer;
@@ -25,12 +25,13 @@ use crate::upstream_client::{CallError, UpstreamResponse};
 use crate::upstream_endpoint::UpstreamEndpoint;
 
 /// Query parameters that are passed on. Others might hold a credential.
-const PARAMETERS: [&str; 9] = [
+const PARAMETERS: [&str; 10] = [
     "stream",
     "starting_after",
     "include",
     "include[]",
     "include%5B%5D",
+    "include%5b%5d",
     "include_obfuscation",
     "limit",
     "order",
@@ -222,6 +223,7 @@ async fn refusal(
 ) -> GatewayError {
     let status = response.status;
     let wait = retry_after(response.headers.get(RETRY_AFTER));
+    let idle_timeout = idle_timeout.min(ERROR_IDLE_TIMEOUT);
     let error = read_error(ResponseBody::decode(response), idle_timeout, upstream).await;
     tracing::warn!(
         upstream = upstream.name,

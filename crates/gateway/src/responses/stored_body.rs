@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use latchkey_checker::{Error, KeyWatch};
+use latchkey_listener::BufferPermit;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
@@ -14,6 +15,9 @@ use crate::error::GatewayError;
 use crate::response_body::{BodyError, ResponseBody};
 use crate::upstream_endpoint::UpstreamEndpoint;
 use crate::upstream_error;
+
+/// A longer incomplete event is accounted to the memory budget for bodies.
+const UNACCOUNTED_EVENT_BYTES: usize = 64 * 1024;
 
 /// A body that is being forwarded.
 pub(super) struct StoredBody {
@@ -34,6 +38,8 @@ struct StoredEvents {
     usage: StreamUsage,
     /// Beginning of an event whose end has not arrived.
     pending: Vec<u8>,
+    /// Share of the memory budget that a long incomplete event uses.
+    permit: BufferPermit,
 }
 
 impl StoredBody {
@@ -45,8 +51,7 @@ impl StoredBody {
         stream_of: Option<&str>,
         permit: OwnedSemaphorePermit,
     ) -> Self {
-        let events = stream_of
-            .map(|id| StoredEvents { usage: StreamUsage::of_response(id), pending: Vec::new() });
+        let events = stream_of.map(StoredEvents::of);
         Self { body, key, upstream, idle_timeout, events, ended: false, _permit: permit }
     }
 
@@ -81,7 +86,7 @@ impl StoredBody {
                 (Err(error), None) => {
                     return Some(Err(io::Error::other(error.message().to_owned())));
                 }
-                (Err(error), Some(events)) => events.usage.error_events(&error).into(),
+                (Err(error), Some(events)) => events.fail(&error).into(),
             };
             if !out.is_empty() {
                 return Some(Ok(out));
@@ -92,6 +97,12 @@ impl StoredBody {
 }
 
 impl StoredEvents {
+    /// The events of the response with this ID.
+    fn of(id: &str) -> Self {
+        let usage = StreamUsage::of_response(id);
+        Self { usage, pending: Vec::new(), permit: BufferPermit::default() }
+    }
+
     /// Adds a chunk and returns the events that are now complete.
     fn feed<'a>(
         &mut self,
@@ -100,10 +111,9 @@ impl StoredEvents {
     ) -> Vec<u8> {
         let from = self.pending.len();
         self.pending.extend_from_slice(chunk);
-        let all = std::mem::take(&mut self.pending);
         let (mut out, mut at) = (Vec::new(), 0);
-        while let Some(length) = next_event(&all[at..], from.saturating_sub(at)) {
-            let event = &all[at..at + length];
+        while let Some(length) = next_event(&self.pending[at..], from.saturating_sub(at)) {
+            let event = &self.pending[at..at + length];
             match self.usage.read(event) {
                 EventKind::Hidden => {}
                 EventKind::Error => out.extend_from_slice(self.error(event, secrets).as_bytes()),
@@ -114,13 +124,32 @@ impl StoredEvents {
             }
             at += length;
         }
-        if all.len() - at > self.usage.max_event_bytes() {
-            self.usage.read_beginning(&all[at..]);
-            out.extend_from_slice(&all[at..]);
-        } else {
-            self.pending = all[at..].to_vec();
-        }
+        self.pending.drain(..at);
+        self.forward_too_long(&mut out);
         out
+    }
+
+    /// Forwards the beginning of an event unparsed if it is too long to be kept.
+    fn forward_too_long(&mut self, out: &mut Vec<u8>) {
+        let length = self.pending.len();
+        if length <= UNACCOUNTED_EVENT_BYTES {
+            self.permit = BufferPermit::default();
+            return;
+        }
+        let more = length.saturating_sub(self.permit.bytes());
+        if length > self.usage.max_event_bytes() || !self.permit.acquire(more) {
+            self.usage.read_beginning(&self.pending);
+            out.append(&mut self.pending);
+            self.permit = BufferPermit::default();
+        }
+    }
+
+    /// Ends the stream with an error, unless it had its last event.
+    fn fail(&self, error: &GatewayError) -> String {
+        match self.usage.end() {
+            StreamEnd::Whole => String::new(),
+            StreamEnd::Cut | StreamEnd::LacksDone => self.usage.error_events(error),
+        }
     }
 
     /// Handles the end of the upstream's stream. The last event may lack its empty line.
@@ -135,8 +164,7 @@ impl StoredEvents {
         }
         if self.usage.end() == StreamEnd::Cut {
             tracing::warn!(upstream, "Upstream stream ended without a final event");
-            let error = GatewayError::upstream_error();
-            last.extend_from_slice(self.usage.error_events(&error).as_bytes());
+            last.extend_from_slice(self.fail(&GatewayError::upstream_error()).as_bytes());
         }
         last
     }
@@ -171,8 +199,7 @@ mod tests {
     /// What a client gets of a stream that arrives in parts of this size.
     fn forwarded(stream: &str, size: usize) -> String {
         let secrets = std::iter::once("secret.example");
-        let mut events =
-            StoredEvents { usage: StreamUsage::of_response("resp_1"), pending: Vec::new() };
+        let mut events = StoredEvents::of("resp_1");
         let mut out = Vec::new();
         for part in stream.as_bytes().chunks(size) {
             out.extend(events.feed(part, &secrets));
@@ -188,6 +215,17 @@ mod tests {
             assert_eq!(forwarded(&whole, size), whole);
         }
         assert_eq!(forwarded(whole.trim_end(), 1_000), whole, "the last one lacks its empty line");
+    }
+
+    #[test]
+    fn no_error_follows_the_last_event() {
+        let secrets = std::iter::empty::<&str>();
+        let (mut whole, mut open) = (StoredEvents::of("resp_1"), StoredEvents::of("resp_1"));
+        whole.feed(format!("{CREATED}{COMPLETED}").as_bytes(), &secrets);
+        open.feed(CREATED.as_bytes(), &secrets);
+        let error = GatewayError::upstream_error();
+        assert_eq!(whole.fail(&error), "");
+        assert!(open.fail(&error).contains("response.failed"));
     }
 
     #[test]
