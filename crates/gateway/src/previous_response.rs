@@ -23,7 +23,7 @@ struct PreviousResponse {
 
 impl PreviousResponse {
     /// Finds the response that a call continues. None if it continues none, or if the upstream's
-    /// configuration lets the field pass (`passes`).
+    /// configuration lets the field pass, as `passes` tells.
     ///
     /// # Errors
     /// 404: the project has no such response. 503: the database fails.
@@ -31,7 +31,7 @@ impl PreviousResponse {
         body: &CallBody,
         checker: &Checker,
         project: ProjectId,
-        passes: bool,
+        passes: impl Fn(&str) -> bool,
     ) -> Result<Option<Self>, GatewayError> {
         if !body.endpoint.is_responses() {
             return Ok(None);
@@ -39,7 +39,7 @@ impl PreviousResponse {
         let Some(text) = body.field(FIELD) else { return Ok(None) };
         let id: String = serde_json::from_str(text)
             .map_err(|_| GatewayError::invalid(FIELD, "Send the ID of a response."))?;
-        if passes && is_bounded(&id) {
+        if is_bounded(&id) && passes(FIELD) {
             return Ok(None);
         }
         match find(checker, project, &id).await? {
@@ -84,8 +84,7 @@ pub(super) async fn confine(
 ) -> Result<ModelBackend, GatewayError> {
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
     references::check(body, passes)?;
-    let may_pass = passes(FIELD);
-    let previous = PreviousResponse::of(body, &state.checker, key.project, may_pass).await?;
+    let previous = PreviousResponse::of(body, &state.checker, key.project, passes).await?;
     if let Some(previous) = previous {
         match &mut backend {
             ModelBackend::Upstreams(candidates) => previous.restrict(candidates)?,
