@@ -150,12 +150,12 @@ pub struct Upstream {
     pub models: Vec<Model>,
 }
 
+/// Without the API key, and without the URL, which may have credentials too.
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upstream")
             .field("name", &self.name)
             .field("kind", &self.kind)
-            .field("base_url", &self.base_url)
             .field("models", &self.models)
             .finish_non_exhaustive()
     }
