@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use latchkey_domain::api::UpstreamFailure;
 use latchkey_domain::price::Price;
 
+use super::attempt::Attempt;
 use super::config::Tokenizer;
 use super::conversation::Conversation;
 use super::upstream_endpoint::UpstreamModel;
@@ -96,17 +96,17 @@ impl Candidates {
     ///
     /// If all are out before the first attempt, one is called all the same, as a sole upstream
     /// would be: the one that is back first.
-    pub(super) fn next_attempt(&mut self, now: Duration) -> Option<Attempt> {
+    pub(super) fn next_attempt(&mut self, now: Duration) -> Option<(Arc<UpstreamModel>, Attempt)> {
         if self.is_sole {
             let target = self.targets.pop()?;
-            target.upstream.status.count_call();
-            return Some(Attempt::new(target, now, false));
+            let attempt = Attempt::begin(&target.upstream, now);
+            return Some((target, attempt));
         }
         // Another call may begin to try an upstream between the choice and the beginning.
         while let Some(at) = self.choose(now) {
-            if let Some(is_trial) = self.targets[at].upstream.status.begin(now) {
+            if let Some(attempt) = Attempt::begin_if_available(&self.targets[at].upstream, now) {
                 self.is_tried = true;
-                return Some(Attempt::new(self.targets.remove(at), now, is_trial));
+                return Some((self.targets.remove(at), attempt));
             }
         }
         if self.is_tried {
@@ -116,8 +116,8 @@ impl Candidates {
         let order = |at: &usize| self.targets[*at].upstream.status.order_of_return();
         let first = (0..self.targets.len()).min_by_key(order)?;
         let target = self.targets.remove(first);
-        target.upstream.status.count_call();
-        Some(Attempt::new(target, now, false))
+        let attempt = Attempt::begin(&target.upstream, now);
+        Some((target, attempt))
     }
 
     /// The place of an upstream that is not out.
@@ -155,47 +155,6 @@ impl Candidates {
 fn share(turn: u64, total: u64) -> u64 {
     let fraction = u128::from(turn.wrapping_mul(GOLDEN));
     u64::try_from((fraction * u128::from(total)) >> 64).unwrap_or_default()
-}
-
-/// A call to one upstream. Dropping it gives the call up.
-pub(super) struct Attempt {
-    target: Arc<UpstreamModel>,
-    began: Duration,
-    /// Whether others wait for its result.
-    is_trial: bool,
-}
-
-impl Attempt {
-    const fn new(target: Arc<UpstreamModel>, began: Duration, is_trial: bool) -> Self {
-        Self { target, began, is_trial }
-    }
-
-    pub(super) const fn target(&self) -> &Arc<UpstreamModel> {
-        &self.target
-    }
-
-    /// The upstream answered.
-    pub(super) fn answered(self, now: Duration) {
-        self.target.upstream.status.answered(now.saturating_sub(self.began));
-    }
-
-    /// The upstream could not serve the call.
-    pub(super) fn failed(self, now: Duration, failure: UpstreamFailure) {
-        self.target.upstream.status.failed(now, failure);
-    }
-
-    /// The upstream rejected our credentials.
-    pub(super) fn rejected(self, failure: UpstreamFailure) {
-        self.target.upstream.status.rejected(failure);
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if self.is_trial {
-            self.target.upstream.status.end_trial();
-        }
-    }
 }
 
 #[cfg(test)]

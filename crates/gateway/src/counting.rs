@@ -224,13 +224,17 @@ async fn ask_upstream(
         match body.next(state.upstreams.idle_timeout).await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => break,
-            Err(BodyError::IdleTimeout) => return Err(GatewayError::upstream_timeout()),
-            Err(BodyError::Failed(cause)) => {
+            Err(error) => {
+                upstream.count_broken_answer(error.message());
+                let BodyError::Failed(cause) = error else {
+                    return Err(GatewayError::upstream_timeout());
+                };
                 tracing::warn!(upstream = upstream.name, cause, "Upstream count was interrupted");
                 return Err(GatewayError::upstream_error());
             }
         }
         if bytes.len() > MAX_ANSWER_BYTES {
+            upstream.count_broken_answer("The answer is too long.");
             tracing::warn!(upstream = upstream.name, "Upstream count is too long");
             return Err(GatewayError::upstream_error());
         }
@@ -239,6 +243,7 @@ async fn ask_upstream(
     scanner.read(&bytes);
     if scanner.has_error() {
         let error = upstream_error::read(&bytes, &upstream.secrets());
+        upstream.count_broken_answer(&error.message);
         return Err(GatewayError::upstream_answered(error));
     }
     Ok((StatusCode::OK, [(CONTENT_TYPE, kind)], bytes).into_response())

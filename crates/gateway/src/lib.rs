@@ -10,6 +10,7 @@
 mod accounting;
 mod anthropic_models;
 mod api_format;
+mod attempt;
 mod audience;
 mod base64_vectors;
 mod body;
@@ -23,6 +24,7 @@ mod credentials;
 mod endpoint;
 mod error;
 mod estimate;
+mod exchange;
 mod fields;
 mod forward;
 mod health;

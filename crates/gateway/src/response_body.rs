@@ -23,6 +23,9 @@ const DECODE_CHUNK_BYTES: usize = 16 * 1024;
 /// Maximum length of an error's cause in the log.
 const MAX_CAUSE_BYTES: usize = 500;
 
+/// What administrators are told of a stream that lacks its end.
+pub(super) const CUT_STREAM: &str = "The stream ended without its last event.";
+
 /// A response body, decompressed if necessary.
 pub(super) enum ResponseBody {
     Plain(ResponseStream),
@@ -36,6 +39,16 @@ pub(super) enum BodyError {
     IdleTimeout,
     /// The connection broke, or decompression failed.
     Failed(String),
+}
+
+impl BodyError {
+    /// For administrators, without hosts and credentials.
+    pub(super) const fn message(&self) -> &'static str {
+        match self {
+            Self::IdleTimeout => "The answer paused for too long.",
+            Self::Failed(_) => "The answer broke off.",
+        }
+    }
 }
 
 impl ResponseBody {

@@ -103,6 +103,7 @@ impl ResponseProxy {
         self.call.release().await;
         let upstream = &self.context.target.upstream;
         let error = upstream_error::read(body, &upstream.secrets());
+        upstream.count_broken_answer(&error.message);
         tracing::warn!(
             upstream = upstream.name,
             message = error.message,
@@ -168,16 +169,27 @@ impl ResponseProxy {
                 }))
             }
             Ok(None) => Ok(None),
-            Err(BodyError::IdleTimeout) => {
+            Err(error) => Err(self.interrupted(error).await),
+        }
+    }
+
+    async fn interrupted(&mut self, error: BodyError) -> GatewayError {
+        let upstream = &self.context.target.upstream;
+        upstream.count_broken_answer(error.message());
+        match error {
+            BodyError::IdleTimeout => {
                 self.call.charge_prompt();
                 self.call.settle().await;
-                Err(GatewayError::upstream_timeout())
+                GatewayError::upstream_timeout()
             }
-            Err(BodyError::Failed(cause)) => {
+            BodyError::Failed(cause) => {
+                tracing::warn!(
+                    upstream = upstream.name,
+                    cause,
+                    "Upstream response was interrupted"
+                );
                 self.call.release().await;
-                let upstream = &self.context.target.upstream.name;
-                tracing::warn!(upstream, cause, "Upstream response was interrupted");
-                Err(GatewayError::upstream_error())
+                GatewayError::upstream_error()
             }
         }
     }

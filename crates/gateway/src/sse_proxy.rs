@@ -15,7 +15,7 @@ use super::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
 use super::in_flight::InFlightCall;
-use super::response_body::{BodyError, ResponseBody};
+use super::response_body::{BodyError, CUT_STREAM, ResponseBody};
 use super::response_context::ResponseContext;
 use super::upstream_error;
 
@@ -129,9 +129,12 @@ impl SseProxy {
     }
 
     fn to_error(&self, error: BodyError) -> GatewayError {
+        let upstream = &self.context.target.upstream;
+        if self.context.usage.end() != StreamEnd::Whole {
+            upstream.count_broken_answer(error.message());
+        }
         let BodyError::Failed(cause) = error else { return GatewayError::upstream_timeout() };
-        let upstream = &self.context.target.upstream.name;
-        tracing::warn!(upstream, cause, "Upstream stream was interrupted");
+        tracing::warn!(upstream = upstream.name, cause, "Upstream stream was interrupted");
         GatewayError::upstream_error()
     }
 
@@ -161,7 +164,9 @@ impl SseProxy {
         }
         match self.context.usage.end() {
             StreamEnd::Cut => {
-                let name = &self.context.target.upstream.name;
+                let upstream = &self.context.target.upstream;
+                upstream.count_broken_answer(CUT_STREAM);
+                let name = &upstream.name;
                 tracing::warn!(upstream = name, "Upstream stream ended without a final event");
                 return self.fail(&GatewayError::upstream_error());
             }
@@ -260,7 +265,9 @@ impl SseProxy {
     /// Replaces an upstream's error by one without hosts and credentials.
     fn error(&self, event: &[u8]) -> Vec<u8> {
         let data = data(event).unwrap_or_default();
-        let error = upstream_error::read(&data, &self.context.target.upstream.secrets());
+        let upstream = &self.context.target.upstream;
+        let error = upstream_error::read(&data, &upstream.secrets());
+        upstream.count_broken_answer(&error.message);
         let error = GatewayError::upstream_answered(error);
         self.context.usage.error_events(&error).into_bytes()
     }

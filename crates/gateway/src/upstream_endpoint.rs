@@ -8,6 +8,7 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use latchkey_checker::KeyRecord;
+use latchkey_domain::api::UpstreamFailure;
 use latchkey_domain::price::Price;
 use reqwest::Url;
 
@@ -117,6 +118,13 @@ impl UpstreamEndpoint {
     /// Whether it was made from these settings, whatever its models are.
     pub(super) fn is_of(&self, upstream: &Upstream) -> bool {
         self.settings == without_models(upstream)
+    }
+
+    /// Counts an answer that had begun and did not come to its end, or was an error. `message` is
+    /// for administrators, without hosts and credentials.
+    pub(super) fn count_broken_answer(&self, message: &str) {
+        let (at, message) = (self.origin.now(), message.to_owned());
+        self.status.broke_off(UpstreamFailure { at, status: None, message });
     }
 
     /// Strings that clients must not see: the host and the API key.

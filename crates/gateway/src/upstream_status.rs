@@ -94,12 +94,18 @@ impl UpstreamStatus {
         state.note(failure);
     }
 
-    /// It answered, but rejected our credentials: not a reason to be taken out, as it would reject
-    /// them afterwards too.
-    pub(super) fn rejected(&self, failure: UpstreamFailure) {
+    /// It answered, but rejected our credentials or redirects: not a reason to be taken out, as it
+    /// would do the same afterwards.
+    pub(super) fn misconfigured(&self, failure: UpstreamFailure) {
         let mut state = self.state();
         state.failures_in_a_row = 0;
         state.note(failure);
+    }
+
+    /// An answer of it that had begun did not come to its end, or was an error. It does not count
+    /// towards being taken out, because no other upstream could have gone on.
+    pub(super) fn broke_off(&self, failure: UpstreamFailure) {
+        self.state().note(failure);
     }
 
     /// Its settings have changed, so its failures say nothing about it.
@@ -188,6 +194,19 @@ mod tests {
         }
         let seen = status.snapshot();
         assert!(seen.is_healthy);
+        assert_eq!((seen.errors, seen.last_failure), (10, Some(failure())));
+    }
+
+    #[test]
+    fn errors_after_an_answer_count_but_take_nothing_out() {
+        let status = UpstreamStatus::default();
+        for _ in 0..5 {
+            status.answered(SECOND);
+            status.broke_off(failure());
+            status.misconfigured(failure());
+        }
+        let seen = status.snapshot();
+        assert!(seen.is_healthy && status.is_available(SECOND));
         assert_eq!((seen.errors, seen.last_failure), (10, Some(failure())));
     }
 

@@ -136,7 +136,7 @@ fn upstreams(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Resu
     for report in &reports {
         ConstCounter::new(report.calls).encode(family.encode_family(&of(&report.name))?)?;
     }
-    let help = "Calls that an upstream could not serve";
+    let help = "Calls that an upstream could not serve, or whose answer broke off";
     let mut family =
         encoder.encode_descriptor("upstream_errors", help, None, MetricType::Counter)?;
     for report in &reports {

@@ -22,7 +22,8 @@ pub struct UpstreamReport {
     /// Calls that were sent to it.
     pub calls: u64,
     /// Calls that it could not serve: it could not be reached, did not answer in time, answered
-    /// with a server error or 429, or rejected this server’s credentials.
+    /// with a server error, 429 or a redirect, rejected this server’s credentials, or its answer
+    /// broke off or was an error.
     pub errors: u64,
     /// The last of these errors. Null if there was none.
     pub last_failure: Option<UpstreamFailure>,
@@ -34,7 +35,8 @@ pub struct UpstreamReport {
 pub struct UpstreamFailure {
     /// When it failed.
     pub at: Timestamp,
-    /// Status of the upstream’s answer. Null if there was no answer.
+    /// Status of the upstream’s answer. Null if there was none, or if it began with a success and
+    /// broke off or was an error.
     pub status: Option<u16>,
     /// What went wrong, without hosts and credentials.
     pub message: String,

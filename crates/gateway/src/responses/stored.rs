@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,14 +14,14 @@ use latchkey_domain::key::Environment;
 use serde_json::json;
 
 use super::stored_body::StoredBody;
+use crate::attempt::Attempt;
 use crate::call::{Caller, attach_limits};
 use crate::error::GatewayError;
-use crate::forward::{ERROR_IDLE_TIMEOUT, client_error, read_error, retry_after};
+use crate::exchange::exchange;
 use crate::previous_response::{self, shown};
-use crate::response_body::{ResponseBody, cause};
+use crate::response_body::ResponseBody;
 use crate::sandbox::StoredAnswer;
 use crate::state::Gateway;
-use crate::upstream_client::{CallError, UpstreamResponse};
 use crate::upstream_endpoint::UpstreamEndpoint;
 
 /// Query parameters that are passed on. Others might hold a credential.
@@ -164,24 +164,15 @@ async fn at_upstream(
     let path = format!("/{}{}", encoded(id), action.suffix());
     let target = upstream.response_target(&path, query).ok_or_else(|| not_found(id))?;
     let mut key = state.checker.watch_key(caller.identity());
-    let sending = state
-        .upstreams
-        .client
-        .send(&upstream.origin, || upstream.request_to(action.method(), target.clone()));
+    let attempt = Attempt::begin(upstream, state.upstreams.monotonic());
+    let request = || upstream.request_to(action.method(), target.clone());
     let sent = tokio::select! {
         biased;
         denial = key.ended() => return Err(Error::from(Box::new(denial)).into()),
-        sent = tokio::time::timeout(state.upstreams.timeout, sending) => sent,
+        sent = exchange(state, attempt, request) => sent,
     };
-    let response = match sent {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(unanswered(upstream, &error)),
-        Err(_) => return Err(GatewayError::upstream_timeout()),
-    };
-    let (status, idle_timeout) = (response.status, state.upstreams.idle_timeout);
-    if !status.is_success() {
-        return Err(refusal(upstream, response, idle_timeout).await);
-    }
+    let response = sent.map_err(|failure| failure.told)?;
+    let idle_timeout = state.upstreams.idle_timeout;
     let kind = response.headers.get(CONTENT_TYPE).cloned();
     let kind = kind.unwrap_or(HeaderValue::from_static("application/json"));
     let is_stream = kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream");
@@ -199,39 +190,6 @@ async fn at_upstream(
         response.headers_mut().insert(CACHE_CONTROL, no_cache);
     }
     Ok(response)
-}
-
-/// The error of an upstream that did not answer.
-fn unanswered(upstream: &UpstreamEndpoint, error: &CallError) -> GatewayError {
-    let cause = cause(error);
-    tracing::warn!(upstream = upstream.name, cause, "Upstream call failed");
-    match error {
-        CallError::ConnectTimeout => GatewayError::upstream_timeout(),
-        CallError::Connect(_) | CallError::Failed(_) if error.is_timeout() => {
-            GatewayError::upstream_timeout()
-        }
-        CallError::Connect(_) => GatewayError::upstream_unreachable(),
-        CallError::Failed(_) => GatewayError::upstream_error(),
-    }
-}
-
-/// The error of an upstream that refused the request.
-async fn refusal(
-    upstream: &UpstreamEndpoint,
-    response: UpstreamResponse,
-    idle_timeout: std::time::Duration,
-) -> GatewayError {
-    let status = response.status;
-    let wait = retry_after(response.headers.get(RETRY_AFTER));
-    let idle_timeout = idle_timeout.min(ERROR_IDLE_TIMEOUT);
-    let error = read_error(ResponseBody::decode(response), idle_timeout, upstream).await;
-    tracing::warn!(
-        upstream = upstream.name,
-        status = status.as_u16(),
-        message = error.message,
-        "Upstream rejected a request for a stored response"
-    );
-    client_error(status, error, wait)
 }
 
 fn not_found(id: &str) -> GatewayError {

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
 use crate::error::GatewayError;
-use crate::response_body::{BodyError, ResponseBody};
+use crate::response_body::{BodyError, CUT_STREAM, ResponseBody};
 use crate::upstream_endpoint::UpstreamEndpoint;
 use crate::upstream_error;
 
@@ -71,7 +71,8 @@ impl StoredBody {
                     Err(GatewayError::from(Error::from(Box::new(denial))))
                 }
                 chunk = self.body.next(self.idle_timeout) => {
-                    chunk.map_err(|error| to_error(&self.upstream, error))
+                    let has_end = self.events.as_ref().is_some_and(StoredEvents::has_end);
+                    chunk.map_err(|error| to_error(&self.upstream, has_end, error))
                 }
             };
             self.ended = !matches!(chunk, Ok(Some(_)));
@@ -80,7 +81,13 @@ impl StoredBody {
                 (Ok(Some(chunk)), None) => chunk,
                 (Ok(Some(chunk)), Some(events)) => events.feed(&chunk, &secrets).into(),
                 (Ok(None), None) => return None,
-                (Ok(None), Some(events)) => events.finish(&self.upstream.name, &secrets).into(),
+                (Ok(None), Some(events)) => {
+                    let last = events.finish(&self.upstream.name, &secrets);
+                    if events.usage.end() == StreamEnd::Cut {
+                        self.upstream.count_broken_answer(CUT_STREAM);
+                    }
+                    last.into()
+                }
                 // The status is already sent. Breaking off tells the client that the body is
                 // incomplete.
                 (Err(error), None) => {
@@ -144,6 +151,11 @@ impl StoredEvents {
         }
     }
 
+    /// Whether the last event of the stream has come.
+    fn has_end(&self) -> bool {
+        self.usage.end() == StreamEnd::Whole
+    }
+
     /// Ends the stream with an error, unless it had its last event.
     fn fail(&self, error: &GatewayError) -> String {
         match self.usage.end() {
@@ -181,7 +193,11 @@ fn is_json(data: &[u8]) -> bool {
     serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
 }
 
-fn to_error(upstream: &UpstreamEndpoint, error: BodyError) -> GatewayError {
+/// The error of an upstream that broke off, which counts unless it had sent everything.
+fn to_error(upstream: &UpstreamEndpoint, has_end: bool, error: BodyError) -> GatewayError {
+    if !has_end {
+        upstream.count_broken_answer(error.message());
+    }
     let BodyError::Failed(cause) = error else { return GatewayError::upstream_timeout() };
     tracing::warn!(upstream = upstream.name, cause, "Upstream stream was interrupted");
     GatewayError::upstream_error()

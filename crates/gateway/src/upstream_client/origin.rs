@@ -12,6 +12,7 @@ use axum::http::uri::{Authority, PathAndQuery, Scheme};
 use axum::http::{HeaderValue, Method, Request, Uri};
 use http_body_util::Full;
 use latchkey_checker::clock::Clock;
+use latchkey_domain::time::Timestamp;
 use reqwest::Url;
 use tokio::runtime::Handle;
 
@@ -75,6 +76,11 @@ impl Origin {
     /// Host name or IP address.
     pub(crate) fn host(&self) -> &str {
         self.authority.host()
+    }
+
+    /// The time of the wall clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The request target of a path.

@@ -139,11 +139,47 @@ async fn call_reserves_at_the_highest_price() {
 async fn refusal_of_the_call_itself_does_not_go_on() {
     let several = Several::start(&["", "backup = true"]).await;
     let key = several.key().await;
-    for (status, told) in [(400, 400), (404, 404), (422, 422), (401, 502)] {
+    for (status, told) in [(400, 400), (404, 404), (422, 422), (401, 502), (302, 502)] {
         several.upstreams[0].script("x", failing(status));
         assert_eq!(several.call(&key, "x").await.status().as_u16(), told);
     }
-    assert_eq!(several.seen(), [4, 0]);
+    assert_eq!(several.seen(), [5, 0]);
+    let report = &several.reports().await[0];
+    assert_eq!(report["errors"], 2, "credentials and redirects are for the operator to mend");
+    assert_eq!(
+        (&report["healthy"], &report["last_failure"]["status"]),
+        (&json!(true), &json!(302))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answer_that_breaks_off_counts_as_an_error() {
+    let several = Several::start(&["", "backup = true"]).await;
+    let key = several.key().await;
+    let chunk = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Hi\"}}]}\n\n";
+    let error = "data: {\"error\":{\"message\":\"out of memory\"}}\n\n";
+    let broken = "The answer broke off.";
+    let mut errors = 0;
+    for (is_stream, script, told) in [
+        (true, Script::Break(vec![chunk.into()]), broken),
+        (true, Script::Stream(vec![chunk.into()]), "The stream ended without its last event."),
+        (true, Script::Stream(vec![chunk.into(), error.into()]), "out of memory"),
+        (true, Script::Hang(vec![chunk.into()]), "The answer paused for too long."),
+        (false, Script::Break(vec!["{".into()]), broken),
+        (false, failing(200), "busy at the moment"),
+    ] {
+        several.upstreams[0].script("x", script);
+        let mut body = asks(MODEL, "x");
+        body["stream"] = json!(is_stream);
+        chat(&several.app, &key, &body).await.bytes().await.unwrap();
+        errors += 1;
+        let report = &several.reports().await[0];
+        let seen = (&report["calls"], &report["errors"], &report["healthy"]);
+        assert_eq!(seen, (&json!(errors), &json!(errors), &json!(true)), "{told}");
+        assert_eq!(report["last_failure"]["message"], told);
+        assert_eq!(report["last_failure"]["status"], Value::Null);
+    }
+    assert_eq!(several.seen(), [6, 0], "what has begun to answer is not tried elsewhere");
 }
 
 #[tokio::test(flavor = "multi_thread")]

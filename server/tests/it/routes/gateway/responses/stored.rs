@@ -165,6 +165,26 @@ async fn refusal_about_a_stored_response_is_in_the_upstreams_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn upstream_counts_requests_for_stored_responses() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let (key, _) = gateway.key(json!({ "name": "k" })).await;
+    make(&gateway, &key, "resp_1").await;
+    let read = async || {
+        let read = ask(&gateway.app, Method::GET, "resp_1", &key).await;
+        read.bytes().await.unwrap();
+        let root = gateway.app.sign_in("root").await;
+        let list = gateway.app.json("/v1/upstreams", &root.jwt).await;
+        ["calls", "errors", "last_failure"].map(|name| list["data"][0][name].clone())
+    };
+    gateway.upstream.script("responses/resp_1", answer(&response("resp_1")));
+    assert_eq!(read().await, [json!(2), json!(0), Value::Null]);
+    let error = json!({ "error": { "message": "lost" } }).to_string();
+    gateway.upstream.script("responses/resp_1", Script::Raw(500, vec![], error.into()));
+    let [calls, errors, failure] = read().await;
+    assert_eq!((calls, errors, &failure["message"]), (json!(3), json!(1), &json!("lost")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn conversation_goes_to_the_upstream_that_has_it() {
     let (second, base_url) = Upstream::start().await;
     let more = format!(
