@@ -145,7 +145,6 @@ impl StreamUsage {
         let reports = seen.reported() != ReportedUsage::default();
         if reports {
             self.reported = self.reported.then(seen.reported(), self.text > 0);
-            self.floor = self.floor.max(self.reported_completion());
         }
         let kind = match &mut self.form {
             _ if seen.has_error() => EventKind::Error,
@@ -162,6 +161,9 @@ impl StreamUsage {
             }
             StreamForm::Responses(_) | StreamForm::Media => EventKind::Plain,
         };
+        if reports && !self.has_placeholder() {
+            self.floor = self.floor.max(self.reported_completion());
+        }
         self.has_error |= kind == EventKind::Error;
         self.ended |= matches!(kind, EventKind::Error | EventKind::Done);
         kind
@@ -253,11 +255,12 @@ impl StreamUsage {
 
     /// Usage as last reported, or as estimated.
     pub(crate) fn usage(&self) -> TokenUsage {
-        match &self.form {
-            // Only the placeholder of the first event was reported.
-            StreamForm::Messages(stream) if !stream.tells_output() => self.usage_so_far(),
-            _ => self.last_reported(),
-        }
+        if self.has_placeholder() { self.usage_so_far() } else { self.last_reported() }
+    }
+
+    /// Whether the reported completion is at most the placeholder of a message's first event.
+    const fn has_placeholder(&self) -> bool {
+        matches!(&self.form, StreamForm::Messages(stream) if !stream.tells_output())
     }
 
     fn last_reported(&self) -> TokenUsage {

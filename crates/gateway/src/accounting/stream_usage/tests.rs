@@ -194,6 +194,14 @@ fn usage_of_messages_is_cumulative() {
 }
 
 #[test]
+fn placeholder_of_a_message_is_not_delivered() {
+    let mut start = message_start();
+    start["message"]["usage"]["output_tokens"] = json!(8);
+    assert_eq!(messages(std::slice::from_ref(&start)).delivered(), 0);
+    assert_eq!(messages(&[start, message_delta(9)]).delivered(), 9);
+}
+
+#[test]
 fn messages_without_their_last_event_are_completed() {
     let stream = messages(&[message_start(), text_delta("abc"), message_delta(9)]);
     assert_eq!(stream.end(), StreamEnd::LacksDone);

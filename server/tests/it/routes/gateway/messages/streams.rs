@@ -99,6 +99,20 @@ async fn message_that_is_cut_ends_with_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn message_that_breaks_after_its_end_is_whole() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let (key, id) = gateway.key(json!({ "name": "k" })).await;
+    let text = delta(&"x".repeat(400));
+    let events = [start(), block_start(), text, block_stop(), stopped(9), message_stop()];
+    let parts = events.iter().map(|event| Bytes::from(event.clone())).collect();
+    gateway.upstream.script("s", Script::Break(parts));
+    let answer = send(&gateway.app, &key, &streamed("s")).await;
+    assert_eq!(answer.text().await.unwrap(), events.concat());
+    let used = usage(&gateway, &id).await;
+    assert_eq!(used["totals"]["completion_tokens"], 9, "as it was told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn error_in_the_stream_of_a_message_is_told() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, _) = gateway.key(json!({ "name": "k" })).await;
