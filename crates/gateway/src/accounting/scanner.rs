@@ -24,7 +24,7 @@ use members::Member;
 /// Maximum length of a member name. All names that matter are shorter, even fully escaped.
 const MAX_NAME_BYTES: usize = 120;
 /// Maximum size of a `usage` object.
-const MAX_USAGE_BYTES: usize = 16 * 1024;
+const MAX_USAGE_BYTES: usize = 64 * 1024;
 /// Maximum size of an ID.
 const MAX_ID_BYTES: usize = 4 * MAX_ID_CHARS;
 /// Size of `{}`.
@@ -217,7 +217,7 @@ impl ResponseScanner {
         self.keep(&bytes[end..=end]);
         if bytes[end] == b'\\' {
             self.string_state = StringState::Escaped;
-            if self.in_name {
+            if self.in_name && self.name.len() <= MAX_NAME_BYTES {
                 self.name.push(b'\\');
             }
         } else {

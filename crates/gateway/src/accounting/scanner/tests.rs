@@ -210,3 +210,13 @@ fn id_of_a_response_is_read_in_chunks() {
     other.read(br#"{"id": "x"}"#);
     assert_eq!(other.response_id(), None);
 }
+
+#[test]
+fn name_of_escapes_alone_is_kept_in_part() {
+    let mut scanner = ResponseScanner::default();
+    scanner.read(b"{\"");
+    scanner.read(&b"\\n".repeat(10_000));
+    assert!(scanner.name.len() <= MAX_NAME_BYTES + 1, "{}", scanner.name.len());
+    scanner.read(b"\": 1, \"usage\": {\"prompt_tokens\": 7}}");
+    assert_eq!(scanner.reported(), ReportedUsage::read(b"{\"prompt_tokens\": 7}"));
+}
