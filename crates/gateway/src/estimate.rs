@@ -23,6 +23,9 @@ const TOKENS_PER_LOW_DETAIL_IMAGE: u64 = 85;
 /// The most that audio or a file counts.
 const MAX_TOKENS_PER_FILE: u64 = 20_000;
 
+/// No type of a source is longer, even fully escaped.
+const MAX_KIND_BYTES: usize = 600;
+
 /// Token counts of a prompt or a part of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct PromptTokens {
@@ -87,6 +90,8 @@ impl PromptContext {
             (_, "image_url" | "image") => Self::Image,
             (_, "input_audio" | "file" | "video_url" | "file_data" | "file_url") => Self::File,
             (Self::Content, "source") => Self::Source,
+            // The arguments of a tool, whose names the model reads as well.
+            (Self::Part | Self::Content, "input") => Self::Field,
             _ => Self::Content,
         }
     }
@@ -185,8 +190,8 @@ impl Counter {
             let tokens = counter.count(json)?;
             let value = json.since(begin);
             match &*name.read() {
-                "type" => is_text = matches!(value, b"\"text\"" | b"\"content\""),
-                "media_type" => is_document = !value.starts_with(b"\"image/"),
+                "type" => is_text = matches!(&*short_text(value), "text" | "content"),
+                "media_type" => is_document = !short_text(value).starts_with("image/"),
                 "data" => data = tokens,
                 "content" => text += tokens,
                 // A link or the ID of a file.
@@ -229,6 +234,12 @@ impl Counter {
             _ => tokens,
         })
     }
+}
+
+/// The text of a short string. Empty for anything else.
+fn short_text(json: &[u8]) -> String {
+    let is_short = json.len() <= MAX_KIND_BYTES;
+    is_short.then(|| serde_json::from_slice(json).ok()).flatten().unwrap_or_default()
 }
 
 /// An image with its options.
@@ -334,6 +345,19 @@ mod tests {
         let content = json!({ "type": "content", "content": [{ "text": "x".repeat(80) }] });
         assert_eq!(part("document", content), 20);
         assert_eq!(part("search_result", json!("https://example.com")), 5, "a text");
+        let data = "x".repeat(400_000);
+        let escaped = format!(
+            r#"[{{"content":[{{"source":{{"type":"\u0074ext","media_type":"text/plain","data":"{data}"}}}}]}}]"#
+        );
+        assert_eq!(of_prompt(&escaped, None).unwrap().bound, 4 + 400_000);
+    }
+
+    #[test]
+    fn input_of_a_tool_counts_with_its_names() {
+        let input = json!({ "city": "Bern", "days": 3 });
+        let call = json!([{ "content": [{ "type": "tool_use", "input": input }] }]);
+        // The message, the type, and each name and value.
+        assert_eq!(estimate(&call), 4 + 2 + 4);
     }
 
     #[test]
