@@ -63,6 +63,11 @@ impl Denial {
             reserved_by: 0,
         }
     }
+
+    /// Whether the call would fit if the calls in progress used nothing of what they have reserved.
+    pub const fn is_by_reservation(&self) -> bool {
+        self.reserved_by > 0
+    }
 }
 
 pub(crate) fn rate_state(state: WindowState, limit: u64) -> RateLimitState {

@@ -249,6 +249,7 @@ fn reserved_by(
 
 /// Adds the reserved amount to the denial of a call that waited in vain.
 fn mention_reserved(denial: &mut Denial, calls: u64, reserved: &str) {
+    denial.reserved_by = calls;
     let calls = if calls == 1 { "1 call".to_owned() } else { format!("{calls} calls") };
     denial.detail = format!(
         "{} Of these, {reserved} are reserved by {calls} in progress. Retry in a second.",

@@ -325,6 +325,7 @@ async fn prepare(
 /// may be made without it, so it is no matter of waiting.
 fn lacks_only_thinking(denial: &Denial, body: &CallBody) -> bool {
     denial.outcome == Outcome::TokenRateLimited
+        && !denial.is_by_reservation()
         && denial.limits.tokens.is_some_and(|tokens| body.lacks_only_thinking(tokens.remaining))
 }
 

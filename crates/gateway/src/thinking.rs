@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::endpoint::Endpoint;
 use super::fields::Fields;
+use super::max_tokens::tokens;
 
 const FIELD: &str = "thinking";
 const BUDGET: &str = "budget_tokens";
@@ -24,7 +25,9 @@ impl ThinkingBudget {
         if endpoint != Endpoint::Messages {
             return None;
         }
-        let tokens = members(fields)?.get(BUDGET)?.as_u64()?;
+        let members = members(fields)?;
+        let budget = members.get(BUDGET)?;
+        let tokens = budget.as_u64().or_else(|| tokens(&budget.to_string()))?;
         (tokens >= MIN_THINKING_TOKENS).then_some(Self(tokens))
     }
 
@@ -62,9 +65,12 @@ mod tests {
 
     #[test]
     fn budget_is_lowered_below_the_cap() {
-        for (budget, reserved, sent) in
-            [(31_999, 2_000, 1_999), (31_999, 32_000, 31_999), (2_000, 2_000, 1_999)]
-        {
+        for (budget, reserved, sent) in [
+            ("31999", 2_000, 1_999),
+            ("31999", 32_000, 31_999),
+            ("2000", 2_000, 1_999),
+            ("31999.0", 2_000, 1_999),
+        ] {
             let body = format!("{{\"type\":\"enabled\",\"budget_tokens\":{budget}}}");
             let mut fields = fields(&body);
             let thinking = ThinkingBudget::read(&fields, Endpoint::Messages).unwrap();
