@@ -12,13 +12,19 @@ use super::fields::Fields;
 /// Names of the fields that limit output tokens.
 pub(super) const MAX_TOKENS_FIELDS: [&str; 3] =
     ["max_completion_tokens", "max_output_tokens", "max_tokens"];
-/// The only name that the Responses API has for it.
+/// The only name that the Responses API has for it, and that of the Messages API. Others would be
+/// taken for a cap that the upstream does not read.
 const RESPONSES_FIELDS: [&str; 1] = ["max_output_tokens"];
+const MESSAGES_FIELDS: [&str; 1] = ["max_tokens"];
 
 /// Names of the fields that limit the output of an endpoint. The last one is that of a cap that is
 /// added.
 const fn names(endpoint: Endpoint) -> &'static [&'static str] {
-    if endpoint.is_responses() { &RESPONSES_FIELDS } else { &MAX_TOKENS_FIELDS }
+    match endpoint {
+        Endpoint::Messages | Endpoint::CountTokens => &MESSAGES_FIELDS,
+        endpoint if endpoint.is_responses() => &RESPONSES_FIELDS,
+        _ => &MAX_TOKENS_FIELDS,
+    }
 }
 
 /// The caps of a body.
@@ -111,7 +117,7 @@ impl MaxTokens {
 }
 
 /// Parses a number of tokens: an integer, or a decimal whose fraction is zero.
-fn tokens(text: &str) -> Option<u64> {
+pub(super) fn tokens(text: &str) -> Option<u64> {
     let whole = match text.split_once('.') {
         Some((whole, rest)) if !rest.is_empty() && rest.bytes().all(|digit| digit == b'0') => whole,
         Some(_) => return None,
@@ -192,6 +198,10 @@ mod tests {
         }
         let other = sent_to(Endpoint::Responses, r#"{"max_tokens":5}"#, None, 1_000, Some(20));
         assert_eq!(other, r#"{"max_tokens":5,"max_output_tokens":20}"#, "it caps nothing there");
+        let body = r#"{"max_output_tokens":5,"max_completion_tokens":0}"#;
+        let other = sent_to(Endpoint::Messages, body, None, 1_000, Some(20));
+        let wanted = r#"{"max_output_tokens":5,"max_completion_tokens":0,"max_tokens":20}"#;
+        assert_eq!(other, wanted, "nor do these");
     }
 
     #[test]
