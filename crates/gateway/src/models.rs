@@ -110,10 +110,10 @@ async fn listed(
     parts: &mut Parts,
 ) -> Result<ListedModels, GatewayError> {
     let models = usable_models(state, parts).await?;
-    let page = ModelPage::read(&parts.uri)?;
     Ok(match format {
         ApiFormat::OpenAi => ListedModels::OpenAi(ModelList { object: "list", data: models }),
         ApiFormat::Anthropic => {
+            let page = ModelPage::read(&parts.uri)?;
             let ids = models.into_iter().map(|model| model.id).collect();
             ListedModels::Anthropic(page.of(ids)?)
         }

@@ -33,6 +33,9 @@ pub(super) enum KeyErrors {
     /// A limit that frees within a minute, or `too_many_failures`
     #[response(status = 429)]
     TooManyRequests(AnyErrorBody),
+    /// `unavailable`: the key cannot be checked
+    #[response(status = 503)]
+    ServiceUnavailable(AnyErrorBody),
 }
 
 /// Endpoints that call a model.

@@ -36,6 +36,10 @@ async fn models_are_listed_in_anthropics_shape() {
     let none = get(&gateway, &key, "/v1/models?after_id=none").await;
     refused(none, 400, "invalid_request_error").await;
     refused(get(&gateway, "", "/v1/models").await, 401, "authentication_error").await;
+    // The list in OpenAI's shape has no pages.
+    let whole = gateway.app.get("/v1/models?limit=0").bearer_auth(&key).send().await.unwrap();
+    let whole: Value = whole.json().await.unwrap();
+    assert_eq!(whole["data"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
