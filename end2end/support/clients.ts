@@ -6,14 +6,15 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { test as base } from "@playwright/test";
+import { CountingProxy } from "./counting-proxy.ts";
 import { Keyholder } from "./gateway.ts";
 import { Latchkey } from "./server.ts";
 import { OPERATOR_KEY, StrictUpstream } from "./strict-upstream.ts";
 
 const HERE = resolve(import.meta.dirname, "..");
 
-/** The libraries, each with its program and the environment it runs in. */
-const PROGRAMS = {
+/** The libraries by what they call, each with its program and the folder of the environment it runs in. */
+const CHAT = {
   "OpenAI (Python)": ["clients", "openai_client.py"],
   "OpenAI (Node)": ["clients", "openai_client.mjs"],
   LangChain: ["clients", "langchain_client.py"],
@@ -22,9 +23,22 @@ const PROGRAMS = {
   "openai-agents": ["clients", "agents_client.py"],
   "AI SDK": ["clients", "ai_sdk_client.mjs"],
 } as const;
+const RESPONSES = {
+  "OpenAI Responses (Python)": ["clients", "openai_responses.py"],
+  "OpenAI Responses (Node)": ["clients", "openai_responses.mjs"],
+  "AI SDK Responses": ["clients", "ai_sdk_responses.mjs"],
+} as const;
+const MESSAGES = {
+  "Anthropic (Python)": ["clients", "anthropic_client.py"],
+  "Anthropic (Node)": ["clients", "anthropic_client.mjs"],
+  "AI SDK Messages": ["clients", "ai_sdk_messages.mjs"],
+} as const;
+const PROGRAMS = { ...CHAT, ...RESPONSES, ...MESSAGES };
 
+export type ChatClient = keyof typeof CHAT;
+export type ResponsesClient = keyof typeof RESPONSES;
+export type MessagesClient = keyof typeof MESSAGES;
 export type Client = keyof typeof PROGRAMS;
-export const CLIENTS = Object.keys(PROGRAMS) as Client[];
 
 /** A call that a program is to make. */
 export interface Asked {
@@ -47,17 +61,20 @@ export async function runClient(client: Client, url: string, calls: Asked[]): Pr
   const python = resolve(HERE, `../target/${folder}-python/bin/python`);
   const program = script.endsWith(".mjs") ? process.execPath : python;
   if (!existsSync(program)) throw new Error(`${program} is not there: scripts/bootstrap.sh e2e makes it.`);
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|LATCHKEY|LANGSMITH)_/.test(name));
+  const inherited = Object.entries(process.env).filter(([name]) => !/^(OPENAI|ANTHROPIC|LATCHKEY|LANGSMITH)_/.test(name));
   // OpenAI's agents make a client of their own at start, which wants some key.
-  const env = { ...Object.fromEntries(inherited), OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: "none" };
+  const urls = { OPENAI_BASE_URL: `${url}/v1`, ANTHROPIC_BASE_URL: url };
+  const env = { ...Object.fromEntries(inherited), ...urls, OPENAI_API_KEY: "none" };
   const options = { cwd: join(HERE, folder), env, timeout: 100_000 };
   const { stdout } = await promisify(execFile)(program, [script, JSON.stringify(calls)], options);
   return JSON.parse(stdout) as Record<string, Told>;
 }
 
-interface PerWorker {
+export interface PerWorker {
   upstream: StrictUpstream;
   keyholder: Keyholder;
+  /** What the clients call. */
+  counter: CountingProxy;
 }
 
 /** Tests with a gateway before a strict upstream, which serves these models. */
@@ -82,6 +99,14 @@ export function testWith(models: string[]) {
         await use(await Keyholder.signIn(latchkey.url));
         const how = await latchkey.stop();
         if (how !== "status 0") throw new Error(`latchkey did not end as it should after SIGTERM: ${how}`);
+      },
+      { scope: "worker" },
+    ],
+    counter: [
+      async ({ keyholder }, use) => {
+        const counter = await CountingProxy.start(keyholder.url);
+        await use(counter);
+        await counter.stop();
       },
       { scope: "worker" },
     ],

@@ -56,6 +56,13 @@ export class Keyholder {
     return { secret: key, id: api_key.id };
   }
 
+  /** Revokes a key, for ever. */
+  async revoke({ id }: InferenceKey): Promise<void> {
+    const url = `${this.url}/v1/keys/${id}`;
+    const { status } = await call(url, "DELETE", { authorization: `Bearer ${this.accessToken}` });
+    if (status !== 204) throw new Error(`DELETE ${url}: ${status}`);
+  }
+
   /** What a key has used in this hour. */
   async used({ id }: InferenceKey): Promise<Totals> {
     const url = `${this.url}/v1/inference/keys/${id}/usage?range=1h`;

@@ -3,26 +3,44 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
+import { CITY, json, PARTS, WORDS } from "./strict-answers.ts";
+import { answerMessage, messagesFault, type MessagesBody } from "./strict-messages.ts";
+import { StrictResponses, type ResponsesBody } from "./strict-responses.ts";
 
 /** The credential of the operator, which no client knows. */
 export const OPERATOR_KEY = "sk-of-the-operator";
 
-/** What it says, in the parts in which it streams it. */
-const PARTS = ["All is ", "well, ", "Zoë 🗝️"];
-export const WORDS = PARTS.join("");
 export const VECTOR = [0.25, -0.5, 1];
 const USAGE = { prompt_tokens: 7, completion_tokens: 5, total_tokens: 12 };
-const CITY = '{"city":"Paris"}';
 /** What a gateway has a reason to send. */
 const HEADERS = ["accept", "authorization", "content-length", "content-type", "host", "user-agent"];
+/** What it passes of what clients of the Responses and Messages APIs send. */
+const PASSED = [
+  "anthropic-version",
+  "anthropic-beta",
+  "openai-beta",
+  "x-client-request-id",
+  "session-id",
+  "session_id",
+  "thread-id",
+  "x-codex-turn-metadata",
+  "x-codex-turn-state",
+  "x-codex-window-id",
+  "x-session-affinity",
+  "x-claude-code-session-id",
+];
 
 interface Message {
   role: string;
   tool_call_id?: string;
 }
 
-interface Body {
+/** What the bodies of all APIs have. */
+interface AnyBody {
   model: string;
+}
+
+interface Body extends AnyBody {
   stream?: boolean;
   stream_options?: { include_usage?: boolean };
   encoding_format?: string;
@@ -41,6 +59,7 @@ export class StrictUpstream {
   readonly calls = new Map<string, number>();
   /** What no gateway may send. */
   readonly faults: string[] = [];
+  private readonly responses = new StrictResponses();
 
   private constructor(private readonly server: Server) {}
 
@@ -66,14 +85,25 @@ export class StrictUpstream {
     const asked = await read(request);
     const times = (this.calls.get(asked.model) ?? 0) + 1;
     this.calls.set(asked.model, times);
-    this.faults.push(...headerFaults(request).map((fault) => `${asked.model}: ${fault}`));
-    const body = { ...asked, model: asked.model.split(".")[0] ?? "" };
-    const refusal = bodyFault(body);
+    const api = apiOf(request);
+    this.faults.push(...headerFaults(request, api).map((fault) => `${asked.model}: ${fault}`));
+    const any: AnyBody = { ...asked, model: asked.model.split(".")[0] ?? "" };
+    const refusal = this.bodyFault(request, api, any);
     if (refusal) {
-      this.faults.push(`${body.model}: ${refusal}`);
+      this.faults.push(`${any.model}: ${refusal}`);
       return json(response, 400, { error: { message: refusal, type: "invalid_request_error", param: null, code: null } });
     }
-    if (failed(body.model, times, response)) return;
+    if (failed(any.model, times, response)) return;
+    switch (api) {
+      case "responses":
+        return this.responses.answer(any as ResponsesBody, response);
+      case "messages":
+        return answerMessage(any as MessagesBody, response);
+      case "messages/count_tokens":
+      case "responses/input_tokens":
+        return json(response, 200, { object: "response.input_tokens", input_tokens: 7 });
+    }
+    const body = any as Body;
     if (body.input !== undefined) return json(response, 200, embeddings(body));
     if (body.stream && body.model !== "json-for-stream") return stream(body, response);
     const usage = body.model === "no-usage" ? {} : { usage: USAGE };
@@ -83,11 +113,32 @@ export class StrictUpstream {
     const head = { "content-type": "application/json", "content-encoding": "gzip" };
     response.writeHead(200, head).end(gzipSync(JSON.stringify(answer)));
   }
+
+  private bodyFault(request: IncomingMessage, api: Api | undefined, body: AnyBody): string | undefined {
+    switch (api) {
+      case "responses":
+      case "responses/input_tokens":
+        return this.responses.fault(body as ResponsesBody);
+      case "messages":
+      case "messages/count_tokens":
+        return messagesFault(request, body as MessagesBody, api !== "messages");
+      default:
+        return bodyFault(body as Body);
+    }
+  }
 }
 
-function headerFaults(request: IncomingMessage): string[] {
+/** The APIs that have a file of their own. */
+type Api = "responses" | "responses/input_tokens" | "messages" | "messages/count_tokens";
+
+function apiOf({ url }: IncomingMessage): Api | undefined {
+  return /\/v1\/(responses(?:\/input_tokens)?|messages(?:\/count_tokens)?)$/.exec(url ?? "")?.[1] as Api | undefined;
+}
+
+function headerFaults(request: IncomingMessage, api: Api | undefined): string[] {
   const names = request.rawHeaders.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase());
-  const faults = names.filter((name) => !HEADERS.includes(name)).map((name) => `header ${name}`);
+  const known = api ? [...HEADERS, ...PASSED] : HEADERS;
+  const faults = names.filter((name) => !known.includes(name)).map((name) => `header ${name}`);
   if (names.filter((name) => name === "authorization").length !== 1) faults.push("not one credential");
   if (request.headers.authorization !== `Bearer ${OPERATOR_KEY}`) faults.push("another's credential");
   return faults;
@@ -129,6 +180,9 @@ function failed(model: string, times: number, response: ServerResponse): boolean
     case "overloaded-once":
       if (times > 1) return false;
       json(response, 503, error("loading the model"), after);
+      return true;
+    case "busy":
+      json(response, 429, error("slow down"), after);
       return true;
     case "failing":
       json(response, 500, error("out of memory"));
@@ -192,12 +246,8 @@ function embeddings({ model, input, encoding_format }: Body): object {
   return { object: "list", model, data, usage: { prompt_tokens: 3, total_tokens: 3 } };
 }
 
-async function read(request: IncomingMessage): Promise<Body> {
+async function read(request: IncomingMessage): Promise<AnyBody> {
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
-  return JSON.parse(Buffer.concat(parts).toString()) as Body;
-}
-
-function json(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+  return JSON.parse(Buffer.concat(parts).toString()) as AnyBody;
 }

@@ -1,34 +1,15 @@
 // AI client libraries against a gateway before a strict upstream: what their users see, how often the upstream was
 // asked, and what the key was charged. docs/compatibility.md has the same as a table.
-import { CLIENTS, expect, runClient, testWith, type Client } from "../support/clients.ts";
-import type { InferenceKey } from "../support/gateway.ts";
-import { VECTOR, WORDS } from "../support/strict-upstream.ts";
-
-/** A call: what it does, with which model and limits of its key, and what comes of it. */
-interface Case {
-  does: string;
-  model: string;
-  limits?: object;
-  /** A key that is none. */
-  key?: string;
-  /** What the user is given, or what the message of the exception has in it. */
-  sees: unknown;
-  /** The exception, by the status that the client is answered with. */
-  raises?: Raised;
-  /** How often the upstream is asked. */
-  asked: number;
-  /** Tokens of prompts and of completions. */
-  charged: [number, number];
-  /** Where a library differs: what its user sees, and how often the upstream is asked. */
-  but?: Partial<Record<Client, { sees?: unknown; asked?: number }>>;
-}
+import { testCases, UNKNOWN_MODEL, type Case } from "../support/client-cases.ts";
+import type { ChatClient } from "../support/clients.ts";
+import { WORDS } from "../support/strict-answers.ts";
+import { VECTOR } from "../support/strict-upstream.ts";
 
 /** The statuses that raise an exception; the first is that of a stream that broke off. */
-const RAISED = [200, 401, 402, 403, 404, 405, 422, 502] as const;
-type Raised = (typeof RAISED)[number];
+const STATUSES = [200, 401, 402, 403, 404, 405, 422, 502];
 
 /** What each library raises, in the order of the statuses. */
-const CLASSES: Record<Client, string> = {
+const CLASSES: Record<ChatClient, string> = {
   "OpenAI (Python)":
     "APIError AuthenticationError APIStatusError PermissionDeniedError NotFoundError APIStatusError UnprocessableEntityError InternalServerError",
   "OpenAI (Node)":
@@ -46,10 +27,9 @@ const CLASSES: Record<Client, string> = {
 
 const TOLD: [number, number] = [7, 5];
 const NOTHING: [number, number] = [0, 0];
-const UNKNOWN = "gpt-0";
 const FAILED = /The upstream that serves this model failed/;
 
-const CASES: Record<string, Case> = {
+const CASES: Record<string, Case<ChatClient>> = {
   "an answer": { does: "chat", model: "plain", sees: WORDS, asked: 1, charged: TOLD },
   "a stream": { does: "stream", model: "plain", sees: WORDS, asked: 1, charged: TOLD },
   "a stream with usage": { does: "counted stream", model: "plain", sees: 12, asked: 1, charged: TOLD },
@@ -121,7 +101,7 @@ const CASES: Record<string, Case> = {
     asked: 0,
     charged: NOTHING,
   },
-  "no such model": { does: "chat", model: UNKNOWN, sees: /“gpt-0” does not exist/, raises: 404, asked: 0, charged: NOTHING },
+  "no such model": { does: "chat", model: UNKNOWN_MODEL, sees: /“gpt-0” does not exist/, raises: 404, asked: 0, charged: NOTHING },
   "a budget spent": {
     does: "chat",
     model: "plain",
@@ -134,48 +114,6 @@ const CASES: Record<string, Case> = {
   "a key of nobody": { does: "chat", model: "plain", key: "lk_live_nonsense", sees: /key/, raises: 401, asked: 0, charged: NOTHING },
 };
 
-
-/** A model for each case: its calls are counted by it, and the upstream does as it says before the dot. */
-const modelOf = (name: string, { model }: Case): string => (model === UNKNOWN ? model : `${model}.${name.replaceAll(" ", "-")}`);
-const MODELS = Object.entries(CASES).map(([name, one]) => modelOf(name, one));
-const test = testWith(MODELS.filter((model) => model !== UNKNOWN));
-
-/** What a test looks at. */
-interface Seen {
-  saw: unknown;
-  raised?: string;
-  asked: number;
-  charged: [number, number];
-}
-
-function wanted(client: Client, { sees, raises, asked, charged, but }: Case): Seen {
-  const here = { sees, asked, ...but?.[client] };
-  const saw = here.sees instanceof RegExp ? expect.stringMatching(here.sees) : here.sees;
-  const raised = raises && CLASSES[client].split(" ")[RAISED.indexOf(raises)];
-  return { saw, asked: here.asked, charged, ...(raised ? { raised } : {}) };
-}
-
-for (const client of CLIENTS) {
-  test(`${client} shows, asks and is charged what it should`, async ({ keyholder, upstream }) => {
-    test.setTimeout(120_000);
-    upstream.calls.clear();
-    // OpenAI's agents embed nothing.
-    const cases = Object.entries(CASES).filter(([, { does }]) => client !== "openai-agents" || does !== "embed");
-    const keys = new Map<string, InferenceKey>();
-    for (const [name, { limits }] of cases) keys.set(name, await keyholder.create(`${client}: ${name}`, limits));
-    const calls = cases.map(([name, one]) => ({ name, does: one.does, model: modelOf(name, one), key: one.key ?? keys.get(name)!.secret }));
-    const told = await runClient(client, keyholder.url, calls);
-    for (const [name, one] of cases) {
-      const used = await keyholder.used(keys.get(name)!);
-      const { saw, message, class: raised } = told[name]!;
-      const seen: Seen = {
-        saw: saw ?? message,
-        ...(one.raises ? { raised: raised ?? "nothing" } : {}),
-        asked: upstream.calls.get(modelOf(name, one)) ?? 0,
-        charged: [used.prompt_tokens, used.completion_tokens],
-      };
-      expect.soft(seen, name).toEqual(wanted(client, one));
-    }
-    expect(upstream.faults, "nothing that a gateway may not send").toEqual([]);
-  });
-}
+// OpenAI's agents embed nothing.
+const lacks = (client: ChatClient, does: string): boolean => client === "openai-agents" && does === "embed";
+testCases(CASES, { classes: CLASSES, statuses: STATUSES, lacks });
