@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::UpstreamsFile;
@@ -18,6 +19,8 @@ pub(crate) async fn keep_current(state: AppState, stop: CancellationToken) {
     let Some(file) = state.config.upstreams_file.clone() else { return };
     let mut watch = FileWatch { state, file, seen: None, pending: None, refused: None };
     let mut ticks = tokio::time::interval(POLL_EVERY);
+    // A text counts if it is found twice, with time to write between.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hang_ups = HangUps::listen();
     loop {
         let is_asked = tokio::select! {
@@ -56,6 +59,8 @@ impl FileWatch {
         if !is_asked {
             if self.seen.as_ref() == Some(&text) {
                 self.pending = None;
+                // Whatever is wrong next is logged, even if it is the same again.
+                self.refused = None;
                 return;
             }
             if self.pending.as_ref() != Some(&text) {
