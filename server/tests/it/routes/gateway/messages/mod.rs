@@ -184,6 +184,25 @@ async fn thinking_is_lowered_with_the_cap() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn thinking_waits_for_what_other_calls_have_reserved() {
+    let gateway = Gateway::with(Backend::Sqlite, "", &["--latchkey-upstream-timeout=30"]).await;
+    let (key, _) = gateway.key(json!({ "name": "k", "tpm": 3_000 })).await;
+    let ping = "event: ping\ndata: {\"type\": \"ping\"}\n\n";
+    gateway.upstream.script("hang", Script::Hang(vec![ping.into()]));
+    let mut body = message("qwen3.6-27b", "hang");
+    body["max_tokens"] = json!(2_500);
+    body["stream"] = json!(true);
+    let open = send(&gateway.app, &key, &body).await;
+    assert_eq!(open.status(), 200);
+    body["thinking"] = json!({ "type": "enabled", "budget_tokens": 2_000 });
+    let waits = send(&gateway.app, &key, &body).await;
+    assert_eq!(waits.headers()["retry-after"], "1");
+    let told = refused(waits, 429, "rate_limit_error").await;
+    assert_eq!(told["error"]["code"], "token_rate_limited");
+    drop(open);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn large_message_is_taken_up_to_32_mib() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (key, _) = gateway.key(json!({ "name": "k", "environment": "test" })).await;
