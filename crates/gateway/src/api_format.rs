@@ -11,7 +11,7 @@ const MESSAGES: &str = "/v1/messages";
 pub enum ApiFormat {
     /// `{"error": {"message", "type", "param", "code"}}`
     OpenAi,
-    /// `{"type": "error", "error": {"type", "message"}, "request_id"}`
+    /// `{"type": "error", "error": {"type", "message"}}`
     Anthropic,
 }
 
