@@ -1,7 +1,7 @@
 //! How an upstream has done: its failures in a row, which take it out for a while, and what
 //! `GET /v1/upstreams` shows of it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,24 +12,28 @@ const MAX_FAILURES: u32 = 3;
 /// How long it is out before a call tries it again.
 const OUT_FOR: Duration = Duration::from_secs(5);
 /// Share of the newest call in the mean latency: one eighth.
-const LATENCY_DIVISOR: u32 = 8;
+const LATENCY_DIVISOR: u64 = 8;
 
 /// The status of an upstream on this node. Times are of the monotonic clock.
+///
+/// Calls to an upstream that is well take no lock, as all calls of the node may go to one upstream.
 #[derive(Default)]
 pub(super) struct UpstreamStatus {
     calls: AtomicU64,
+    failures_in_a_row: AtomicU32,
+    /// Mean latency in nanoseconds. 0 before the first answer.
+    latency: AtomicU64,
     state: Mutex<State>,
 }
 
+/// What matters while an upstream fails.
 #[derive(Default)]
 struct State {
-    failures_in_a_row: u32,
     /// When a call may try it again.
     back_at: Duration,
     /// Whether a call is trying it.
     is_tried: bool,
     errors: u64,
-    latency: Option<Duration>,
     last_failure: Option<UpstreamFailure>,
 }
 
@@ -44,22 +48,26 @@ pub(super) struct StatusSnapshot {
 }
 
 impl UpstreamStatus {
+    fn is_out(&self) -> bool {
+        self.failures_in_a_row.load(Ordering::Relaxed) >= MAX_FAILURES
+    }
+
     /// Whether a call may go there: it is not out, or the time has come to try it.
     pub(super) fn is_available(&self, now: Duration) -> bool {
-        let state = self.state();
-        !state.is_out() || state.may_be_tried(now)
+        !self.is_out() || self.state().may_be_tried(now)
     }
 
     /// Begins a call. None: it is out. Otherwise whether this call tries it: then others stay away
     /// until [`Self::end_trial`].
     pub(super) fn begin(&self, now: Duration) -> Option<bool> {
-        let mut state = self.state();
-        let is_trial = state.is_out();
-        if is_trial && !state.may_be_tried(now) {
-            return None;
+        let is_trial = self.is_out();
+        if is_trial {
+            let mut state = self.state();
+            if !state.may_be_tried(now) {
+                return None;
+            }
+            state.is_tried = true;
         }
-        state.is_tried |= is_trial;
-        drop(state);
         self.count_call();
         Some(is_trial)
     }
@@ -76,19 +84,22 @@ impl UpstreamStatus {
 
     /// It answered a call after so long.
     pub(super) fn answered(&self, latency: Duration) {
-        let mut state = self.state();
-        state.failures_in_a_row = 0;
-        state.latency = Some(match state.latency {
-            Some(mean) => mean.saturating_sub(mean / LATENCY_DIVISOR) + latency / LATENCY_DIVISOR,
-            None => latency,
-        });
+        self.forget_failures();
+        let newest = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX).max(1);
+        // Of two answers at the same time one may be left out of the mean.
+        let mean = match self.latency.load(Ordering::Relaxed) {
+            0 => newest,
+            mean => (mean - mean / LATENCY_DIVISOR).saturating_add(newest / LATENCY_DIVISOR),
+        };
+        self.latency.store(mean, Ordering::Relaxed);
     }
 
     /// It could not serve a call.
     pub(super) fn failed(&self, now: Duration, failure: UpstreamFailure) {
+        // Whoever finds it out waits here for the time at which it is back.
         let mut state = self.state();
-        state.failures_in_a_row = state.failures_in_a_row.saturating_add(1);
-        if state.is_out() {
+        self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+        if self.is_out() {
             state.back_at = now.saturating_add(OUT_FOR);
         }
         state.note(failure);
@@ -97,9 +108,8 @@ impl UpstreamStatus {
     /// It answered, but rejected our credentials or redirects: not a reason to be taken out, as it
     /// would do the same afterwards.
     pub(super) fn misconfigured(&self, failure: UpstreamFailure) {
-        let mut state = self.state();
-        state.failures_in_a_row = 0;
-        state.note(failure);
+        self.forget_failures();
+        self.state().note(failure);
     }
 
     /// An answer of it that had begun did not come to its end, or was an error. It does not count
@@ -108,9 +118,12 @@ impl UpstreamStatus {
         self.state().note(failure);
     }
 
-    /// Its settings have changed, so its failures say nothing about it.
+    /// It answered, or its settings have changed: its failures say nothing about it any more.
     pub(super) fn forget_failures(&self) {
-        self.state().failures_in_a_row = 0;
+        // Mostly there are none, and a store would take the cache line from other processors.
+        if self.failures_in_a_row.load(Ordering::Relaxed) != 0 {
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Orders upstreams that are out: those that are not being tried and are back first.
@@ -120,12 +133,12 @@ impl UpstreamStatus {
     }
 
     pub(super) fn snapshot(&self) -> StatusSnapshot {
-        let calls = self.calls.load(Ordering::Relaxed);
+        let latency = self.latency.load(Ordering::Relaxed);
         let state = self.state();
         StatusSnapshot {
-            is_healthy: !state.is_out(),
-            latency: state.latency,
-            calls,
+            is_healthy: !self.is_out(),
+            latency: (latency > 0).then(|| Duration::from_nanos(latency)),
+            calls: self.calls.load(Ordering::Relaxed),
             errors: state.errors,
             last_failure: state.last_failure.clone(),
         }
@@ -137,10 +150,6 @@ impl UpstreamStatus {
 }
 
 impl State {
-    const fn is_out(&self) -> bool {
-        self.failures_in_a_row >= MAX_FAILURES
-    }
-
     fn may_be_tried(&self, now: Duration) -> bool {
         !self.is_tried && now >= self.back_at
     }

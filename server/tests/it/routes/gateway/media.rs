@@ -174,7 +174,9 @@ async fn doubtful_forms_are_refused() {
         let answer = send_form(&gateway.app, &key, TRANSCRIPTIONS, form).await;
         refused(answer, 400, "malformed").await;
     }
-    for kind in ["application/json", "multipart/form-data", "multipart/form-data; boundary=other"] {
+    let utf7 = format!("multipart/form-data; charset=utf-7; boundary={BOUNDARY}");
+    let other = "multipart/form-data; boundary=other";
+    for kind in ["application/json", "multipart/form-data", other, &utf7] {
         let call = gateway.app.post(TRANSCRIPTIONS).bearer_auth(&key).header("content-type", kind);
         refused(call.body(whole.clone()).send().await.unwrap(), 400, "malformed").await;
     }
