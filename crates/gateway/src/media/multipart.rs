@@ -180,8 +180,11 @@ impl Disposition {
             }
             rest = after;
         }
-        let is_plain =
-            |name: &&str| !name.is_empty() && name.trim() == *name && !name.contains(['\\', '%']);
+        let is_plain = |name: &&str| {
+            // Some servers decode names as those in mails (RFC 2047): `=?utf-8?q?model?=`.
+            let is_encoded = name.contains(['\\', '%']) || name.contains("=?");
+            !is_encoded && !name.is_empty() && name.trim() == *name
+        };
         let name = name.filter(is_plain).ok_or(DISPOSITION)?.to_owned();
         Ok(Self { name, is_file: file_name.is_some() || encoded_file_name.is_some() })
     }
@@ -311,6 +314,7 @@ mod tests {
             "Content-Disposition: form-data; name=\"model",
             "Content-Disposition: form-data; name=\"mo\\del\"",
             "Content-Disposition: form-data; name=\"mo%64el\"",
+            "Content-Disposition: form-data; name=\"=?utf-8?q?model?=\"",
             "Content-Disposition: form-data; name=\"a\"; name=\"model\"",
             "Content-Disposition: form-data; name*=utf-8''model",
             "Content-Disposition: form-data; filename=\"a\\\"; name=\"model\"",
