@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-agents test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ fuzz-api: ## Fuzz the API of a running server against /openapi.json for ten minu
 
 test-openapi: ## Test /openapi.json with linters, generators and generated clients
 	@exec scripts/test.sh openapi
+
+test-agents: ## Run Codex and Claude Code against the gateway (installs 800 MB)
+	@exec scripts/test.sh agents
 
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e
@@ -73,4 +76,4 @@ deny: ## Check dependencies: unused ones, licences, versions, sources, advisorie
 	@scripts/test.sh deps && . scripts/env.sh && cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove all build output (keeps the tools in ~/.cache/latchkey)
-	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/middleware/node_modules end2end/test-results end2end/playwright-report end2end/screenshots
+	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/middleware/node_modules end2end/agents/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

@@ -10,6 +10,7 @@
 #   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries, what reads OpenAPI, and the
 #             frameworks that clients/ has middleware for
+#   agents    Codex and Claude Code (800 MB)
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   proxies   nginx, HAProxy, Caddy, Traefik and Envoy as programs; none is left running
@@ -524,12 +525,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | postgres | poolers | proxies | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
+        base | site | e2e | agents | postgres | poolers | proxies | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
         test) WANTED="${WANTED}base site e2e postgres poolers proxies redis deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, postgres, poolers, proxies, redis, doors, wrk, watch, deny or machete" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, doors, wrk, watch, deny or machete" ;;
     esac
 done
 
@@ -570,6 +571,10 @@ if want e2e; then
     npm_is_fresh end2end/middleware || step "Express and Hono (npm)" npm_packages end2end/middleware
     python_is_fresh middleware || step "FastAPI (pip)" python_packages middleware
     find_chromium >/dev/null || step "Chromium" install_chromium
+fi
+
+if want agents; then
+    npm_is_fresh end2end/agents || step "Codex and Claude Code (npm)" npm_packages end2end/agents
 fi
 
 if want redis && ! have redis-server; then

@@ -2,7 +2,7 @@
 # Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
 # tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
 #
-#   scripts/test.sh [all|unit|e2e|openapi|fuzz-api|faults|lint|fmt|deps]
+#   scripts/test.sh [all|unit|e2e|agents|openapi|fuzz-api|faults|lint|fmt|deps]
 #
 # The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
 set -euo pipefail
@@ -92,6 +92,12 @@ browser_tests() {
     npx playwright test
 }
 
+# Their answers are those of the gateway: no browser and no page.
+agent_tests() {
+    cd end2end
+    npx playwright test --config agents.config.ts
+}
+
 DONE=
 cleanup() {
     steps_table
@@ -136,6 +142,11 @@ case $WHAT in
         beside_join
         step "Tests: end to end in Chromium (Playwright)" browser_tests
         ;;
+    agents)
+        tools base e2e agents
+        step "Build the server and the GitHub stand-in" build_server
+        step "Tests: coding agents (Playwright)" agent_tests
+        ;;
     openapi | fuzz-api)
         tools base e2e
         step "Build the server and the GitHub stand-in" build_server
@@ -162,6 +173,6 @@ case $WHAT in
         step "Tests: OpenAPI linters, generators and generated clients" openapi_tests 120
         step "Tests: end to end in Chromium (Playwright)" browser_tests
         ;;
-    *) die "unknown argument '$WHAT'; use all, unit, e2e, openapi, fuzz-api, faults, lint, fmt or deps" ;;
+    *) die "unknown argument '$WHAT'; use all, unit, e2e, agents, openapi, fuzz-api, faults, lint, fmt or deps" ;;
 esac
 DONE=yes

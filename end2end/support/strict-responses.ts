@@ -25,7 +25,7 @@ export interface ResponsesBody {
   store?: boolean;
   input?: string | Item[];
   previous_response_id?: string | null;
-  tools?: { type: string; name: string }[];
+  tools?: { type: string; name?: string }[];
   text?: { format?: { type: string } };
   max_output_tokens?: unknown;
 }
@@ -84,7 +84,7 @@ function frame(id: string, body: ResponsesBody): object {
 
 function itemOf(body: ResponsesBody): Made["item"] {
   const id = randomUUID();
-  const tool = body.tools?.[0]?.name;
+  const tool = body.tools?.find(({ type }) => type === "function")?.name;
   if (tool && outputs(body).length === 0) {
     return { id: `fc_${id}`, type: "function_call", status: "completed", call_id: `call_${id}`, name: tool, arguments: CITY };
   }
