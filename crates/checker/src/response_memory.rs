@@ -13,6 +13,24 @@ impl Checker {
         self.stored_responses.add(project, id, store, self.clock.now());
     }
 
+    /// Notes that an output item of a response belongs to a project. It neither waits nor fails.
+    pub fn remember_item(&self, project: ProjectId, id: &str, store: ResponseStore) {
+        self.stored_responses.add_item(project, id, store, self.clock.now());
+    }
+
+    /// Where these output items of this project’s responses are stored. `None`: the project lacks
+    /// one of them. Waits as [`Self::find_response`] does.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn find_items(
+        &self,
+        project: ProjectId,
+        ids: &[String],
+    ) -> Result<Option<Vec<ResponseStore>>, Error> {
+        self.stored_responses.find_items(&self.database, (project, ids), self.clock.now()).await
+    }
+
     /// Where a response of this project is stored. `None`: the project has no such response. Waits
     /// a moment for other nodes, which may not have written theirs yet.
     ///

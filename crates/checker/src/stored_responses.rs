@@ -4,7 +4,8 @@
 //! Remembering it must not delay the call: it is noted in memory and written in batches, as usage
 //! is. This node finds it at once. Another node finds it within [`RECHECKS`] times
 //! [`RECHECK_INTERVAL`], which is several times as long as a batch waits, and asks that long before
-//! it says that there is none.
+//! it says that there is none. Output items of responses are remembered alike, as later calls may
+//! refer to them.
 //!
 //! The table has a row for each call and is written behind the calls, so it is stored beside usage.
 //! A crash loses the responses of the last tenth of a second: they are unknown then (404).
@@ -16,11 +17,12 @@ use std::time::Duration;
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::time::Timestamp;
 use latchkey_store::database::{in_time, within};
-use latchkey_store::entity::stored_response::{ActiveModel, Column, Entity};
+use latchkey_store::entity::stored_response::{ActiveModel, Column, Entity, Model};
 use latchkey_store::insert::insert_many;
 use latchkey_store::{Database, Error};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, Set};
+use sha2::{Digest as _, Sha256};
 use tokio::sync::Notify;
 
 use crate::digest::sha256;
@@ -53,8 +55,13 @@ pub enum ResponseStore {
     Sandbox(Arc<str>),
 }
 
-/// The project, and the digest of the response's ID.
+/// The project, and the digest of the ID of the response or the item.
 type Place = (ProjectId, Vec<u8>);
+
+/// The place of an item. Its ID is hashed twice, so that no response has the same place.
+fn item_place(project: ProjectId, id: &str) -> Place {
+    (project, Sha256::digest(sha256(id)).to_vec())
+}
 
 /// Responses in memory that are not written yet.
 #[derive(Default)]
@@ -153,7 +160,22 @@ impl StoredResponses {
 impl StoredResponses {
     /// Notes that a response belongs to a project.
     pub(crate) fn add(&self, project: ProjectId, id: &str, store: ResponseStore, now: Timestamp) {
-        self.unwritten().add((project, sha256(id)), store, now);
+        self.note((project, sha256(id)), store, now);
+    }
+
+    /// Notes that an output item belongs to a project.
+    pub(crate) fn add_item(
+        &self,
+        project: ProjectId,
+        id: &str,
+        store: ResponseStore,
+        now: Timestamp,
+    ) {
+        self.note(item_place(project, id), store, now);
+    }
+
+    fn note(&self, place: Place, store: ResponseStore, now: Timestamp) {
+        self.unwritten().add(place, store, now);
         self.added.notify_one();
     }
 
@@ -164,17 +186,53 @@ impl StoredResponses {
         (project, id): (ProjectId, &str),
         now: Timestamp,
     ) -> Result<Option<ResponseStore>, Error> {
-        let place = (project, sha256(id));
+        let places = vec![(project, sha256(id))];
+        let found = self.find_all(database, (project, places), now).await?;
+        Ok(found.and_then(|stores| stores.into_iter().next()))
+    }
+
+    /// Where items of this project are stored at `now`. None if it lacks one of them.
+    pub(crate) async fn find_items(
+        &self,
+        database: &Database,
+        (project, ids): (ProjectId, &[String]),
+        now: Timestamp,
+    ) -> Result<Option<Vec<ResponseStore>>, Error> {
+        let places = ids.iter().map(|id| item_place(project, id)).collect();
+        self.find_all(database, (project, places), now).await
+    }
+
+    async fn find_all(
+        &self,
+        database: &Database,
+        (project, mut missing): (ProjectId, Vec<Place>),
+        now: Timestamp,
+    ) -> Result<Option<Vec<ResponseStore>>, Error> {
+        let mut found = Vec::new();
         // Only this process uses SQLite: what is in neither of the two does not exist.
         let mut rechecks = if database.is_sqlite() { 0 } else { RECHECKS };
         loop {
             // Memory first: an entry leaves it only after its row was committed.
-            if let Some(store) = self.get(&place) {
-                return Ok(Some(store));
+            missing.retain(|place| {
+                let store = self.get(place);
+                let is_missing = store.is_none();
+                found.extend(store);
+                is_missing
+            });
+            if !missing.is_empty() {
+                let rows = in_time(stored(database, project, &missing, now)).await?;
+                missing.retain(|(_, id)| {
+                    let store = rows.get(id).cloned();
+                    let is_missing = store.is_none();
+                    found.extend(store);
+                    is_missing
+                });
             }
-            let found = in_time(stored(database, &place, now)).await?;
-            if found.is_some() || rechecks == 0 {
-                return Ok(found);
+            if missing.is_empty() {
+                return Ok(Some(found));
+            }
+            if rechecks == 0 {
+                return Ok(None);
             }
             rechecks -= 1;
             tokio::time::sleep(RECHECK_INTERVAL).await;
@@ -226,24 +284,31 @@ impl StoredResponses {
     }
 }
 
+/// Rows of some places of a project, by their digests.
 async fn stored(
     database: &Database,
-    place: &Place,
+    project: ProjectId,
+    places: &[Place],
     now: Timestamp,
-) -> Result<Option<ResponseStore>, Error> {
-    let row = Entity::find()
-        .filter(Column::ProjectId.eq(place.0))
-        .filter(Column::Id.eq(place.1.clone()))
+) -> Result<HashMap<Vec<u8>, ResponseStore>, Error> {
+    let rows = Entity::find()
+        .filter(Column::ProjectId.eq(project))
+        .filter(Column::Id.is_in(places.iter().map(|(_, id)| id.clone())))
         .filter(Column::CreatedAt.gt(now - RESPONSE_RETENTION))
-        .one(database.telemetry().reader())
+        .all(database.telemetry().reader())
         .await?;
-    let Some(row) = row else { return Ok(None) };
-    match (row.upstream, row.sandbox) {
-        (Some(upstream), None) => Ok(Some(ResponseStore::Upstream(upstream.into()))),
-        (None, Some(_)) if row.created_at <= now - SANDBOX_RESPONSE_RETENTION => Ok(None),
-        (None, Some(answer)) => Ok(Some(ResponseStore::Sandbox(answer.into()))),
-        _ => Err(Error::corrupt("stored response")),
+    let mut stores = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let Model { id, upstream, sandbox, created_at, .. } = row;
+        let store = match (upstream, sandbox) {
+            (Some(upstream), None) => ResponseStore::Upstream(upstream.into()),
+            (None, Some(_)) if created_at <= now - SANDBOX_RESPONSE_RETENTION => continue,
+            (None, Some(answer)) => ResponseStore::Sandbox(answer.into()),
+            _ => return Err(Error::corrupt("stored response")),
+        };
+        stores.insert(id, store);
     }
+    Ok(stores)
 }
 
 /// A response with the same ID replaces the one before: the sandbox repeats its IDs.

@@ -19,8 +19,9 @@ pub(super) struct InFlightCall {
     unanswered: u64,
     /// The usage that dropping settles with.
     usage: TokenUsage,
-    /// Remembers the response for a project. None once it has, or if it is not stored.
+    /// Remembers the response and its items for a project. None if it is not stored.
     memory: Option<(Checker, ProjectId)>,
+    is_remembered: bool,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -37,7 +38,16 @@ impl InFlightCall {
         let usage = estimated_call(prompt, completion);
         let reservation = Some(reservation);
         let unanswered = completion;
-        Self { reservation, key, prompt, unanswered, usage, memory: None, _permit: permit }
+        Self {
+            reservation,
+            key,
+            prompt,
+            unanswered,
+            usage,
+            memory: None,
+            is_remembered: false,
+            _permit: permit,
+        }
     }
 
     /// The same for a call whose response the upstream stores for a project.
@@ -56,10 +66,20 @@ impl InFlightCall {
         self.usage = estimated_call(self.prompt, completion);
     }
 
-    /// Remembers whose the response is and which upstream has it, if it is stored.
+    /// Remembers whose the response is and which upstream has it, once, if it is stored.
     pub(super) fn remember_response(&mut self, id: &str, upstream: &str) {
-        if let Some((checker, project)) = self.memory.take() {
-            checker.remember_response(project, id, ResponseStore::Upstream(upstream.into()));
+        if let Some((checker, project)) = &self.memory
+            && !self.is_remembered
+        {
+            self.is_remembered = true;
+            checker.remember_response(*project, id, ResponseStore::Upstream(upstream.into()));
+        }
+    }
+
+    /// Remembers the same of an output item, which later calls may refer to.
+    pub(super) fn remember_item(&self, id: &str, upstream: &str) {
+        if let Some((checker, project)) = &self.memory {
+            checker.remember_item(*project, id, ResponseStore::Upstream(upstream.into()));
         }
     }
 

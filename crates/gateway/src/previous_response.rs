@@ -1,5 +1,5 @@
-//! The response that a call continues. It was made through this gateway by the same project, and
-//! only the upstream that has it can continue it.
+//! The response that a call continues, and the output items that it refers to. They were made
+//! through this gateway by the same project, and only the upstream that has them can read them.
 
 use axum::http::StatusCode;
 use latchkey_checker::{Checker, KeyRecord, ResponseStore};
@@ -7,9 +7,8 @@ use latchkey_domain::id::ProjectId;
 
 use super::accounting::MAX_ID_CHARS;
 use super::body::CallBody;
-use super::candidates::Candidates;
 use super::error::GatewayError;
-use super::references;
+use super::references::{self, ITEM_REFERENCE};
 use super::registry::ModelBackend;
 use super::state::Gateway;
 
@@ -47,28 +46,18 @@ impl PreviousResponse {
             None => Err(not_found(&id)),
         }
     }
+}
 
-    /// Sends the call to the upstream that has the response.
-    ///
-    /// # Errors
-    /// 404: the upstream does not serve the call, or the sandbox has the response.
-    fn restrict(&self, candidates: &mut Candidates) -> Result<(), GatewayError> {
-        let is_there = match &self.store {
-            ResponseStore::Upstream(name) => candidates.restrict_to(name),
-            ResponseStore::Sandbox(_) => false,
-        };
-        if is_there { Ok(()) } else { Err(not_found(&self.id)) }
-    }
-
-    /// Checks that the sandbox has the response.
-    ///
-    /// # Errors
-    /// 404: an upstream has it.
-    fn check_sandbox(&self) -> Result<(), GatewayError> {
-        match &self.store {
-            ResponseStore::Sandbox(_) => Ok(()),
-            ResponseStore::Upstream(_) => Err(not_found(&self.id)),
+/// Leaves only the upstream that has what the call refers to. False if it does not serve the call,
+/// or if the call goes to the sandbox and this is elsewhere, or the other way round.
+fn restrict(backend: &mut ModelBackend, store: &ResponseStore) -> bool {
+    match (backend, store) {
+        (ModelBackend::Upstreams(candidates), ResponseStore::Upstream(name)) => {
+            candidates.restrict_to(name)
         }
+        (ModelBackend::Sandbox(_), ResponseStore::Sandbox(_)) => true,
+        (ModelBackend::Upstreams(_), ResponseStore::Sandbox(_))
+        | (ModelBackend::Sandbox(_), ResponseStore::Upstream(_)) => false,
     }
 }
 
@@ -83,12 +72,19 @@ pub(super) async fn confine(
     mut backend: ModelBackend,
 ) -> Result<ModelBackend, GatewayError> {
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
-    references::check(body, passes)?;
+    let items = references::check(body, passes)?;
     let previous = PreviousResponse::of(body, &state.checker, key.project, passes).await?;
-    if let Some(previous) = previous {
-        match &mut backend {
-            ModelBackend::Upstreams(candidates) => previous.restrict(candidates)?,
-            ModelBackend::Sandbox(_) => previous.check_sandbox()?,
+    if let Some(PreviousResponse { id, store }) = previous
+        && !restrict(&mut backend, &store)
+    {
+        return Err(not_found(&id));
+    }
+    if !items.is_empty() {
+        let found = state.checker.find_items(key.project, &items).await;
+        let found = found.map_err(|error| unavailable(&error))?.unwrap_or_default();
+        let is_elsewhere = |store: &ResponseStore| !restrict(&mut backend, store);
+        if found.is_empty() || found.iter().any(is_elsewhere) {
+            return Err(references::unknown(ITEM_REFERENCE));
         }
     }
     Ok(backend)
@@ -106,12 +102,14 @@ pub(super) async fn find(
     if !is_bounded(id) {
         return Ok(None);
     }
-    checker.find_response(project, id).await.map_err(|error| {
-        tracing::warn!(%error, "Failed to look up a stored response");
-        let message = "Stored responses can’t be looked up at the moment. Try again shortly.";
-        let status = StatusCode::SERVICE_UNAVAILABLE;
-        GatewayError::new(status, "unavailable", message).with_retry_after(Some(1))
-    })
+    checker.find_response(project, id).await.map_err(|error| unavailable(&error))
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> GatewayError {
+    tracing::warn!(%error, "Failed to look up a stored response");
+    let message = "Stored responses can’t be looked up at the moment. Try again shortly.";
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    GatewayError::new(status, "unavailable", message).with_retry_after(Some(1))
 }
 
 fn is_bounded(id: &str) -> bool {

@@ -1,9 +1,9 @@
 //! What a request points at: files, conversations, prompts and the like, which the upstream keeps.
 //!
 //! All projects share the upstream's account. If a request might point at anything in it, a project
-//! could read what another has stored there. Only responses are known by project (see
-//! `previous_response`), so everything else is unknown (404) unless the upstream's configuration
-//! lets the field pass.
+//! could read what another has stored there. Only responses and their output items are known by
+//! project (see `previous_response`), so everything else is unknown (404) unless the upstream's
+//! configuration lets the field pass.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,10 +12,15 @@ use memchr::{memchr_iter, memmem};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
+use super::accounting::MAX_ID_CHARS;
 use super::body::{CallBody, eq_ignore_case};
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
 
+/// Field of `pass_fields` for items that stand for an earlier one.
+pub(super) const ITEM_REFERENCE: &str = "item_reference";
+/// Maximum number of them in a request.
+const MAX_ITEM_REFERENCES: usize = 1_000;
 /// Fields of Responses that hold the ID of something, or an object with it.
 const RESPONSES_FIELDS: [&str; 2] = ["conversation", "prompt"];
 /// Fields whose items may point at something.
@@ -25,14 +30,19 @@ const OPAQUE_MEMBERS: [&str; 7] =
     ["parameters", "input_schema", "output_schema", "schema", "arguments", "input", "metadata"];
 
 /// Rejects references to what no project of this gateway is known to own. `passes` tells which
-/// fields the upstream's configuration lets pass.
+/// fields the upstream's configuration lets pass. Returns the IDs of the output items that the
+/// project must have.
 ///
 /// # Errors
-/// 404, naming the field.
-pub(super) fn check(body: &CallBody, passes: impl Fn(&str) -> bool) -> Result<(), GatewayError> {
+/// 404, naming the field. 400: too many items are referred to.
+pub(super) fn check(
+    body: &CallBody,
+    passes: impl Fn(&str) -> bool,
+) -> Result<Vec<String>, GatewayError> {
+    let mut items = Vec::new();
     for name in body.names() {
         let Some(value) = body.field(name) else { continue };
-        let mut search = Search { passes: &passes, found: None };
+        let mut search = Search { passes: &passes, found: None, items: Vec::new() };
         let own = own_field(body.endpoint, name);
         if let Some(field) = own {
             search.see(field);
@@ -42,20 +52,29 @@ pub(super) fn check(body: &CallBody, passes: impl Fn(&str) -> bool) -> Result<()
             || NESTED_FIELDS.into_iter().any(|field| eq_ignore_case(name, field))
                 && may_point(body.endpoint, value);
         if is_searched && search.found.is_none() {
-            let items = eq_ignore_case(name, "input");
-            let place = if items { Place::Items } else { Place::Inside };
+            let is_input = eq_ignore_case(name, "input");
+            let place = if is_input { Place::Items } else { Place::Inside };
             let seed = References { search: &mut search, place };
             // Parsing has already rejected a body that is nested too deeply.
             let _ = seed.deserialize(&mut serde_json::Deserializer::from_str(value));
         }
         if let Some(field) = search.found {
-            let message = format!(
-                "What `{field}` points at was not made through this gateway by this project."
-            );
-            return Err(GatewayError::unknown(Some(field), "not_found", message));
+            return Err(unknown(field));
         }
+        items.append(&mut search.items);
     }
-    Ok(())
+    if items.len() > MAX_ITEM_REFERENCES {
+        let message = format!("Refer to at most {MAX_ITEM_REFERENCES} items.");
+        return Err(GatewayError::invalid("input", message));
+    }
+    Ok(items)
+}
+
+/// The error of a reference that the project does not have.
+pub(super) fn unknown(field: &'static str) -> GatewayError {
+    let message =
+        format!("What `{field}` points at was not made through this gateway by this project.");
+    GatewayError::unknown(Some(field), "not_found", message)
 }
 
 /// The field's name if it points at something as a whole.
@@ -88,16 +107,35 @@ fn may_point(endpoint: Endpoint, json: &str) -> bool {
         && (memchr_iter(b'_', json).any(is_file) || memmem::find(json, b"\\u").is_some())
 }
 
-/// The first reference that may not pass.
+/// The first reference that may not pass, and the items that must be looked up.
 struct Search<'a> {
     passes: &'a dyn Fn(&str) -> bool,
     found: Option<&'static str>,
+    items: Vec<String>,
 }
 
 impl Search<'_> {
     fn see(&mut self, field: &'static str) {
         if self.found.is_none() && !(self.passes)(field) {
             self.found = Some(field);
+        }
+    }
+
+    /// An item that stands for the one with this ID.
+    fn see_item(&mut self, ids: Vec<Value>) {
+        if (self.passes)(ITEM_REFERENCE) {
+            return;
+        }
+        if ids.is_empty() {
+            self.see(ITEM_REFERENCE);
+        }
+        for id in ids {
+            match id {
+                Value::String(id) if !id.is_empty() && id.chars().count() <= MAX_ID_CHARS => {
+                    self.items.push(id);
+                }
+                _ => self.see(ITEM_REFERENCE),
+            }
         }
     }
 }
@@ -169,7 +207,7 @@ impl<'de> Visitor<'de> for References<'_, '_> {
         let is_item = place != Place::Inside;
         // Of a repeated member some servers read the first, others the last.
         let (mut is_reference, mut has_type, mut has_null) = (false, false, false);
-        let (mut has_id, mut has_role) = (false, false);
+        let (mut ids, mut has_role) = (Vec::new(), false);
         while let Some(name) = members.next_key::<Cow<'_, str>>()? {
             let is = |other: &str| eq_ignore_case(&name, other);
             if is_item && is("type") {
@@ -178,7 +216,7 @@ impl<'de> Visitor<'de> for References<'_, '_> {
                 has_null |= kind.is_null();
                 has_type = true;
             } else if is_item && is("id") {
-                has_id |= points(&members.next_value()?);
+                ids.push(members.next_value::<Value>()?);
             } else if is_item && is("role") {
                 has_role |= members.next_value::<Value>()?.is_string();
             } else if is("file_id") || is("file_ids") {
@@ -210,8 +248,9 @@ impl<'de> Visitor<'de> for References<'_, '_> {
         }
         // The type of a reference may be left out.
         let lacks_type = has_null || !has_type;
+        let has_id = ids.iter().any(points);
         if is_item && (is_reference || lacks_type && has_id && !has_role) {
-            search.see("item_reference");
+            search.see_item(ids);
         }
         Ok(())
     }
@@ -239,7 +278,30 @@ mod tests {
         };
         let json = format!("{{\"model\": \"m\"{own}, {more}}}");
         let body = CallBody::parse(endpoint, json.into()).unwrap();
-        check(&body, |field| field == passed).is_err()
+        !matches!(check(&body, |field| field == passed), Ok(items) if items.is_empty())
+    }
+
+    #[test]
+    fn items_that_are_referred_to_must_be_looked_up() {
+        let items = |input: &str| {
+            let json = format!("{{\"model\": \"m\", \"input\": [{input}]}}");
+            let body = CallBody::parse(Endpoint::Responses, json.into()).unwrap();
+            check(&body, |_| false).map_err(|error| error.param().map(str::to_owned))
+        };
+        let two = r#"{"type": "item_reference", "id": "msg_1"}, {"id": "rs_1"}"#;
+        assert_eq!(items(two).unwrap(), ["msg_1", "rs_1"]);
+        let repeated = r#"{"type": "item_reference", "id": "msg_1", "id": "msg_2"}"#;
+        assert_eq!(items(repeated).unwrap(), ["msg_1", "msg_2"]);
+        let long = "m".repeat(MAX_ID_CHARS + 1);
+        for odd in [
+            r#"{"type": "item_reference"}"#.to_owned(),
+            r#"{"type": "item_reference", "id": 7}"#.to_owned(),
+            format!(r#"{{"type": "item_reference", "id": "{long}"}}"#),
+        ] {
+            assert_eq!(items(&odd).unwrap_err().unwrap(), "item_reference", "{odd}");
+        }
+        let many = vec![r#"{"type": "item_reference", "id": "m"}"#; MAX_ITEM_REFERENCES + 1];
+        assert_eq!(items(&many.join(",")).unwrap_err().unwrap(), "input");
     }
 
     #[test]

@@ -159,8 +159,12 @@ impl ResponseProxy {
                     ResponseKind::Text => self.scanner.count_text(&chunk),
                     ResponseKind::Media => {}
                 }
+                let upstream = &self.context.target.upstream.name;
                 if let Some(id) = self.scanner.response_id() {
-                    self.call.remember_response(id, &self.context.target.upstream.name);
+                    self.call.remember_response(id, upstream);
+                }
+                for id in self.scanner.take_item_ids() {
+                    self.call.remember_item(&id, upstream);
                 }
                 self.call.raise_usage(self.context.usage.usage_of_response(&self.scanner));
                 Ok(Some(match &mut self.vectors {

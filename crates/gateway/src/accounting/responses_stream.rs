@@ -55,6 +55,8 @@ pub(super) struct ResponsesStream {
     response: Option<SeenResponse>,
     /// Whether [`Self::take_id`] has returned the ID.
     is_id_taken: bool,
+    /// ID of the output item that the last event has.
+    item: Option<String>,
     /// Sequence number of the last event, and of the one before it.
     number: Option<u64>,
     number_before: Option<u64>,
@@ -81,6 +83,15 @@ struct ResponsesEventHead<'a> {
     delta: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    item: Option<&'a RawValue>,
+}
+
+/// The member of an output item by which later calls refer to it.
+#[derive(Deserialize)]
+struct ItemHead {
+    #[serde(default)]
+    id: Value,
 }
 
 /// Members of a response.
@@ -120,6 +131,7 @@ impl ResponsesStream {
     pub(super) fn read(&mut self, data: &[u8], has_error: bool) -> ResponsesEvent {
         let head = serde_json::from_slice::<ResponsesEventHead<'_>>(data).ok();
         self.has_error = has_error || head.as_ref().is_some_and(|head| head.kind == "error");
+        self.item = None;
         self.number_before = self.number;
         if let Some(number) = head.as_ref().and_then(|head| head.sequence_number) {
             self.number = number.get().parse().ok().or(self.number);
@@ -136,6 +148,8 @@ impl ResponsesStream {
         if let Some(response) = response {
             self.see(response);
         }
+        let is_item = head.kind.starts_with("response.output_item.");
+        self.item = head.item.filter(|_| is_item).and_then(item_id);
         let text = if is_text(&head.kind) { head.delta.map_or(0, text_bytes) } else { 0 };
         ResponsesEvent {
             kind: match (is_final, lacks_usage) {
@@ -144,7 +158,7 @@ impl ResponsesStream {
                 (false, false) => ResponsesKind::Other,
             },
             text,
-            is_output: is_final || head.kind.starts_with("response.output_item.") || text > 0,
+            is_output: is_final || is_item || text > 0,
         }
     }
 
@@ -163,6 +177,11 @@ impl ResponsesStream {
         let response = self.response.as_ref().filter(|_| !self.is_id_taken)?;
         self.is_id_taken = true;
         Some(&response.id)
+    }
+
+    /// The ID of the output item that the last event has.
+    pub(super) const fn take_item_id(&mut self) -> Option<String> {
+        self.item.take()
     }
 
     /// The events that end a stream with an error: `error`, which most clients raise, and
@@ -212,6 +231,14 @@ impl ResponsesStream {
         }
         response
     }
+}
+
+/// The ID of an output item.
+fn item_id(item: &RawValue) -> Option<String> {
+    let Value::String(id) = serde_json::from_str::<ItemHead>(item.get()).ok()?.id else {
+        return None;
+    };
+    (!id.is_empty() && id.chars().count() <= MAX_ID_CHARS).then_some(id)
 }
 
 /// The next sequence number.

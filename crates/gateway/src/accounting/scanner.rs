@@ -27,6 +27,8 @@ const MAX_NAME_BYTES: usize = 120;
 const MAX_USAGE_BYTES: usize = 64 * 1024;
 /// Maximum size of an ID.
 const MAX_ID_BYTES: usize = 4 * MAX_ID_CHARS;
+/// Maximum number of items whose IDs are kept until they are taken.
+const MAX_ITEMS: usize = 256;
 /// Size of `{}`.
 const EMPTY_INPUT_BYTES: u64 = 2;
 /// Maximum depth at which members are interpreted.
@@ -76,6 +78,10 @@ pub(crate) struct ResponseScanner {
     input: Option<(usize, u64)>,
     /// The ID of the response so far.
     id: Vec<u8>,
+    /// The ID of the current output item of a response so far.
+    item: Vec<u8>,
+    /// The IDs of output items that are complete.
+    items: Vec<String>,
     reported: ReportedUsage,
     reported_depth: usize,
     text: u64,
@@ -160,9 +166,18 @@ impl ResponseScanner {
 
     /// The ID of a response of the Responses API, once it is complete.
     pub(crate) fn response_id(&self) -> Option<&str> {
-        let id = std::str::from_utf8(&self.id).ok().filter(|_| self.has_id)?;
-        (!id.is_empty() && id.len() <= MAX_ID_BYTES && id.chars().count() <= MAX_ID_CHARS)
-            .then_some(id)
+        valid_id(&self.id).filter(|_| self.has_id)
+    }
+
+    /// The IDs of output items that were completed since the last call.
+    pub(crate) fn take_item_ids(&mut self) -> Vec<String> {
+        mem::take(&mut self.items)
+    }
+
+    /// Whether the current member is the ID of an output item of a whole response.
+    fn is_item_id(&self) -> bool {
+        self.member == Member::Id
+            && matches!(&*self.frames, [_, list, _] if list.of == Member::Output && !list.is_object)
     }
 
     fn is_skipped(&self) -> bool {
@@ -211,6 +226,9 @@ impl ResponseScanner {
         } else if self.member == Member::Id && self.frames.len() == 1 {
             let free = (MAX_ID_BYTES + 1).saturating_sub(self.id.len());
             self.id.extend_from_slice(&plain[..plain.len().min(free)]);
+        } else if self.is_item_id() {
+            let free = (MAX_ID_BYTES + 1).saturating_sub(self.item.len());
+            self.item.extend_from_slice(&plain[..plain.len().min(free)]);
         }
         self.keep(plain);
         let Some(end) = end else { return &[] };
@@ -224,10 +242,18 @@ impl ResponseScanner {
             self.string_state = StringState::Outside;
             if !self.in_name {
                 self.has_id |= self.member == Member::Id && self.frames.len() == 1;
+                self.end_item_id();
                 self.value_ended();
             }
         }
         &bytes[end + 1..]
+    }
+
+    /// Keeps the ID of an output item whose string has ended.
+    fn end_item_id(&mut self) {
+        if self.is_item_id() && self.items.len() < MAX_ITEMS {
+            self.items.extend(valid_id(&self.item).map(str::to_owned));
+        }
     }
 
     fn escaped(&mut self, byte: u8) {
@@ -237,6 +263,9 @@ impl ResponseScanner {
         if self.member == Member::Id && !self.in_name && self.frames.len() == 1 {
             // No ID has characters that need an escape; this one becomes too long.
             self.id.resize(MAX_ID_BYTES + 1, 0);
+        }
+        if self.is_item_id() && !self.in_name {
+            self.item.resize(MAX_ID_BYTES + 1, 0);
         }
         if byte == b'u' && !self.in_name {
             self.string_state = StringState::Unicode(4, 0);
@@ -314,6 +343,7 @@ impl ResponseScanner {
             }
             Member::Status if self.frames.len() == 1 => self.has_choice |= byte == b'"',
             Member::Id if self.frames.len() == 1 => self.id.clear(),
+            Member::Id => self.item.clear(),
             Member::ToolCalls if byte == b'{' && self.in_answer() => self.has_tool_call = true,
             Member::Input if byte == b'{' && self.in_answer() => {
                 self.input = Some((self.frames.len(), 1));
@@ -395,4 +425,11 @@ impl ResponseScanner {
         let list = self.frames.last().filter(|frame| !frame.is_object);
         self.member = list.map_or(Member::Other, |list| list.of);
     }
+}
+
+/// An ID that is not empty, and not longer than one may be.
+fn valid_id(id: &[u8]) -> Option<&str> {
+    let id = std::str::from_utf8(id).ok()?;
+    let is_bounded = id.len() <= MAX_ID_BYTES && id.chars().count() <= MAX_ID_CHARS;
+    (!id.is_empty() && is_bounded).then_some(id)
 }

@@ -248,6 +248,14 @@ impl StreamUsage {
         }
     }
 
+    /// The ID of the output item of the Responses API that the last event has.
+    pub(crate) const fn take_item_id(&mut self) -> Option<String> {
+        match &mut self.form {
+            StreamForm::Responses(stream) => stream.take_item_id(),
+            StreamForm::Chat | StreamForm::Messages(_) | StreamForm::Media => None,
+        }
+    }
+
     /// The last event, with the counts that the upstream left out.
     pub(crate) fn with_usage(&self, event: &[u8]) -> Vec<u8> {
         responses_stream::with_usage(event, self.usage()).unwrap_or_else(|| event.to_vec())

@@ -93,9 +93,13 @@ pub(super) async fn respond(
         SandboxCall::Response(plan) => {
             let response = plan.generate(&body, reservation.granted().answer);
             if body.stores_response() {
+                let project = reservation.key().project;
                 let (id, answer) = response.to_stored();
-                let store = ResponseStore::Sandbox(answer.into());
-                checker.remember_response(reservation.key().project, &id, store);
+                checker.remember_response(project, &id, ResponseStore::Sandbox(answer.into()));
+                for id in response.item_ids() {
+                    // Only whose it is matters.
+                    checker.remember_item(project, id, ResponseStore::Sandbox("".into()));
+                }
             }
             drop(body);
             let completion = response.tokens();

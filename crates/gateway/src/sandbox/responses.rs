@@ -129,6 +129,12 @@ impl GeneratedResponse {
         (id, serde_json::to_string(&self.stored).unwrap_or_default())
     }
 
+    /// The IDs of the output items.
+    pub(super) fn item_ids(&self) -> impl Iterator<Item = &str> {
+        let items = self.stored.response["output"].as_array();
+        items.into_iter().flatten().filter_map(|item| item["id"].as_str())
+    }
+
     pub(super) fn respond(self, slot: Option<CallSlot>) -> Response {
         self.stored.respond(self.stream, None, slot)
     }

@@ -63,6 +63,24 @@ fn id_is_that_of_the_first_event_and_told_once() {
 }
 
 #[test]
+fn ids_of_items_are_told_with_their_events() {
+    let mut stream = begun();
+    let item = |kind: &str, id: &Value| json!({ "type": kind, "item": { "id": id, "x": [{}] } });
+    read(&mut stream, &item("response.output_item.added", &json!("fc_1")));
+    assert_eq!(stream.take_item_id().unwrap(), "fc_1");
+    assert_eq!(stream.take_item_id(), None);
+    read(&mut stream, &item("response.output_item.done", &json!("fc_1")));
+    read(&mut stream, &delta("response.output_text.delta", "a", 1));
+    assert_eq!(stream.take_item_id(), None, "that of the last event only");
+    for odd in [json!(7), json!(""), json!("x".repeat(MAX_ID_CHARS + 1)), json!(null)] {
+        read(&mut stream, &item("response.output_item.done", &odd));
+        assert_eq!(stream.take_item_id(), None);
+    }
+    read(&mut stream, &item("response.other", &json!("fc_1")));
+    assert_eq!(stream.take_item_id(), None);
+}
+
+#[test]
 fn error_is_sent_in_every_form_that_clients_read() {
     let error = GatewayError::upstream_error();
     let events = begun().error_events(&error);

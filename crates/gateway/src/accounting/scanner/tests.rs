@@ -212,6 +212,21 @@ fn id_of_a_response_is_read_in_chunks() {
 }
 
 #[test]
+fn ids_of_output_items_are_read_in_chunks() {
+    let json = r#"{"id": "resp_1", "output": [{"type": "x", "id": "rs_1", "content": [{"id": "a"}]},
+                   {"id": 7}, {"id": "a\"b"}, {"id": ""}, {"x": {"id": "b"}, "id": "msg_2"}],
+                   "tools": [{"id": "c"}], "reasoning": {"output": {"id": "d"}}}"#;
+    for size in [1, 7, 10_000] {
+        let mut scanner = scanned_in(AnswerForm::Responses, json, size);
+        assert_eq!(scanner.take_item_ids(), ["rs_1", "msg_2"], "{size}");
+        assert!(scanner.take_item_ids().is_empty());
+    }
+    let many = format!(r#"{{"output": [{}]}}"#, [r#"{"id": "x"}"#; MAX_ITEMS + 1].join(","));
+    let mut scanner = scanned_in(AnswerForm::Responses, &many, many.len());
+    assert_eq!(scanner.take_item_ids().len(), MAX_ITEMS);
+}
+
+#[test]
 fn name_of_escapes_alone_is_kept_in_part() {
     let mut scanner = ResponseScanner::default();
     scanner.read(b"{\"");

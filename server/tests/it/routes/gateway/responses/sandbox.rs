@@ -86,7 +86,7 @@ async fn check_retention(backend: Backend) {
     let make = async |input: &str| {
         let told: Value = send(&app, &key, &asks(&json!(input))).await.json().await.unwrap();
         app.services.checker.write_responses().await.unwrap();
-        text(&told["id"]).to_owned()
+        text(&told["id"])
     };
     let read = async |id: &str| {
         let url = format!("/v1/responses/{id}");
