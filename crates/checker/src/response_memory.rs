@@ -13,13 +13,14 @@ impl Checker {
         self.stored_responses.add(project, id, store, self.clock.now());
     }
 
-    /// Notes that an output item of a response belongs to a project. It neither waits nor fails.
+    /// Notes that an output item of a response, or its container, belongs to a project. It neither
+    /// waits nor fails.
     pub fn remember_item(&self, project: ProjectId, id: &str, store: ResponseStore) {
         self.stored_responses.add_item(project, id, store, self.clock.now());
     }
 
-    /// Where these output items of this project’s responses are stored. `None`: the project lacks
-    /// one of them. Waits as [`Self::find_response`] does.
+    /// Where these output items and containers of this project’s responses are stored. `None`: the
+    /// project lacks one of them. Waits as [`Self::find_response`] does.
     ///
     /// # Errors
     /// The database fails.

@@ -4,8 +4,8 @@
 //! Remembering it must not delay the call: it is noted in memory and written in batches, as usage
 //! is. This node finds it at once. Another node finds it within [`RECHECKS`] times
 //! [`RECHECK_INTERVAL`], which is several times as long as a batch waits, and asks that long before
-//! it says that there is none. Output items of responses are remembered alike, as later calls may
-//! refer to them.
+//! it says that there is none. Output items of responses and their containers are remembered
+//! alike, as later calls may refer to them.
 //!
 //! The table has a row for each call and is written behind the calls, so it is stored beside usage.
 //! A crash loses the responses of the last tenth of a second: they are unknown then (404).
@@ -163,7 +163,7 @@ impl StoredResponses {
         self.note((project, sha256(id)), store, now);
     }
 
-    /// Notes that an output item belongs to a project.
+    /// Notes that an output item or a container belongs to a project.
     pub(crate) fn add_item(
         &self,
         project: ProjectId,

@@ -277,8 +277,9 @@ async fn call(
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
             let key = state.checker.watch_key(&caller.identity);
             let mut call = InFlightCall::new(reservation, key, costs, permit);
-            if body.stores_response() {
-                call = call.storing(&state.checker, caller.identity.key().project);
+            if body.endpoint == Endpoint::Responses {
+                let project = caller.identity.key().project;
+                call = call.making_response(&state.checker, project, body.stores_response());
             }
             forward::forward(state, candidates, body, reserved, call).await
         }

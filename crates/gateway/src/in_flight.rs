@@ -7,6 +7,7 @@ use latchkey_domain::price::Price;
 use latchkey_domain::token_usage::TokenUsage;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::accounting::ItemId;
 use super::error::GatewayError;
 
 /// A call in progress. Dropping it settles the reservation with the usage known so far.
@@ -19,8 +20,10 @@ pub(super) struct InFlightCall {
     unanswered: u64,
     /// The usage that dropping settles with.
     usage: TokenUsage,
-    /// Remembers the response and its items for a project. None if it is not stored.
+    /// Remembers what later calls of a project may refer to. None if the call makes no response.
     memory: Option<(Checker, ProjectId)>,
+    /// Whether the upstream stores the response and its items.
+    is_stored: bool,
     is_remembered: bool,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
@@ -45,14 +48,22 @@ impl InFlightCall {
             unanswered,
             usage,
             memory: None,
+            is_stored: false,
             is_remembered: false,
             _permit: permit,
         }
     }
 
-    /// The same for a call whose response the upstream stores for a project.
-    pub(super) fn storing(mut self, checker: &Checker, project: ProjectId) -> Self {
+    /// The same for a call that makes a response for a project. `is_stored` says whether the
+    /// upstream stores it.
+    pub(super) fn making_response(
+        mut self,
+        checker: &Checker,
+        project: ProjectId,
+        is_stored: bool,
+    ) -> Self {
         self.memory = Some((checker.clone(), project));
+        self.is_stored = is_stored;
         self
     }
 
@@ -69,6 +80,7 @@ impl InFlightCall {
     /// Remembers whose the response is and which upstream has it, once, if it is stored.
     pub(super) fn remember_response(&mut self, id: &str, upstream: &str) {
         if let Some((checker, project)) = &self.memory
+            && self.is_stored
             && !self.is_remembered
         {
             self.is_remembered = true;
@@ -76,10 +88,13 @@ impl InFlightCall {
         }
     }
 
-    /// Remembers the same of an output item, which later calls may refer to.
-    pub(super) fn remember_item(&self, id: &str, upstream: &str) {
-        if let Some((checker, project)) = &self.memory {
-            checker.remember_item(*project, id, ResponseStore::Upstream(upstream.into()));
+    /// Remembers the same of an output item or its container, which later calls may refer to.
+    /// Containers are there even if the response is not stored.
+    pub(super) fn remember_item(&self, item: &ItemId, upstream: &str) {
+        if let Some((checker, project)) = &self.memory
+            && (self.is_stored || item.is_container)
+        {
+            checker.remember_item(*project, &item.id, ResponseStore::Upstream(upstream.into()));
         }
     }
 

@@ -1,5 +1,6 @@
-//! The response that a call continues, and the output items that it refers to. They were made
-//! through this gateway by the same project, and only the upstream that has them can read them.
+//! The response that a call continues, and the output items and containers that it refers to. They
+//! were made through this gateway by the same project, and only the upstream that has them can read
+//! them.
 
 use axum::http::StatusCode;
 use latchkey_checker::{Checker, KeyRecord, ResponseStore};
@@ -8,7 +9,7 @@ use latchkey_domain::id::ProjectId;
 use super::accounting::MAX_ID_CHARS;
 use super::body::CallBody;
 use super::error::GatewayError;
-use super::references::{self, ITEM_REFERENCE};
+use super::references::{self, CONTAINER, ITEM_REFERENCE};
 use super::registry::ModelBackend;
 use super::state::Gateway;
 
@@ -72,19 +73,24 @@ pub(super) async fn confine(
     mut backend: ModelBackend,
 ) -> Result<ModelBackend, GatewayError> {
     let passes = |field: &str| state.upstreams.passes(&body.model, field);
-    let items = references::check(body, passes)?;
+    let references = references::check(body, passes)?;
     let previous = PreviousResponse::of(body, &state.checker, key.project, passes).await?;
     if let Some(PreviousResponse { id, store }) = previous
         && !restrict(&mut backend, &store)
     {
         return Err(not_found(&id));
     }
-    if !items.is_empty() {
-        let found = state.checker.find_items(key.project, &items).await;
+    for field in [ITEM_REFERENCE, CONTAINER] {
+        let of_field = references.iter().filter(|reference| reference.field == field);
+        let ids: Vec<String> = of_field.map(|reference| reference.id.clone()).collect();
+        if ids.is_empty() {
+            continue;
+        }
+        let found = state.checker.find_items(key.project, &ids).await;
         let found = found.map_err(|error| unavailable(&error))?.unwrap_or_default();
         let is_elsewhere = |store: &ResponseStore| !restrict(&mut backend, store);
         if found.is_empty() || found.iter().any(is_elsewhere) {
-            return Err(references::unknown(ITEM_REFERENCE));
+            return Err(references::unknown(field));
         }
     }
     Ok(backend)

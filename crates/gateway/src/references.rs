@@ -1,9 +1,9 @@
 //! What a request points at: files, conversations, prompts and the like, which the upstream keeps.
 //!
 //! All projects share the upstream's account. If a request might point at anything in it, a project
-//! could read what another has stored there. Only responses and their output items are known by
-//! project (see `previous_response`), so everything else is unknown (404) unless the upstream's
-//! configuration lets the field pass.
+//! could read what another has stored there. Only responses, their output items and the containers
+//! of these are known by project (see `previous_response`), so everything else is unknown (404)
+//! unless the upstream's configuration lets the field pass.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,8 +19,10 @@ use super::error::GatewayError;
 
 /// Field of `pass_fields` for items that stand for an earlier one.
 pub(super) const ITEM_REFERENCE: &str = "item_reference";
-/// Maximum number of them in a request.
-const MAX_ITEM_REFERENCES: usize = 1_000;
+/// Field of `pass_fields` for containers.
+pub(super) const CONTAINER: &str = "container";
+/// Maximum number of items and containers that a request refers to.
+const MAX_REFERENCES: usize = 1_000;
 /// Fields of Responses that hold the ID of something, or an object with it.
 const RESPONSES_FIELDS: [&str; 2] = ["conversation", "prompt"];
 /// Fields whose items may point at something.
@@ -29,8 +31,16 @@ const NESTED_FIELDS: [&str; 3] = ["input", "messages", "tools"];
 const OPAQUE_MEMBERS: [&str; 7] =
     ["parameters", "input_schema", "output_schema", "schema", "arguments", "input", "metadata"];
 
+/// An output item or a container that the project must have.
+#[derive(Debug)]
+pub(super) struct Reference {
+    /// [`ITEM_REFERENCE`] or [`CONTAINER`].
+    pub(super) field: &'static str,
+    pub(super) id: String,
+}
+
 /// Rejects references to what no project of this gateway is known to own. `passes` tells which
-/// fields the upstream's configuration lets pass. Returns the IDs of the output items that the
+/// fields the upstream's configuration lets pass. Returns the output items and containers that the
 /// project must have.
 ///
 /// # Errors
@@ -38,11 +48,11 @@ const OPAQUE_MEMBERS: [&str; 7] =
 pub(super) fn check(
     body: &CallBody,
     passes: impl Fn(&str) -> bool,
-) -> Result<Vec<String>, GatewayError> {
-    let mut items = Vec::new();
+) -> Result<Vec<Reference>, GatewayError> {
+    let mut references = Vec::new();
     for name in body.names() {
         let Some(value) = body.field(name) else { continue };
-        let mut search = Search { passes: &passes, found: None, items: Vec::new() };
+        let mut search = Search { passes: &passes, found: None, references: Vec::new() };
         let own = own_field(body.endpoint, name);
         if let Some(field) = own {
             search.see(field);
@@ -61,13 +71,13 @@ pub(super) fn check(
         if let Some(field) = search.found {
             return Err(unknown(field));
         }
-        items.append(&mut search.items);
+        references.append(&mut search.references);
     }
-    if items.len() > MAX_ITEM_REFERENCES {
-        let message = format!("Refer to at most {MAX_ITEM_REFERENCES} items.");
+    if references.len() > MAX_REFERENCES {
+        let message = format!("Refer to at most {MAX_REFERENCES} items.");
         return Err(GatewayError::invalid("input", message));
     }
-    Ok(items)
+    Ok(references)
 }
 
 /// The error of a reference that the project does not have.
@@ -107,11 +117,11 @@ fn may_point(endpoint: Endpoint, json: &str) -> bool {
         && (memchr_iter(b'_', json).any(is_file) || memmem::find(json, b"\\u").is_some())
 }
 
-/// The first reference that may not pass, and the items that must be looked up.
+/// The first reference that may not pass, and those that must be looked up.
 struct Search<'a> {
     passes: &'a dyn Fn(&str) -> bool,
     found: Option<&'static str>,
-    items: Vec<String>,
+    references: Vec<Reference>,
 }
 
 impl Search<'_> {
@@ -121,21 +131,25 @@ impl Search<'_> {
         }
     }
 
+    /// A reference that passes if the project has what it points at.
+    fn see_id(&mut self, field: &'static str, id: Value) {
+        match id {
+            Value::String(id) if !id.is_empty() && id.chars().count() <= MAX_ID_CHARS => {
+                if !(self.passes)(field) {
+                    self.references.push(Reference { field, id });
+                }
+            }
+            _ => self.see(field),
+        }
+    }
+
     /// An item that stands for the one with this ID.
     fn see_item(&mut self, ids: Vec<Value>) {
-        if (self.passes)(ITEM_REFERENCE) {
-            return;
-        }
         if ids.is_empty() {
             self.see(ITEM_REFERENCE);
         }
         for id in ids {
-            match id {
-                Value::String(id) if !id.is_empty() && id.chars().count() <= MAX_ID_CHARS => {
-                    self.items.push(id);
-                }
-                _ => self.see(ITEM_REFERENCE),
-            }
+            self.see_id(ITEM_REFERENCE, id);
         }
     }
 }
@@ -229,15 +243,18 @@ impl<'de> Visitor<'de> for References<'_, '_> {
                 }
             } else if is("container") {
                 let container: Value = members.next_value()?;
-                if container.is_string() || points(&container["id"]) {
-                    search.see("container");
+                if container.is_string() {
+                    search.see_id(CONTAINER, container.clone());
+                } else if points(&container["id"]) {
+                    search.see_id(CONTAINER, container["id"].clone());
                 }
                 // Its depth is that of the body, which is bounded.
                 let seed = References { search: &mut *search, place: Place::Inside };
                 let _ = seed.deserialize(&container);
             } else if is("container_id") {
-                if points(&members.next_value()?) {
-                    search.see("container");
+                let id: Value = members.next_value()?;
+                if points(&id) {
+                    search.see_id(CONTAINER, id);
                 }
             } else if OPAQUE_MEMBERS.into_iter().any(is) {
                 members.next_value::<IgnoredAny>()?;
@@ -283,15 +300,19 @@ mod tests {
 
     #[test]
     fn items_that_are_referred_to_must_be_looked_up() {
-        let items = |input: &str| {
+        let items = |input: &str| -> Result<Vec<String>, Option<String>> {
             let json = format!("{{\"model\": \"m\", \"input\": [{input}]}}");
             let body = CallBody::parse(Endpoint::Responses, json.into()).unwrap();
-            check(&body, |_| false).map_err(|error| error.param().map(str::to_owned))
+            let found = check(&body, |_| false);
+            let ids = |found: Vec<Reference>| found.into_iter().map(|one| one.id).collect();
+            found.map(ids).map_err(|error| error.param().map(str::to_owned))
         };
         let two = r#"{"type": "item_reference", "id": "msg_1"}, {"id": "rs_1"}"#;
         assert_eq!(items(two).unwrap(), ["msg_1", "rs_1"]);
         let repeated = r#"{"type": "item_reference", "id": "msg_1", "id": "msg_2"}"#;
         assert_eq!(items(repeated).unwrap(), ["msg_1", "msg_2"]);
+        let call = r#"{"type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1"}"#;
+        assert_eq!(items(call).unwrap(), ["cntr_1"]);
         let long = "m".repeat(MAX_ID_CHARS + 1);
         for odd in [
             r#"{"type": "item_reference"}"#.to_owned(),
@@ -300,7 +321,7 @@ mod tests {
         ] {
             assert_eq!(items(&odd).unwrap_err().unwrap(), "item_reference", "{odd}");
         }
-        let many = vec![r#"{"type": "item_reference", "id": "m"}"#; MAX_ITEM_REFERENCES + 1];
+        let many = vec![r#"{"type": "item_reference", "id": "m"}"#; MAX_REFERENCES + 1];
         assert_eq!(items(&many.join(",")).unwrap_err().unwrap(), "input");
     }
 

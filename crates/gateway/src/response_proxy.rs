@@ -163,8 +163,8 @@ impl ResponseProxy {
                 if let Some(id) = self.scanner.response_id() {
                     self.call.remember_response(id, upstream);
                 }
-                for id in self.scanner.take_item_ids() {
-                    self.call.remember_item(&id, upstream);
+                for item in self.scanner.take_item_ids() {
+                    self.call.remember_item(&item, upstream);
                 }
                 self.call.raise_usage(self.context.usage.usage_of_response(&self.scanner));
                 Ok(Some(match &mut self.vectors {

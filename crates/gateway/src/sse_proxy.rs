@@ -210,8 +210,8 @@ impl SseProxy {
             if let Some(id) = self.context.usage.take_response_id() {
                 self.call.remember_response(id, &self.context.target.upstream.name);
             }
-            if let Some(id) = self.context.usage.take_item_id() {
-                self.call.remember_item(&id, &self.context.target.upstream.name);
+            for item in self.context.usage.take_item_ids() {
+                self.call.remember_item(&item, &self.context.target.upstream.name);
             }
             if self.is_limit_exceeded() {
                 let mut out = changed.unwrap_or_else(|| all[..at].to_vec());

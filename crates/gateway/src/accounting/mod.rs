@@ -26,6 +26,13 @@ use reported::ReportedUsage;
 /// tokens](https://help.openai.com/en/articles/4936856)).
 const BYTES_PER_TOKEN: u64 = 4;
 
+/// The ID of an output item of a response, or of the container that it ran in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ItemId {
+    pub(super) id: String,
+    pub(super) is_container: bool,
+}
+
 /// Estimated tokens of a text.
 pub(super) const fn tokens_of(bytes: u64) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN)

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::data;
+use super::{ItemId, data};
 use crate::error::GatewayError;
 
 /// The last events of a stream. There is no other mark of its end.
@@ -55,8 +55,8 @@ pub(super) struct ResponsesStream {
     response: Option<SeenResponse>,
     /// Whether [`Self::take_id`] has returned the ID.
     is_id_taken: bool,
-    /// ID of the output item that the last event has.
-    item: Option<String>,
+    /// IDs of the output item that the last event has, and of its container.
+    items: Vec<ItemId>,
     /// Sequence number of the last event, and of the one before it.
     number: Option<u64>,
     number_before: Option<u64>,
@@ -87,11 +87,13 @@ struct ResponsesEventHead<'a> {
     item: Option<&'a RawValue>,
 }
 
-/// The member of an output item by which later calls refer to it.
+/// Members of an output item by which later calls refer to it and to its container.
 #[derive(Deserialize)]
 struct ItemHead {
     #[serde(default)]
     id: Value,
+    #[serde(default)]
+    container_id: Value,
 }
 
 /// Members of a response.
@@ -131,7 +133,7 @@ impl ResponsesStream {
     pub(super) fn read(&mut self, data: &[u8], has_error: bool) -> ResponsesEvent {
         let head = serde_json::from_slice::<ResponsesEventHead<'_>>(data).ok();
         self.has_error = has_error || head.as_ref().is_some_and(|head| head.kind == "error");
-        self.item = None;
+        self.items.clear();
         self.number_before = self.number;
         if let Some(number) = head.as_ref().and_then(|head| head.sequence_number) {
             self.number = number.get().parse().ok().or(self.number);
@@ -149,7 +151,7 @@ impl ResponsesStream {
             self.see(response);
         }
         let is_item = head.kind.starts_with("response.output_item.");
-        self.item = head.item.filter(|_| is_item).and_then(item_id);
+        self.items.extend(head.item.filter(|_| is_item).into_iter().flat_map(item_ids));
         let text = if is_text(&head.kind) { head.delta.map_or(0, text_bytes) } else { 0 };
         ResponsesEvent {
             kind: match (is_final, lacks_usage) {
@@ -179,9 +181,9 @@ impl ResponsesStream {
         Some(&response.id)
     }
 
-    /// The ID of the output item that the last event has.
-    pub(super) const fn take_item_id(&mut self) -> Option<String> {
-        self.item.take()
+    /// The IDs of the output item that the last event has, and of its container.
+    pub(super) fn take_item_ids(&mut self) -> Vec<ItemId> {
+        std::mem::take(&mut self.items)
     }
 
     /// The events that end a stream with an error: `error`, which most clients raise, and
@@ -233,12 +235,18 @@ impl ResponsesStream {
     }
 }
 
-/// The ID of an output item.
-fn item_id(item: &RawValue) -> Option<String> {
-    let Value::String(id) = serde_json::from_str::<ItemHead>(item.get()).ok()?.id else {
-        return None;
+/// The IDs of an output item and of its container.
+fn item_ids(item: &RawValue) -> Vec<ItemId> {
+    let Ok(ItemHead { id, container_id }) = serde_json::from_str(item.get()) else {
+        return Vec::new();
     };
-    (!id.is_empty() && id.chars().count() <= MAX_ID_CHARS).then_some(id)
+    let bounded = |(id, is_container)| match id {
+        Value::String(id) if !id.is_empty() && id.chars().count() <= MAX_ID_CHARS => {
+            Some(ItemId { id, is_container })
+        }
+        _ => None,
+    };
+    [(id, false), (container_id, true)].into_iter().filter_map(bounded).collect()
 }
 
 /// The next sequence number.

@@ -16,6 +16,7 @@ use std::mem;
 
 use memchr::memchr2;
 
+use super::ItemId;
 use super::reported::ReportedUsage;
 use super::responses_stream::MAX_ID_CHARS;
 pub(crate) use members::AnswerForm;
@@ -78,10 +79,10 @@ pub(crate) struct ResponseScanner {
     input: Option<(usize, u64)>,
     /// The ID of the response so far.
     id: Vec<u8>,
-    /// The ID of the current output item of a response so far.
+    /// The ID of the current output item of a response, or of its container, so far.
     item: Vec<u8>,
-    /// The IDs of output items that are complete.
-    items: Vec<String>,
+    /// The IDs of output items and their containers that are complete.
+    items: Vec<ItemId>,
     reported: ReportedUsage,
     reported_depth: usize,
     text: u64,
@@ -169,14 +170,14 @@ impl ResponseScanner {
         valid_id(&self.id).filter(|_| self.has_id)
     }
 
-    /// The IDs of output items that were completed since the last call.
-    pub(crate) fn take_item_ids(&mut self) -> Vec<String> {
+    /// The IDs of output items and their containers that were completed since the last call.
+    pub(crate) fn take_item_ids(&mut self) -> Vec<ItemId> {
         mem::take(&mut self.items)
     }
 
-    /// Whether the current member is the ID of an output item of a whole response.
+    /// Whether the current member is such an ID of a whole response.
     fn is_item_id(&self) -> bool {
-        self.member == Member::Id
+        matches!(self.member, Member::Id | Member::ContainerId)
             && matches!(&*self.frames, [_, list, _] if list.of == Member::Output && !list.is_object)
     }
 
@@ -249,10 +250,12 @@ impl ResponseScanner {
         &bytes[end + 1..]
     }
 
-    /// Keeps the ID of an output item whose string has ended.
+    /// Keeps the ID of an output item or its container, whose string has ended.
     fn end_item_id(&mut self) {
         if self.is_item_id() && self.items.len() < MAX_ITEMS {
-            self.items.extend(valid_id(&self.item).map(str::to_owned));
+            let is_container = self.member == Member::ContainerId;
+            let id = valid_id(&self.item).map(str::to_owned);
+            self.items.extend(id.map(|id| ItemId { id, is_container }));
         }
     }
 
@@ -343,7 +346,7 @@ impl ResponseScanner {
             }
             Member::Status if self.frames.len() == 1 => self.has_choice |= byte == b'"',
             Member::Id if self.frames.len() == 1 => self.id.clear(),
-            Member::Id => self.item.clear(),
+            Member::Id | Member::ContainerId => self.item.clear(),
             Member::ToolCalls if byte == b'{' && self.in_answer() => self.has_tool_call = true,
             Member::Input if byte == b'{' && self.in_answer() => {
                 self.input = Some((self.frames.len(), 1));

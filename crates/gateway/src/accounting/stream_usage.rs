@@ -10,7 +10,7 @@ use super::media_stream::MediaEvent;
 use super::messages_stream::{MESSAGE_STOP, MessagesEvent, MessagesStream};
 use super::reported::ReportedUsage;
 use super::responses_stream::{self, ResponsesKind, ResponsesStream};
-use super::{AnswerForm, ResponseScanner, data, token_usage, tokens_of};
+use super::{AnswerForm, ItemId, ResponseScanner, data, token_usage, tokens_of};
 use crate::api_format::ApiFormat;
 use crate::endpoint::Endpoint;
 use crate::error::GatewayError;
@@ -248,11 +248,12 @@ impl StreamUsage {
         }
     }
 
-    /// The ID of the output item of the Responses API that the last event has.
-    pub(crate) const fn take_item_id(&mut self) -> Option<String> {
+    /// The IDs of the output item of the Responses API that the last event has, and of its
+    /// container.
+    pub(crate) fn take_item_ids(&mut self) -> Vec<ItemId> {
         match &mut self.form {
-            StreamForm::Responses(stream) => stream.take_item_id(),
-            StreamForm::Chat | StreamForm::Messages(_) | StreamForm::Media => None,
+            StreamForm::Responses(stream) => stream.take_item_ids(),
+            StreamForm::Chat | StreamForm::Messages(_) | StreamForm::Media => Vec::new(),
         }
     }
 

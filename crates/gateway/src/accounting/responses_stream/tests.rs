@@ -62,22 +62,29 @@ fn id_is_that_of_the_first_event_and_told_once() {
     assert_eq!(stream.take_id(), None);
 }
 
+fn item(id: &str, is_container: bool) -> ItemId {
+    ItemId { id: id.to_owned(), is_container }
+}
+
 #[test]
 fn ids_of_items_are_told_with_their_events() {
     let mut stream = begun();
-    let item = |kind: &str, id: &Value| json!({ "type": kind, "item": { "id": id, "x": [{}] } });
-    read(&mut stream, &item("response.output_item.added", &json!("fc_1")));
-    assert_eq!(stream.take_item_id().unwrap(), "fc_1");
-    assert_eq!(stream.take_item_id(), None);
-    read(&mut stream, &item("response.output_item.done", &json!("fc_1")));
+    let event = |kind: &str, id: &Value| json!({ "type": kind, "item": { "id": id, "x": [{}] } });
+    read(&mut stream, &event("response.output_item.added", &json!("fc_1")));
+    assert_eq!(stream.take_item_ids(), [item("fc_1", false)]);
+    assert!(stream.take_item_ids().is_empty());
+    let ids = json!({ "id": "ci_1", "container_id": "cntr_1" });
+    read(&mut stream, &json!({ "type": "response.output_item.done", "item": ids }));
+    assert_eq!(stream.take_item_ids(), [item("ci_1", false), item("cntr_1", true)]);
+    read(&mut stream, &event("response.output_item.done", &json!("fc_1")));
     read(&mut stream, &delta("response.output_text.delta", "a", 1));
-    assert_eq!(stream.take_item_id(), None, "that of the last event only");
+    assert!(stream.take_item_ids().is_empty(), "those of the last event only");
     for odd in [json!(7), json!(""), json!("x".repeat(MAX_ID_CHARS + 1)), json!(null)] {
-        read(&mut stream, &item("response.output_item.done", &odd));
-        assert_eq!(stream.take_item_id(), None);
+        read(&mut stream, &event("response.output_item.done", &odd));
+        assert!(stream.take_item_ids().is_empty(), "{odd}");
     }
-    read(&mut stream, &item("response.other", &json!("fc_1")));
-    assert_eq!(stream.take_item_id(), None);
+    read(&mut stream, &event("response.other", &json!("fc_1")));
+    assert!(stream.take_item_ids().is_empty());
 }
 
 #[test]

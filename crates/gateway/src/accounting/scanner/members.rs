@@ -75,8 +75,10 @@ pub(super) enum Member {
     Output,
     /// The state of a response, which only an answer has.
     Status,
-    /// The ID of a response.
+    /// The ID of a response or an output item.
     Id,
+    /// The ID of the container of an output item.
+    ContainerId,
     FinishReason,
     ToolCalls,
     Error,
@@ -128,6 +130,7 @@ impl Member {
             b"output" => Self::Output,
             b"status" => Self::Status,
             b"id" => Self::Id,
+            b"container_id" => Self::ContainerId,
             b"error" => Self::Error,
             b"usage" => Self::Usage,
             _ => Self::Other,

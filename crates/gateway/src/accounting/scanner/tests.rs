@@ -214,11 +214,14 @@ fn id_of_a_response_is_read_in_chunks() {
 #[test]
 fn ids_of_output_items_are_read_in_chunks() {
     let json = r#"{"id": "resp_1", "output": [{"type": "x", "id": "rs_1", "content": [{"id": "a"}]},
+                   {"container_id": "cntr_1", "outputs": [{"container_id": "e"}]},
                    {"id": 7}, {"id": "a\"b"}, {"id": ""}, {"x": {"id": "b"}, "id": "msg_2"}],
                    "tools": [{"id": "c"}], "reasoning": {"output": {"id": "d"}}}"#;
     for size in [1, 7, 10_000] {
         let mut scanner = scanned_in(AnswerForm::Responses, json, size);
-        assert_eq!(scanner.take_item_ids(), ["rs_1", "msg_2"], "{size}");
+        let found = scanner.take_item_ids();
+        let found: Vec<_> = found.iter().map(|one| (one.id.as_str(), one.is_container)).collect();
+        assert_eq!(found, [("rs_1", false), ("cntr_1", true), ("msg_2", false)], "{size}");
         assert!(scanner.take_item_ids().is_empty());
     }
     let many = format!(r#"{{"output": [{}]}}"#, [r#"{"id": "x"}"#; MAX_ITEMS + 1].join(","));

@@ -80,6 +80,28 @@ async fn item_of_a_response_that_is_not_stored_is_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn container_of_an_item_is_known_even_if_nothing_is_stored() {
+    let gateway = Gateway::on(Backend::Sqlite).await;
+    let (key, _) = gateway.key(json!({ "name": "k" })).await;
+    let call = json!({
+        "type": "code_interpreter_call", "id": "ci_1", "container_id": "cntr_1", "code": "1",
+    });
+    let mut made = response("resp_1");
+    made["output"] = json!([call]);
+    gateway.upstream.script("a", answer(&made));
+    let mut body = asks("a");
+    body["store"] = json!(false);
+    send(&gateway.app, &key, &body).await.bytes().await.unwrap();
+    body["input"] = json!([call, { "role": "user", "content": "And?" }]);
+    body["tools"] = json!([{ "type": "code_interpreter", "container": "cntr_1" }]);
+    assert_eq!(send(&gateway.app, &key, &body).await.status(), 200);
+    body["tools"][0]["container"] = json!("cntr_2");
+    let told = refused(send(&gateway.app, &key, &body).await, 404, "not_found").await;
+    assert_eq!(told["error"]["param"], "container");
+    refused(send(&gateway.app, &key, &refers_to(&["ci_1"])).await, 404, "not_found").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sandbox_knows_its_own_items_only() {
     let gateway = Gateway::on(Backend::Sqlite).await;
     let (live, _) = gateway.key(json!({ "name": "live" })).await;
