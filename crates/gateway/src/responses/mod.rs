@@ -22,9 +22,9 @@ use super::state::Gateway;
 /// Compatible with OpenAI’s Responses API, including streaming. The response can be read, deleted
 /// and continued with `previous_response_id` by keys of the same project for 30 days (that of the
 /// sandbox for 24 hours), unless `store` is false. `background` is not supported. Other references
-/// (`conversation`, `prompt`, `file_id`, `vector_store_ids`, `container`) are unknown unless the
-/// upstream is configured to let them pass. An `item_reference` names an output item of a stored
-/// response of the project.
+/// (`conversation`, `prompt`, `file_id`, `vector_store_ids`) are unknown unless the upstream is
+/// configured to let them pass. An `item_reference` names an output item of a stored response of
+/// the project, and `container` one that a response of the project has used.
 #[utoipa::path(
     post,
     path = "/v1/responses",
