@@ -104,11 +104,17 @@ fn parse(
     Ok(upstreams)
 }
 
-/// The error without the line itself, which may have a credential in its URL.
+/// The error with its line and key, but without the value, which may have a credential in its URL.
 fn located(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-    anyhow!("line {line}: {}", error.message())
+    let line = before.bytes().filter(|byte| *byte == b'\n').count();
+    let is_bare = |key: &&str| {
+        key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+    };
+    let written = text.lines().nth(line).and_then(|written| written.split_once('='));
+    let key = written.map(|(key, _)| key.trim()).filter(is_bare);
+    let key = key.map(|key| format!(", {key}")).unwrap_or_default();
+    anyhow!("line {}{key}: {}", line + 1, error.message())
 }
 
 impl Entry {

@@ -374,8 +374,9 @@ impl ResponseScanner {
         let skipped = parent.is_some_and(|frame| frame.skipped)
             || match self.member {
                 Member::Skipped | Member::Usage | Member::Input => true,
-                // The content of a block is the result of a tool that the server ran.
-                Member::Content => is_inside,
+                // The content of a block is the result of a tool that the server ran. The blocks
+                // themselves are the items of a list of that name.
+                Member::Content => is_inside && parent.is_some_and(|frame| frame.is_object),
                 _ => false,
             };
         self.frames.push(Container { is_object, of: self.member, in_answer, skipped });
