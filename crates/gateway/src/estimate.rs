@@ -86,12 +86,11 @@ impl PromptContext {
     /// The context of a member's value.
     fn of_member(self, name: &str) -> Self {
         match (self, name) {
-            (Self::Field, _) => Self::Field,
+            // `input`: the arguments of a tool, whose names the model reads as well.
+            (Self::Field, _) | (Self::Part | Self::Content, "input") => Self::Field,
             (_, "image_url" | "image") => Self::Image,
             (_, "input_audio" | "file" | "video_url" | "file_data" | "file_url") => Self::File,
             (Self::Content, "source") => Self::Source,
-            // The arguments of a tool, whose names the model reads as well.
-            (Self::Part | Self::Content, "input") => Self::Field,
             _ => Self::Content,
         }
     }

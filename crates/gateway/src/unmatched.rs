@@ -88,9 +88,9 @@ impl UnmatchedRequest {
         let is_bare = !original.headers().contains_key(CONTENT_TYPE) && !is_refusal;
         let is_unmatched =
             is_bare && matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
-        if !is_below_prefix(&self.path)
-            && !(is_unmatched && self.is_of_inference_key(state, ip).await)
-        {
+        let is_of_gateway = is_below_prefix(&self.path)
+            || is_unmatched && self.is_of_inference_key(state, ip).await;
+        if !is_of_gateway {
             return original;
         }
         let (code, message) = match status {

@@ -127,7 +127,9 @@ pub(crate) async fn sign_in(client: &Client, base: &str) -> (String, String) {
     let get = async |path: String| get_json(client, &format!("{base}{path}"), &jwt).await;
     let me = get("/v1/me".to_owned()).await;
     let projects = format!("/v1/organizations/{}/projects", text(&me["organizations"][0]["id"]));
-    let project = text(&get(projects).await["data"][0]["id"]);
+    let projects = get(projects).await;
+    // The first project, which has an application; the list begins with the newest.
+    let project = text(&projects["data"].as_array().unwrap().last().unwrap()["id"]);
     let application = get(format!("/v1/projects/{project}/applications")).await;
     (jwt, text(&application["data"][0]["id"]))
 }
