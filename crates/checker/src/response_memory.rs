@@ -19,8 +19,8 @@ impl Checker {
         self.stored_responses.add_item(project, id, store, self.clock.now());
     }
 
-    /// Where these output items and containers of this project’s responses are stored. `None`: the
-    /// project lacks one of them. Waits as [`Self::find_response`] does.
+    /// Where these output items and containers of this project’s responses are stored. `None`:
+    /// the project lacks one of them. Waits as [`Self::find_response`] does.
     ///
     /// # Errors
     /// The database fails.

@@ -14,8 +14,8 @@ use super::config::Tokenizer;
 use super::conversation::Conversation;
 use super::upstream_endpoint::UpstreamModel;
 
-/// The golden ratio as a fraction of 2⁶⁴. Its multiples are spread evenly, so that any run of calls
-/// is shared by weight, without a long run at one upstream.
+/// The golden ratio as a fraction of 2⁶⁴. Its multiples are spread evenly, so that any run of
+/// calls is shared by weight, without a long run at one upstream.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// The upstreams that may serve a call: at least one, in the order of the file.

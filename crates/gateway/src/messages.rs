@@ -11,8 +11,9 @@ use super::state::Gateway;
 
 /// Create a message
 ///
-/// Compatible with Anthropic’s API, including streaming. The key may be in `x-api-key` or a bearer
-/// token. `max_tokens` and `thinking.budget_tokens` are lowered to what the key’s limits leave.
+/// Compatible with Anthropic’s API, including streaming. The key may be in `x-api-key` or a
+/// bearer token. `max_tokens` and `thinking.budget_tokens` are lowered to what the key’s limits
+/// leave.
 #[utoipa::path(
     post,
     path = "/v1/messages",

@@ -57,8 +57,8 @@ pub(crate) enum ShownModel {
 
 /// List models
 ///
-/// Returns the models that the key may use: all of them in OpenAI’s format, a page in Anthropic’s.
-/// Counts as one request.
+/// Returns the models that the key may use: all of them in OpenAI’s format, a page in
+/// Anthropic’s. Counts as one request.
 #[utoipa::path(
     get,
     path = "/v1/models",

@@ -1,5 +1,5 @@
-//! Corrects paths that clients build in other ways: some append `/v1/…` to a base URL that already
-//! ends in `/v1`, and some do not encode the `/` in the ID of a model.
+//! Corrects paths that clients build in other ways: some append `/v1/…` to a base URL that
+//! already ends in `/v1`, and some do not encode the `/` in the ID of a model.
 
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;

@@ -269,7 +269,7 @@ mod tests {
             ),
             ("base_url = \"http://x\"\nmodels = [{ price = {} }]", "missing field `id`"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\ncap_field = \"x\"", "cap_field"),
-            ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "gold"),
+            ("base_url = \"http://x\"\nmodels = [\"m\"]\ntiers = [\"gold\"]", "tiers: "),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\norganizations = [\"x\"]", "organizations"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\napi_key_env = \"NO\"", "NO is not set"),
             ("base_url = \"http://x\"\nmodels = [\"m\"]\nkind = \"gemini\"", "gemini"),
