@@ -75,7 +75,8 @@ impl Attacked {
 
     /// How many kilobytes more it has taken since it is attacked.
     fn took(&self) -> u64 {
-        self.process.peak_memory() - self.before
+        // The kernel counts on each processor, and the sum may lag behind by a few pages.
+        self.process.peak_memory().saturating_sub(self.before)
     }
 
     /// It has taken little, an honest caller is answered, and it ends as an operator ends it.
