@@ -35,8 +35,15 @@ def one_body(message):
         message["content"] = {"application/json": json}
 
 
+def takes_form(operation):
+    """progenitor has no forms."""
+    return "multipart/form-data" in operation.get("requestBody", {}).get("content", {})
+
+
 def older(document):
     document = schemas(document)
+    paths = document["paths"].items()
+    document["paths"] = {path: item for path, item in paths if not any(map(takes_form, item.values()))}
     document["openapi"] = "3.0.3"
     document["info"]["license"].pop("identifier")
     for path in document["paths"].values():

@@ -1,20 +1,35 @@
 //! The responses of the gateway's endpoints, as the API's description lists them. Handlers return a
 //! [`super::error::GatewayError`].
 
-use serde::Serialize;
-use utoipa::{IntoResponses, ToSchema};
+use utoipa::openapi::schema::{AnyOfBuilder, Schema};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{IntoResponses, PartialSchema, ToSchema};
 
 use super::error::{AnthropicErrorBody, ErrorBody};
 
-/// An error in the format that the client reads.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it only describes")]
-pub(super) enum AnyErrorBody {
-    /// Without `anthropic-version`
-    OpenAi(ErrorBody),
-    /// With `anthropic-version`
-    Anthropic(AnthropicErrorBody),
+/// An error in the format that the client reads. Described by hand: a derived schema would be
+/// `oneOf`, but nothing in a schema says that the two formats exclude each other.
+pub(super) struct AnyErrorBody;
+
+impl PartialSchema for AnyErrorBody {
+    fn schema() -> RefOr<Schema> {
+        let description = "An error in the format that the client reads: Anthropic’s with \
+                           `anthropic-version`, else OpenAI’s";
+        AnyOfBuilder::new()
+            .description(Some(description))
+            .item(Ref::from_schema_name(ErrorBody::name()))
+            .item(Ref::from_schema_name(AnthropicErrorBody::name()))
+            .into()
+    }
+}
+
+impl ToSchema for AnyErrorBody {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ErrorBody::name().into_owned(), ErrorBody::schema()));
+        schemas.push((AnthropicErrorBody::name().into_owned(), AnthropicErrorBody::schema()));
+        ErrorBody::schemas(schemas);
+        AnthropicErrorBody::schemas(schemas);
+    }
 }
 
 /// Endpoints that only check the key.

@@ -61,14 +61,9 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
             stream.description(Some("Whether to stream the response as server-sent events")),
         );
         fields = match path {
-            "/v1/responses" => {
-                let background =
-                    or_null(Type::Boolean).enum_values(Some([json!(false), json!(null)]));
-                fields
-                    .property("max_output_tokens", cap())
-                    .property("store", or_null(Type::Boolean).default(Some(json!(true))))
-                    .property("background", background.description(Some("Not supported")))
-            }
+            "/v1/responses" => fields
+                .property("max_output_tokens", cap())
+                .property("store", or_null(Type::Boolean).default(Some(json!(true)))),
             "/v1/messages" => fields.property("max_tokens", cap()),
             _ => fields.property("max_tokens", cap()).property("max_completion_tokens", cap()),
         };

@@ -74,7 +74,7 @@ fn describe_speech(operation: &mut Operation) {
         .property("input", text())
         .required("input")
         .property("stream_format", text().description(Some(stream_format)));
-    let example = json!({"model": "sandbox", "input": "Hello.", "response_format": "wav"});
+    let example = json!({"model": "sandbox", "input": "Hello."});
     set_body(operation, JSON, fields, example);
     if let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") {
         answer.content.shift_remove(JSON);
