@@ -61,7 +61,7 @@ const CASES: Record<string, Case<MessagesClient>> = {
     does: "limited",
     model: "plain",
     limits: { rpm: 1 },
-    sees: /requests per minute.*\(after [1-9]\d? s\)/s,
+    sees: /rpm 1 reached.*\(after [1-9]\d? s\)/s,
     asked: 1,
     requests: 2,
     charged: TOLD,

@@ -41,15 +41,14 @@ const CASES: Record<string, Case<ResponsesClient>> = {
   "a structured output": { does: "structured", model: "plain", sees: "Paris", asked: 1, requests: 1, charged: TOLD },
   "a count": { does: "count", model: "plain", sees: 7, asked: 1, requests: 1, charged: NOTHING },
   "a conversation": { does: "continued", model: "plain", sees: WORDS, asked: 2, requests: 2, charged: [14, 10] },
-  // Items of earlier responses that are named by their ids alone are unknown.
+  // Items of earlier responses are named by their ids alone.
   "a conversation by reference": {
     does: "continued by reference",
     model: "plain",
-    sees: /item_reference/,
-    raises: 404,
-    asked: 1,
+    sees: WORDS,
+    asked: 2,
     requests: 2,
-    charged: TOLD,
+    charged: [14, 10],
   },
   "a response of nobody": { does: "unknown response", model: "plain", sees: /not found/, raises: 404, asked: 0, requests: 1, charged: NOTHING },
   "busy once": { does: "answer", model: "busy-once", sees: WORDS, asked: 2, requests: 2, charged: TOLD },
@@ -80,7 +79,7 @@ const CASES: Record<string, Case<ResponsesClient>> = {
     does: "limited",
     model: "plain",
     limits: { rpm: 1 },
-    sees: /requests per minute.*\(after [1-9]\d? s\)/s,
+    sees: /rpm 1 reached.*\(after [1-9]\d? s\)/s,
     asked: 1,
     requests: 2,
     charged: TOLD,
