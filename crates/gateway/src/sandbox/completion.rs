@@ -83,7 +83,7 @@ impl Completion {
     }
 }
 
-/// The response as one JSON object. [`MAX_ECHO_CHARS`] limits its size.
+/// The response as one JSON object. Its size is limited, as that of what is echoed is.
 struct WholeCompletion(Option<Completion>);
 
 impl BodyWriter for WholeCompletion {
