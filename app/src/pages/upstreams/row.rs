@@ -40,6 +40,7 @@ pub fn Row(
                 <span class="font-mono text-code break-all text-ink-2">{models.join(", ")}</span>
             </td>
             <td role="cell" class=format!("{CELL} text-ink-2 max-md:order-4 max-md:col-span-4 max-md:text-caption")>
+                <span class="md:hidden">"Endpoints "</span>
                 {endpoints}
             </td>
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-md:order-5 max-md:col-span-4 max-md:text-caption")>
