@@ -7,6 +7,7 @@ mod abuse;
 mod consistency;
 mod faults;
 mod forward_auth;
+mod ports;
 mod process;
 mod routes;
 mod test_app;

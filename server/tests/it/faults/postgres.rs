@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::ports::free_port;
 use tempfile::TempDir;
 
 /// One that is running. What it has acknowledged outlives its own end, not the machine's.
@@ -32,7 +33,7 @@ impl Postgres {
     fn nowhere() -> Self {
         // Short: a socket's path may have 107 bytes.
         let folder = tempfile::Builder::new().prefix("latchkey-pg.").tempdir_in("/tmp").unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         Self { folder, port }
     }
 

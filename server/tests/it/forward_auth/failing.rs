@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{ProxyProgram, RunningProxy};
 use super::wire::{RecordingServer, WireMessage, ask, request, response};
 use super::{upstream_answer, with_every_proxy};
-use crate::consistency::shared_limits::Redis;
+use crate::ports::free_port;
 
 /// Longer than the five seconds of the recipes, on a machine that is busy.
 const LONGEST_WAIT: Duration = Duration::from_secs(9);
@@ -56,7 +56,7 @@ fn unavailable(_: &WireMessage) -> Vec<u8> {
 
 with_every_proxy! {
     async fn nothing_passes_while_latchkey_is_away(program: ProxyProgram) {
-        let nobody = format!("127.0.0.1:{}", Redis::free_port());
+        let nobody = format!("127.0.0.1:{}", free_port());
         for answer in asked(program, &nobody, &["GET", "HEAD", "POST", "OPTIONS"]).await {
             assert_eq!(answer.status(), no_answer(program, false), "{answer:?}");
             if answer.status() == 503 {

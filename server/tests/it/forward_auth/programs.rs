@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use super::wire::{request, try_ask};
-use crate::consistency::shared_limits::Redis;
 use crate::consistency::stores::programs::{folder, program};
+use crate::ports::free_port;
 
 /// The proxies that there are recipes for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,7 +118,7 @@ impl RunningProxy {
         id: &str,
         upstream: &str,
     ) -> Self {
-        let (port, check, folder) = (Redis::free_port(), Redis::free_port(), folder());
+        let (port, check, folder) = (free_port(), free_port(), folder());
         let settings = [
             ("LISTEN", format!("127.0.0.1:{port}")),
             ("LISTEN_HOST", "127.0.0.1".to_owned()),

@@ -9,11 +9,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::ports::free_port;
 use crate::process::{Process, client, generate, sign_in};
 use crate::test_app::{Backend, TestApp, traces};
 
 pub(crate) fn free_address() -> String {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    format!("127.0.0.1:{}", free_port())
 }
 
 /// What `/metrics` says in Prometheus' older format, as rows of the table in `docs/operation.md`.

@@ -15,6 +15,7 @@ use sea_orm::ConnectionTrait;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::ports::free_port;
 use crate::test_app::{LOCAL_CODE, client_builder, count_rows, refresh_cookie, text, traces};
 
 pub(crate) struct Process {
@@ -45,19 +46,23 @@ impl Process {
         folder: &TempDir,
         client: &Client,
     ) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
         command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
         let child = command.spawn().unwrap();
-        let process = Self { child, base: format!("http://127.0.0.1:{port}") };
-        for _ in 0..200 {
+        let mut process = Self { child, base: format!("http://127.0.0.1:{port}") };
+        for _ in 0..600 {
             let ready = client.get(format!("{}/readyz", process.base)).send().await;
             if ready.is_ok_and(|answer| answer.status() == 200) {
                 return process;
             }
+            if let Some(status) = process.child.try_wait().unwrap() {
+                let log = std::fs::read_to_string(log_file(folder)).unwrap();
+                panic!("the server ended with {status}: {log}");
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("the server was not ready within 10 s");
+        panic!("the server was not ready within 30 s");
     }
 
     /// The most memory that it had at once, in kilobytes.

@@ -20,6 +20,7 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use serde_json::json;
 
+use crate::ports::free_port;
 use crate::test_app::{Backend, TestApp, denial, outcome_of, text, token_estimate};
 
 /// A Redis of the test's own, without files.
@@ -30,11 +31,7 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) async fn start() -> Self {
-        Self::start_on(Self::free_port()).await
-    }
-
-    pub(crate) fn free_port() -> u16 {
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+        Self::start_on(free_port()).await
     }
 
     pub(crate) async fn start_on(port: u16) -> Self {

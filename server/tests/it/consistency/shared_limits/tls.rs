@@ -8,6 +8,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tempfile::TempDir;
 
 use crate::consistency::shared_limits::Redis;
+use crate::ports::free_port;
 use crate::process::edge::free_address;
 use crate::process::{Process, client, command, log_file};
 
@@ -18,7 +19,7 @@ async fn redis(folder: &TempDir) -> Redis {
     let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     std::fs::write(&certificate, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    let port = Redis::free_port();
+    let port = free_port();
     let arguments = [
         ("--port", "0".to_owned()),
         ("--tls-port", port.to_string()),

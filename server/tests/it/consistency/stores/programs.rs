@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::consistency::shared_limits::Redis;
+use crate::ports::free_port;
 use crate::process::command;
 
 /// A program that a test has started; it ends with the test.
@@ -77,7 +77,7 @@ pub(crate) fn folder() -> TempDir {
 
 /// A PgBouncer before the PostgreSQL at `postgres`.
 pub(crate) async fn pgbouncer(postgres: u16, settings: &str) -> Program {
-    let (port, folder) = (Redis::free_port(), folder());
+    let (port, folder) = (free_port(), folder());
     let file = folder.path().join("pgbouncer.ini");
     let text = format!(
         "[databases]\n* = host=127.0.0.1 port={postgres} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
@@ -96,7 +96,7 @@ pub(crate) async fn pgbouncer(postgres: u16, settings: &str) -> Program {
 /// A pgpool-II that sends what reads to the second PostgreSQL, as it does by default where there is
 /// one.
 pub(crate) async fn pgpool(primary: u16, replica: u16, settings: &str) -> Program {
-    let (port, pcp, folder) = (Redis::free_port(), Redis::free_port(), folder());
+    let (port, pcp, folder) = (free_port(), free_port(), folder());
     let place = folder.path().display().to_string();
     let text = format!(
         "listen_addresses = '127.0.0.1'\nport = {port}\nsocket_dir = '{place}'\nunix_socket_directories = '{place}'\n\

@@ -9,6 +9,7 @@ use latchkey_services::{Database, Services};
 use serde_json::json;
 
 use crate::consistency::shared_limits::{Redis, admitted, heard, shares};
+use crate::ports::free_port;
 use crate::test_app::{Backend, TestApp, keep_in_sync, text};
 
 /// Why a node does not start with such a `REDIS_URL`; none: it starts.
@@ -63,7 +64,7 @@ async fn start_fails_if_redis_refuses_but_not_if_unreachable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_never_reached_redis_share_the_limit() {
-    let nowhere = format!("--redis-url=redis://127.0.0.1:{}", Redis::free_port());
+    let nowhere = format!("--redis-url=redis://127.0.0.1:{}", free_port());
     let app = TestApp::with(Backend::Postgres, &[&nowhere]).await;
     let nodes = [app.second_node().await, app.second_node().await, app.services.clone()];
     // Each has counted the others by its next word.
