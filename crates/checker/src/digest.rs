@@ -31,6 +31,17 @@ impl Pepper {
         KeyDigest::new(digest)
     }
 
+    /// HMAC of several parts, one after the other. The caller separates parts of unknown length.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> KeyDigest {
+        let mut mac = hmac::Context::with_key(&self.0);
+        for part in parts {
+            mac.update(part);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(mac.sign().as_ref());
+        KeyDigest::new(digest)
+    }
+
     /// Link of a hash chain: HMAC-SHA-256 of the previous link and `content`, with a key derived
     /// from the pepper.
     pub fn chain(&self, before: &[u8], content: &[u8]) -> [u8; 32] {
