@@ -17,17 +17,19 @@ use crate::attribute::{ExternalId, Metadata, Tag, Tags};
 use crate::audit::{ActorKind, AuditAction, TargetKind};
 use crate::budget::{Budget, BudgetUnit, Budgets, LimitScope};
 use crate::digest::KeyDigest;
+use crate::hint::MaskedSecret;
 use crate::id::{
-    ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, LogItemId,
-    OrganizationId, ProjectId, SessionId, TraceItemId, UserId,
+    ApplicationId, AuditEventId, BudgetEventId, DenialId, InvitationId, KeyId, KeyShapeId,
+    LogItemId, OrganizationId, ProjectId, SessionId, TraceItemId, UserId,
 };
+use crate::import::{Alphabet, Scheme};
 use crate::key::{Environment, KeyKind};
 use crate::limit::{AllowList, Limit, Period};
 use crate::money::Usd;
 use crate::outcome::Outcome;
 use crate::role::Role;
 use crate::scope::Scopes;
-use crate::secret::{KeyHint, KeyPrefix};
+use crate::secret::KeyPrefix;
 use crate::tier::{Tier, TierOverrides};
 use crate::time::Timestamp;
 
@@ -138,6 +140,7 @@ ids! {
     DenialId = "denial ID",
     AuditEventId = "audit event ID",
     BudgetEventId = "budget event ID",
+    KeyShapeId = "key shape ID",
 }
 
 /// Enums, stored as the text that `as_str` returns.
@@ -162,6 +165,7 @@ macro_rules! words {
 
 words! {
     ActorKind = "actor kind", from_name;
+    Alphabet = "alphabet", from_name;
     ApplicationEnvironment = "application environment", from_name;
     AuditAction = "action", from_code;
     BudgetUnit = "budget unit", from_name;
@@ -198,8 +202,8 @@ macro_rules! texts {
 
 texts! {
     ExternalId = "external ID",
-    KeyHint = "key hint",
     KeyPrefix = "key prefix",
+    MaskedSecret = "key hint",
     Metadata = "metadata",
     Tag = "tag",
 }
@@ -219,6 +223,22 @@ impl Column for KeyDigest {
 }
 
 value_traits!(KeyDigest);
+
+/// The name without the encoding, since a digest is stored as bytes.
+impl Column for Scheme {
+    type Stored = String;
+    const NAME: &'static str = "scheme";
+
+    fn store(self) -> String {
+        self.canonical()
+    }
+
+    fn restore(stored: String) -> Option<Self> {
+        Self::from_canonical(&stored)
+    }
+}
+
+value_traits!(Scheme);
 
 /// Milliseconds since the Unix epoch, which both databases sort alike.
 impl Column for Timestamp {
@@ -359,8 +379,11 @@ mod tests {
         assert_stored(&AuditAction::KeyGraceEnded, "key.grace_ended");
         assert_stored(&Environment::Live, "live");
         assert_stored(&KeyDigest::new([7; 32]), vec![7_u8; 32]);
-        let hint: KeyHint = "lk_live_7Qm2...x9Kd".parse().unwrap();
-        assert_stored(&hint, "lk_live_7Qm2...x9Kd");
+        for text in ["lk_live_7Qm2...x9Kd", "imported"] {
+            assert_stored(&text.parse::<MaskedSecret>().unwrap(), text);
+        }
+        let scheme: Scheme = "sha256-hex:after-pipe".parse().unwrap();
+        assert_stored(&scheme, "sha256:after-pipe");
         let models: Vec<ModelName> = vec!["b \"c\"".parse().unwrap(), "a".parse().unwrap()];
         assert_stored(&AllowList::new(models).unwrap(), r#"["b \"c\"","a"]"#);
         let projects = Some(Count::new(3).unwrap());
@@ -399,6 +422,7 @@ mod tests {
             }
         }
         check(&ActorKind::ALL);
+        check(&Alphabet::ALL);
         check(&ApplicationEnvironment::ALL);
         check(AuditAction::ALL);
         check(&BudgetUnit::ALL);
@@ -421,7 +445,8 @@ mod tests {
         assert!(refuses::<Role>("emperor") && refuses::<Tier>("") && refuses::<Outcome>("VALID"));
         assert!(refuses::<Tokens>(0_i64) && refuses::<Tokens>(-1_i64) && refuses::<KeyId>("x"));
         assert!(refuses::<AllowList<ModelName>>("[]") && refuses::<TierOverrides>("3"));
-        assert!(refuses::<KeyHint>("lk_live_7Qm2") && refuses::<KeyPrefix>("LK"));
+        assert!(refuses::<MaskedSecret>("") && refuses::<KeyPrefix>("LK"));
+        assert!(refuses::<Scheme>("sha256-hex") && refuses::<Alphabet>("base32"));
         assert!(refuses::<KeyDigest>(vec![7_u8; 31]) && refuses::<ExternalId>("none"));
         assert!(
             refuses::<Tags>("{}") && refuses::<Scopes>("[\"a b\"]") && refuses::<Metadata>("3")

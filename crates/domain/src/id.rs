@@ -208,6 +208,8 @@ ids! {
     AuditEventId = "evt";
     /// An event of a budget that has reached 80 or 100 per cent.
     BudgetEventId = "bev";
+    /// A shape of a project's imported keys.
+    KeyShapeId = "ksh";
 }
 
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::net::IpAddr;
 
-use latchkey_checker::{CheckRequest, Denial};
+use latchkey_checker::CheckRequest;
 use latchkey_domain::api::KeyView;
+use latchkey_domain::hint::{ForeignHint, MaskedSecret};
+use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;
-use latchkey_domain::outcome::Outcome;
-use latchkey_domain::secret::{KeyHint, PresentedKey};
+use latchkey_domain::secret::PresentedKey;
+use latchkey_store::entity::key;
+use sea_orm::EntityTrait;
 
 use crate::error::Error;
 use crate::services::Services;
@@ -38,7 +41,7 @@ pub async fn key_view(
         application_id: key.application,
         name: key.name.to_string(),
         environment: key.environment,
-        masked: hint(secret)?,
+        masked: masked(services, secret, key.id).await?,
         // No other is shown: the key would have been refused.
         status: KeyStatus::Active,
         expires_at: key.expires_at,
@@ -54,8 +57,20 @@ pub async fn key_view(
 }
 
 /// Masked form of the secret that was sent, which may be the one before a rotation.
-fn hint(secret: Option<&str>) -> Result<KeyHint, Error> {
-    let parsed = secret.and_then(|text| PresentedKey::parse(text).ok());
-    let hint = parsed.map(|key| key.hint());
-    hint.ok_or_else(|| Error::from(Box::new(Denial::of(Outcome::MalformedKey))))
+async fn masked(
+    services: &Services,
+    secret: Option<&str>,
+    id: KeyId,
+) -> Result<MaskedSecret, Error> {
+    if let Some(key) = secret.and_then(|text| PresentedKey::parse(text).ok()) {
+        return Ok(key.hint().into());
+    }
+    // An imported key: nothing of its text is known to be fit to show, so only the row can tell.
+    let row = key::Entity::find_by_id(id).one(&services.db).await?;
+    let hints = row.map(|row| (row.hint, row.old_hint));
+    let shown = match hints {
+        Some((MaskedSecret::Imported(hint), _) | (_, Some(MaskedSecret::Imported(hint)))) => hint,
+        Some((MaskedSecret::Own(_), _)) | None => ForeignHint::default(),
+    };
+    Ok(MaskedSecret::Imported(shown))
 }

@@ -16,6 +16,7 @@ mod csv_lines;
 mod dry_run;
 mod error;
 pub mod forward_auth;
+pub mod import;
 mod key_view;
 pub mod keys;
 mod known_applications;

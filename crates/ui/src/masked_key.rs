@@ -1,5 +1,6 @@
 //! A key as it may be shown after its creation: `lk_live_7Qm2••••••••x9Kd`.
 
+use latchkey_domain::hint::MaskedSecret;
 use latchkey_domain::secret::KeyHint;
 use leptos::prelude::*;
 
@@ -7,24 +8,37 @@ use leptos::prelude::*;
 #[component]
 pub fn MaskedKey(
     /// What may be shown.
-    hint: KeyHint,
+    hint: MaskedSecret,
     /// Whether the key no longer works for good.
     #[prop(optional)]
     revoked: bool,
 ) -> impl IntoView {
-    let spoken = spoken(&hint);
     let (whole, shown) =
         if revoked { ("text-ink-3 line-through", "") } else { ("text-ink-3", "text-ink") };
-    let start = format!("{}_{}_", hint.prefix, hint.environment.as_str());
+    let hint = match hint {
+        MaskedSecret::Own(hint) => view! { <OwnKey hint shown/> }.into_any(),
+        MaskedSecret::Imported(hint) => {
+            view! { <span class=shown>{hint.to_string()}</span> }.into_any()
+        }
+    };
     view! {
         <code class=format!("whitespace-nowrap font-mono text-code select-none {whole}")>
-            <span aria-hidden="true">
-                {start} <span class=shown>{hint.first}</span>
-                <span class="tracking-[0.06em]">"••••••••"</span>
-                <span class=shown>{hint.last}</span>
-            </span>
-            <span class="sr-only">{spoken}</span>
+            {hint}
         </code>
+    }
+}
+
+#[component]
+fn OwnKey(hint: KeyHint, shown: &'static str) -> impl IntoView {
+    let spoken = spoken(&hint);
+    let start = format!("{}_{}_", hint.prefix, hint.environment.as_str());
+    view! {
+        <span aria-hidden="true">
+            {start} <span class=shown>{hint.first}</span>
+            <span class="tracking-[0.06em]">"••••••••"</span>
+            <span class=shown>{hint.last}</span>
+        </span>
+        <span class="sr-only">{spoken}</span>
     }
 }
 

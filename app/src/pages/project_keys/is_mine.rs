@@ -45,8 +45,8 @@ fn judge(text: &str) -> Option<Verdict> {
 /// The keys whose visible characters are those of `hint`, and whether it is their old secret's.
 fn matches(keys: &[ListedKey], hint: &KeyHint) -> Vec<(ListedKey, bool)> {
     let which = |listed: &ListedKey| {
-        let is_old = listed.old_secret.as_ref().is_some_and(|old| old.masked == *hint);
-        (listed.key.masked == *hint || is_old).then_some(is_old)
+        let is_old = listed.old_secret.as_ref().is_some_and(|old| old.masked.is(hint));
+        (listed.key.masked.is(hint) || is_old).then_some(is_old)
     };
     keys.iter().filter_map(|listed| Some((listed.clone(), which(listed)?))).collect()
 }

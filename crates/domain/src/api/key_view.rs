@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{BudgetState, RateLimitState};
 use crate::attribute::ExternalId;
+use crate::hint::MaskedSecret;
 use crate::id::{ApplicationId, KeyId, ProjectId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{MaxParallel, Rpm, Tokens};
 use crate::scope::Scopes;
-use crate::secret::KeyHint;
 use crate::time::Timestamp;
 
 /// A key as its holder sees it, and where its limits stand now.
@@ -28,8 +28,9 @@ pub struct KeyView {
     pub name: String,
     /// Environment of the key: `live` or `test`.
     pub environment: Environment,
-    /// Masked form of the secret that was sent, e.g. `lk_live_7Qm2...x9Kd`.
-    pub masked: KeyHint,
+    /// Masked form of the secret that was sent, e.g. `lk_live_7Qm2...x9Kd`; the hint of an imported
+    /// key.
+    pub masked: MaskedSecret,
     /// Current status of the key: `active`, since any other key is refused.
     pub status: KeyStatus,
     /// When the key expires; null if never.

@@ -7,13 +7,14 @@ use serde_json::value::RawValue;
 use super::{BudgetState, TokenBudget};
 use crate::attribute::{ExternalId, Metadata, Tags};
 use crate::budget::UsdLimit;
+use crate::hint::MaskedSecret;
 use crate::id::{ApplicationId, KeyId, ProjectId, UserId};
 use crate::key::{Environment, KeyKind, KeyStatus};
 use crate::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use crate::name::Name;
 use crate::permission::ServicePermission;
 use crate::scope::Scopes;
-use crate::secret::{KeyHint, SecretKey};
+use crate::secret::SecretKey;
 use crate::time::Timestamp;
 
 /// A key, without its secret.
@@ -33,8 +34,8 @@ pub struct ApiKey {
     pub name: String,
     /// Environment of the key: `live` or `test`.
     pub environment: Environment,
-    /// Masked secret, e.g. `lk_live_7Qm2...x9Kd`.
-    pub masked: KeyHint,
+    /// Masked secret, e.g. `lk_live_7Qm2...x9Kd`; the hint of an imported key.
+    pub masked: MaskedSecret,
     /// Current status of the key.
     pub status: KeyStatus,
     /// Whether the key is archived. Archived keys are hidden from lists by default.
@@ -125,7 +126,7 @@ impl<'de> Deserialize<'de> for ListedKey {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct OldSecret {
     /// Masked form of the old secret.
-    pub masked: KeyHint,
+    pub masked: MaskedSecret,
     /// When the grace period ends.
     pub ends_at: Timestamp,
     /// When the old secret was last used; null if never.

@@ -151,7 +151,7 @@ async fn insert(
         search: Set(search_text(id, request.name.as_str(), &hint)),
         name: Set(request.name.to_string()),
         digest: Set(services.checker.pepper().digest(secret.expose())),
-        hint: Set(hint),
+        hint: Set(hint.into()),
         created_by: Set(actor.author()),
         created_at: Set(now),
         expires_at: Set(request.expires_at),

@@ -82,7 +82,7 @@ async fn rotate_once(
     let ends_at = if grace.is_zero() { ENDED } else { now + grace };
     let new_digest = services.checker.pepper().digest(secret.expose());
     key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
-    key.old_hint = Some(std::mem::replace(&mut key.hint, hint.clone()));
+    key.old_hint = Some(std::mem::replace(&mut key.hint, hint.clone().into()));
     key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
     key.old_last_used_at = key.last_used_at;
     key.search = search_text(named.id, &key.name, &hint);

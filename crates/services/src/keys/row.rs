@@ -1,18 +1,19 @@
 //! Converts between a key's row and its API forms.
 
+use std::fmt::Display;
+
 use latchkey_domain::api::{ApiKey, BudgetState, ListedKey, OldSecret};
 use latchkey_domain::budget::{BudgetAmount, BudgetUnit, Budgets};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::key::KeyStatus;
 use latchkey_domain::query::folded;
-use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 
 use latchkey_domain::digest::KeyDigest;
 use latchkey_store::entity::key;
 
 /// The text that a search of keys matches against.
-pub(super) fn search_text(id: KeyId, name: &str, hint: &KeyHint) -> String {
+pub(crate) fn search_text(id: KeyId, name: &str, hint: &impl Display) -> String {
     folded(&format!("{name} {id} {hint}"))
 }
 

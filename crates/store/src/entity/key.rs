@@ -3,12 +3,12 @@
 use latchkey_domain::attribute::{ExternalId, Metadata, Tags};
 use latchkey_domain::budget::{Budget, BudgetUnit, Budgets};
 use latchkey_domain::digest::KeyDigest;
+use latchkey_domain::hint::MaskedSecret;
 use latchkey_domain::id::{ApplicationId, KeyId, ProjectId, UserId};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::limit::{AllowList, Cidr, MaxParallel, ModelName, Period, Rpm, Tokens};
 use latchkey_domain::permission::ServicePermission;
 use latchkey_domain::scope::Scopes;
-use latchkey_domain::secret::KeyHint;
 use latchkey_domain::time::Timestamp;
 use sea_orm::entity::prelude::*;
 
@@ -24,7 +24,7 @@ pub struct Model {
     pub name: String,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub digest: KeyDigest,
-    pub hint: KeyHint,
+    pub hint: MaskedSecret,
     pub created_by: UserId,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
@@ -43,7 +43,7 @@ pub struct Model {
     pub archived_at: Option<Timestamp>,
     #[sea_orm(column_type = "VarBinary(StringLen::N(32))")]
     pub old_digest: Option<KeyDigest>,
-    pub old_hint: Option<KeyHint>,
+    pub old_hint: Option<MaskedSecret>,
     pub old_ends_at: Option<Timestamp>,
     pub old_last_used_at: Option<Timestamp>,
     pub search: String,
