@@ -66,7 +66,7 @@ async fn masked(
         return Ok(key.hint().into());
     }
     // An imported key: nothing of its text is known to be fit to show, so only the row can tell.
-    let row = key::Entity::find_by_id(id).one(&services.db).await?;
+    let row = key::Entity::find_by_id(id).one(services.database.reader()).await?;
     let hints = row.map(|row| (row.hint, row.old_hint));
     let shown = match hints {
         Some((MaskedSecret::Imported(hint), _) | (_, Some(MaskedSecret::Imported(hint)))) => hint,
