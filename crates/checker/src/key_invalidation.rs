@@ -79,6 +79,16 @@ impl KeyInvalidation {
         committing.await.map_err(latchkey_store::Error::unavailable)?
     }
 
+    /// As [`Self::commit_and_invalidate`], in a process that checks no keys: servers learn of the
+    /// commit as of another node's.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn commit_and_notify(self, transaction: DatabaseTransaction) -> Result<(), Error> {
+        self.announce(&transaction).await?;
+        transaction.commit().await.map_err(Error::from)
+    }
+
     /// Ensures that no check in this process uses the previous state of the keys.
     pub fn evict(&self, checker: &Checker) {
         match self {

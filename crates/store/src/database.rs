@@ -12,6 +12,7 @@ pub mod primary;
 mod relocate;
 mod renewal;
 mod snapshot;
+mod sqlite_files;
 mod start;
 mod telemetry;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use self::begin::{Suspicion, Writer};
 use self::options::{postgres_options, sqlite_options, telemetry_options};
 use self::renewal::Renewal;
 pub use self::snapshot::Snapshot;
+pub use self::sqlite_files::{SqliteFiles, later_migration};
 pub use self::start::describe_error;
 pub use self::telemetry::Telemetry;
 use self::timeouts::CONNECTIONS;
@@ -86,16 +88,38 @@ impl Database {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_beside(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
-        let database = match (Place::parse(url)?, direct_url) {
-            (Place::Sqlite, None) => Self::sqlite(url).await?,
-            (Place::Sqlite, Some(_)) => return Err(UrlError::Direct.into()),
-            (Place::Postgres(through), direct_url) => {
-                let past = direct_url.map(url::postgres).transpose()?;
-                Self::postgres(PostgresRoutes { through: *through, past }).await?
-            }
-        };
+        let database = Self::connect(url, direct_url).await?;
         database.migrate().await?;
         Ok(database)
+    }
+
+    /// Migrates the schema of the database at `url` and closes it. Returns the names of the
+    /// migrations that were pending. An SQLite file is created if it does not exist.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn upgrade(url: &str) -> Result<Vec<String>, DbErr> {
+        let database = Self::connect(url, None).await?;
+        let upgraded = database.run_pending().await;
+        database.close().await?;
+        upgraded
+    }
+
+    async fn run_pending(&self) -> Result<Vec<String>, DbErr> {
+        let pending = self.pending().await?;
+        self.migrate().await?;
+        Ok(pending)
+    }
+
+    async fn connect(url: &str, direct_url: Option<&str>) -> Result<Self, DbErr> {
+        match (Place::parse(url)?, direct_url) {
+            (Place::Sqlite, None) => Self::sqlite(url).await,
+            (Place::Sqlite, Some(_)) => Err(UrlError::Direct.into()),
+            (Place::Postgres(through), direct_url) => {
+                let past = direct_url.map(url::postgres).transpose()?;
+                Self::postgres(PostgresRoutes { through: *through, past }).await
+            }
+        }
     }
 
     async fn sqlite(url: &str) -> Result<Self, DbErr> {
@@ -172,12 +196,18 @@ impl Database {
         start::check_way(&PostgresRoutes { through: *through, past }, word).await
     }
 
+    /// Names of the migrations that the schema lacks, in the order in which they run.
+    async fn pending(&self) -> Result<Vec<String>, DbErr> {
+        let telemetry = &self.telemetry.reader;
+        let mut names = start::pending::<Migrator>(&self.reader, "seaql_migrations").await?;
+        names.extend(start::pending::<TelemetryMigrator>(telemetry, "telemetry_migrations").await?);
+        Ok(names)
+    }
+
     /// Several nodes may start at once: the first one migrates, the others wait and have nothing to
     /// do.
     async fn migrate(&self) -> Result<(), DbErr> {
-        let behind = start::is_behind::<Migrator>(&self.reader, "seaql_migrations").await?
-            | start::is_behind::<TelemetryMigrator>(&self.telemetry.reader, "telemetry_migrations")
-                .await?;
+        let behind = !self.pending().await?.is_empty();
         // On SQLite, an interrupted move to the telemetry file may still have to be completed.
         if !behind && !self.is_sqlite() {
             return Ok(());

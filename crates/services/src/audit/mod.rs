@@ -17,4 +17,4 @@ pub use list::list;
 pub use verify::{ChainReport, Finding, verify};
 
 pub(crate) use changes::Changes;
-pub(crate) use record::{By, Event, record};
+pub(crate) use record::{By, Event, Stamp, append, record};

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use latchkey_domain::audit::{ActorKind, AuditAction, TargetKind};
 use latchkey_domain::id::{AuditEventId, KeyId, OrganizationId, UserId};
 use latchkey_domain::mask;
+use latchkey_domain::time::Timestamp;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait,
@@ -15,6 +16,7 @@ use super::Changes;
 use super::chain::{self, GENESIS, Link};
 use crate::error::Error;
 use crate::services::Services;
+use latchkey_checker::digest::Pepper;
 use latchkey_store::entity::{audit_event, audit_head};
 
 /// An action to record.
@@ -40,6 +42,11 @@ impl By {
         Self { kind: ActorKind::Person, id: Some(id.to_string()), name: login.to_owned(), ip }
     }
 
+    /// An operator's command on the database, named by the command.
+    pub(crate) fn command(name: &str) -> Self {
+        Self { kind: ActorKind::System, id: None, name: name.to_owned(), ip: None }
+    }
+
     /// A service key, named by its name.
     pub(crate) fn service_key(id: KeyId, name: &str, ip: Option<IpAddr>) -> Self {
         Self { kind: ActorKind::ServiceKey, id: Some(id.to_string()), name: name.to_owned(), ip }
@@ -58,12 +65,35 @@ pub(crate) async fn record(
     by: &By,
     event: Event<'_>,
 ) -> Result<(), Error> {
-    let now = services.clock.now();
+    let stamp = Stamp {
+        pepper: services.checker.pepper(),
+        now: services.clock.now(),
+        random: services.random.bytes(),
+    };
+    append(&stamp, transaction, organization, by, event).await
+}
+
+/// What a row needs besides its content.
+pub(crate) struct Stamp<'a> {
+    pub(crate) pepper: &'a Pepper,
+    pub(crate) now: Timestamp,
+    pub(crate) random: [u8; 10],
+}
+
+/// As [`record`], in a process without [`Services`].
+pub(crate) async fn append(
+    stamp: &Stamp<'_>,
+    transaction: &DatabaseTransaction,
+    organization: OrganizationId,
+    by: &By,
+    event: Event<'_>,
+) -> Result<(), Error> {
+    let now = stamp.now;
     let head = lock_head(transaction, organization).await?;
     let place = u16::try_from((head.sequence + 1) % (1 << 14)).unwrap_or_default();
     let mut row = audit_event::Model {
         // Ids within one millisecond sort in write order, until 2^14 of them wrap around.
-        id: AuditEventId::in_batch(now, place, services.random.bytes()),
+        id: AuditEventId::in_batch(now, place, stamp.random),
         organization_id: organization,
         sequence: head.sequence + 1,
         at: now,
@@ -78,7 +108,7 @@ pub(crate) async fn record(
         changes: mask::secrets(&event.changes.to_json()).into_owned(),
         hash: Vec::new(),
     };
-    row.hash = chain::hash(services.checker.pepper(), &head.hash, &Link::of(&row));
+    row.hash = chain::hash(stamp.pepper, &head.hash, &Link::of(&row));
     audit_head::Entity::update_many()
         .col_expr(audit_head::Column::Sequence, Expr::value(row.sequence))
         .col_expr(audit_head::Column::Hash, Expr::value(row.hash.clone()))

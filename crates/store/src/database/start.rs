@@ -146,23 +146,24 @@ async fn available(connection: &mut PgConnection) -> Result<Option<u32>, Sqlx> {
     Ok(limit.map(|limit| u32::try_from(limit).unwrap_or_default()))
 }
 
-/// Whether migrations are pending. If none are, nothing is created, so the role needs no right to.
+/// Names of pending migrations. If there are none, nothing is created, so the role needs no right
+/// to.
 ///
 /// # Errors
 /// The schema is of a later version, or can't be read.
-pub(super) async fn is_behind<M: MigratorTrait>(
+pub(super) async fn pending<M: MigratorTrait>(
     database: &DatabaseConnection,
     table: &str,
-) -> Result<bool, DbErr> {
+) -> Result<Vec<String>, DbErr> {
+    let ours: Vec<_> =
+        M::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let backend = database.get_database_backend();
     let statement = Statement::from_string(backend, format!("SELECT version FROM {table}"));
     let rows = match database.query_all_raw(statement).await {
         Ok(rows) => rows,
-        Err(error) if is_missing_table(&error) => return Ok(true),
+        Err(error) if is_missing_table(&error) => return Ok(ours),
         Err(error) => return Err(error),
     };
-    let ours: Vec<_> =
-        M::migrations().iter().map(|migration| migration.name().to_owned()).collect();
     let mut theirs = Vec::with_capacity(rows.len());
     for row in rows {
         theirs.push(row.try_get::<String>("", "version")?);
@@ -173,7 +174,7 @@ pub(super) async fn is_behind<M: MigratorTrait>(
              version, or restore a backup from before the upgrade"
         )));
     }
-    Ok(ours.iter().any(|name| !theirs.contains(name)))
+    Ok(ours.into_iter().filter(|name| !theirs.contains(name)).collect())
 }
 
 fn is_missing_table(error: &DbErr) -> bool {
