@@ -25,6 +25,7 @@ mod responses;
 mod sandbox;
 mod several;
 mod shared_parallel;
+mod silent;
 mod streams;
 mod tokenizer;
 mod transcripts;

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use super::several::{Several, entry};
+use super::several::{Several, costs, entry};
 use super::upstream::{Script, Upstream};
-use super::{asks, key_of, refused};
+use super::{asks, chat, key_of, refused};
 use crate::process::{Process, client, command};
 use crate::test_app::text;
 
@@ -45,6 +46,83 @@ async fn reload_drops_no_call_and_keeps_counters() {
     std::fs::write(&several.file, entry(1, &several.urls[1], "weight = 7")).unwrap();
     assert!(several.app.state.reload_upstreams().unwrap());
     assert_eq!(named(&several.reports().await), both[..1]);
+}
+
+/// Writes a file in which the model costs so many dollars a call, and has it read.
+fn reprice(several: &Several, dollars: u32) {
+    let file = entry(0, &several.urls[0], &costs(dollars, ""));
+    std::fs::write(&several.file, file).unwrap();
+    assert!(several.app.state.reload_upstreams().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn call_is_charged_at_the_price_it_began_under() {
+    let several = Several::start(&[&costs(1, "")]).await;
+    let pause = Duration::from_millis(500);
+    several.upstreams[0].script("slow", Script::Metered { wants: 1, delay: pause });
+    let choice = json!({ "index": 0, "delta": { "content": "Hi" }, "finish_reason": null });
+    let chunk = Bytes::from(format!("data: {}\n\n", json!({ "id": "x", "choices": [choice] })));
+    let parts = vec![chunk, "data: [DONE]\n\n".into()];
+    several.upstreams[0].script("stream", Script::Paused(parts, pause));
+    let (whole, whole_id) = several.spender("whole", 10).await;
+    let (streamed, streamed_id) = several.spender("streamed", 10).await;
+    let (late, late_id) = several.spender("late", 10).await;
+    let mut body = asks("m", "stream");
+    body["stream"] = json!(true);
+    let mut open = chat(&several.app, &streamed, &body).await;
+    assert!(open.chunk().await.unwrap().is_some(), "it has begun");
+    let reload = async {
+        while several.seen()[0] < 2 {
+            tokio::task::yield_now().await;
+        }
+        reprice(&several, 3);
+        assert_eq!(several.call(&late, "a").await.status(), 200);
+        std::fs::write(&several.file, entry(0, &several.urls[0], "")).unwrap();
+        assert!(several.app.state.reload_upstreams().unwrap());
+        refused(several.call(&late, "a").await, 403, "model_not_priced").await;
+    };
+    let (slow, ()) = tokio::join!(several.call(&whole, "slow"), reload);
+    assert_eq!(slow.status(), 200);
+    assert!(open.text().await.unwrap().ends_with("data: [DONE]\n\n"));
+    for (id, cost) in [(whole_id, "1"), (streamed_id, "1"), (late_id, "3")] {
+        let used = several.used(&id).await;
+        assert_eq!(used["totals"]["cost_usd"], cost, "{used}");
+        assert_eq!(used["budgets"][0]["used"], cost, "{used}");
+        assert_eq!(used["budgets"][0]["reserved"], "0", "{used}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_that_change_under_calls_are_each_charged_whole() {
+    let several = Several::start(&[&costs(1, "")]).await;
+    let pause = Duration::from_millis(5);
+    several.upstreams[0].script("busy", Script::Metered { wants: 1, delay: pause });
+    let mut keys = Vec::new();
+    for index in 0..4 {
+        keys.push(several.spender(&format!("k{index}"), 1_000).await);
+    }
+    let shared = &several;
+    let calls = keys.iter().map(|(key, _)| async move {
+        for _ in 0..25 {
+            assert_eq!(shared.call(key, "busy").await.status(), 200);
+        }
+    });
+    let reload = async {
+        for dollars in [3, 1].into_iter().cycle().take(20) {
+            reprice(shared, dollars);
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::join!(futures::future::join_all(calls), reload);
+    for (_, id) in &keys {
+        let used = several.used(id).await;
+        let cost: u64 = text(&used["totals"]["cost_usd"]).parse().unwrap();
+        // Each of 25 calls cost one dollar or three, so their sum is odd.
+        assert!((25..=75).contains(&cost) && cost % 2 == 1, "{used}");
+        assert_eq!(used["budgets"][0]["used"], used["totals"]["cost_usd"], "{used}");
+        assert_eq!(used["budgets"][0]["reserved"], "0", "{used}");
+        assert_eq!(used["totals"]["requests"], 25, "{used}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

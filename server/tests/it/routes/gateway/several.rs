@@ -54,6 +54,20 @@ impl Several {
         inference_key(&self.app, &self.ada, json!({ "name": "k" })).await.0
     }
 
+    /// Makes a key that may spend so many dollars a day; its secret and its id.
+    pub(super) async fn spender(&self, name: &str, dollars: u32) -> (String, String) {
+        let limit = dollars.to_string();
+        let limits = json!({ "name": name, "spend_limit": limit, "spend_limit_period": "day" });
+        inference_key(&self.app, &self.ada, limits).await
+    }
+
+    /// What a key has used.
+    pub(super) async fn used(&self, id: &str) -> Value {
+        self.app.services.settled().await;
+        let path = format!("/v1/inference/keys/{id}/usage?range=1h");
+        self.app.json(&path, &self.ada.jwt).await
+    }
+
     pub(super) async fn call(&self, key: &str, user: &str) -> Response {
         chat(&self.app, key, &asks(MODEL, user)).await
     }
@@ -86,7 +100,7 @@ fn failing(status: u16) -> Script {
 }
 
 /// An upstream whose model costs so many dollars a call.
-fn costs(dollars: u32, more: &str) -> String {
+pub(super) fn costs(dollars: u32, more: &str) -> String {
     format!(
         "{more}\nmodels = [{{ id = \"m\", price = {{ input = 0, output = 0, request = {dollars} }} }}]"
     )

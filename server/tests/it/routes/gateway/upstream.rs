@@ -27,6 +27,8 @@ pub(super) enum Script {
     Endless(Bytes),
     /// Streams these parts and falls silent.
     Hang(Vec<Bytes>),
+    /// Streams these parts, and is silent for so long before each but the first.
+    Paused(Vec<Bytes>, Duration),
     /// Says nothing at all.
     Silent,
     /// Takes its time, and says as many tokens as it wants to or may.
@@ -151,6 +153,7 @@ async fn answer(
         Script::Stream(parts) => events(&upstream, kind, parts, After::End),
         Script::Break(parts) => events(&upstream, kind, parts, After::Break),
         Script::Hang(parts) => events(&upstream, kind, parts, After::Hang),
+        Script::Paused(parts, pause) => paused(kind, parts, pause),
         Script::Endless(part) => events(&upstream, kind, vec![part], After::Again),
         Script::Silent => std::future::pending().await,
         Script::Metered { wants, delay } => {
@@ -207,6 +210,18 @@ fn events(upstream: &Upstream, kind: &'static str, parts: Vec<Bytes>, after: Aft
                 }
             }
         }
+    });
+    ([("content-type", kind)], Body::from_stream(stream)).into_response()
+}
+
+fn paused(kind: &'static str, parts: Vec<Bytes>, pause: Duration) -> Response {
+    let parts = parts.into_iter().enumerate();
+    let stream = futures::stream::unfold(parts, move |mut parts| async move {
+        let (at, part) = parts.next()?;
+        if at > 0 {
+            tokio::time::sleep(pause).await;
+        }
+        Some((Ok::<_, std::io::Error>(part), parts))
     });
     ([("content-type", kind)], Body::from_stream(stream)).into_response()
 }
