@@ -25,6 +25,7 @@ mod m20261129_000032_fold_search;
 mod m20261130_000040_key_attributes;
 mod m20261130_000041_budgets;
 mod m20261130_000042_index_budget_usage;
+mod m20261130_000044_background_responses;
 mod m20261130_000045_imported_keys;
 mod telemetry;
 
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000040_key_attributes::Migration),
             Box::new(m20261130_000041_budgets::Migration),
             Box::new(m20261130_000042_index_budget_usage::Migration),
+            Box::new(m20261130_000044_background_responses::Migration),
             Box::new(m20261130_000045_imported_keys::Migration),
         ]
     }

@@ -20,6 +20,8 @@
 //! a write that returns an amount fails, it may have been committed all the same, so the amount
 //! stays charged: the strict side.
 
+mod background;
+
 use std::sync::Arc;
 
 use latchkey_domain::budget::BudgetUnit;
@@ -70,7 +72,7 @@ pub(crate) struct BudgetRefusal {
     pub(crate) budget: LimitedBudget,
     /// Used by calls that have settled.
     pub(crate) spent: u64,
-    /// Reserved by calls in progress on this node.
+    /// Reserved by calls in progress on this node, and by background responses.
     pub(crate) reserved: u64,
     /// Number of these calls.
     pub(crate) calls: u64,
@@ -81,12 +83,12 @@ pub(crate) struct BudgetRefusal {
 
 impl BudgetRefusal {
     fn of(budget: &LimitedBudget, state: &SlotState, least: u64) -> Self {
-        let known = state.known_use(state.starts_at());
+        let (reserved, calls) = state.in_progress();
         Self {
             budget: budget.clone(),
             spent: state.spent(),
-            reserved: known.reserved,
-            calls: known.calls,
+            reserved,
+            calls,
             least,
             resets_at: state.ends_at(),
         }

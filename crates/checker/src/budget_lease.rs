@@ -67,14 +67,14 @@ impl LeaseRequest {
         return_unused(checker, who, slot).await?;
         let period = BudgetPeriod { id: slot.id, starts_at };
         let number = slot.lock().begin_query();
-        let used = budget_store::used_of(&checker.database, period).await?;
+        let known = budget_store::used_of(&checker.database, period).await?;
         let ask = {
             let mut state = slot.lock_at(*now);
-            state.finish_query(number, starts_at, used);
+            state.finish_query(number, starts_at, known);
             if state.known_left(*limit).is_none_or(|left| left < *least) {
                 return Ok(false);
             }
-            state.ask(*amount, limit.saturating_sub(used))
+            state.ask(*amount, limit.saturating_sub(known.used))
         };
         if ask == 0 {
             return Ok(true);

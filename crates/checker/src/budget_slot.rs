@@ -35,6 +35,8 @@
 //! charged. While the database is unavailable, calls draw on the lease; when it is used up, they
 //! are `unavailable`.
 
+mod background;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +47,7 @@ use latchkey_domain::time::Timestamp;
 
 use crate::budget_crossing::{Crossing, Crossings, THRESHOLDS};
 use crate::budget_owner::BudgetOwner;
+use crate::budget_use::{BackgroundUse, PeriodUse};
 
 /// Number of calls' worth to lease ahead, capped by [`REMAINDER_DIVISOR`].
 const AHEAD: u64 = 256;
@@ -108,6 +111,7 @@ pub(crate) struct SlotState {
     /// Reserved by calls in progress on this node.
     reserved: u64,
     calls: u64,
+    background: BackgroundUse,
     drawn_at: Duration,
     /// Largest draw since the last check for excess.
     wanted: u64,
@@ -132,7 +136,6 @@ pub(crate) struct KnownUse {
     pub(crate) unused: u64,
     /// Reserved by calls in progress on this node.
     pub(crate) reserved: u64,
-    pub(crate) calls: u64,
 }
 
 /// What remains to be done after a reservation was settled.
@@ -216,7 +219,7 @@ impl SlotState {
 
     /// Used by calls that have settled, as far as this node knows.
     pub(crate) fn spent(&self) -> u64 {
-        self.charged().unwrap_or_default().saturating_sub(self.reserved)
+        self.charged().unwrap_or_default().saturating_sub(self.in_progress().0)
     }
 
     /// What this node holds of the period that starts at `starts_at`.
@@ -225,7 +228,7 @@ impl SlotState {
         let aside = aside.map_or(0, |unused| unused.amount);
         if self.starts_at == Some(starts_at) {
             let unused = self.left.saturating_add(aside);
-            KnownUse { unused, reserved: self.reserved, calls: self.calls }
+            KnownUse { unused, reserved: self.reserved }
         } else {
             KnownUse { unused: aside, ..KnownUse::default() }
         }
@@ -234,7 +237,7 @@ impl SlotState {
     /// What is charged and what is reserved, while calls draw on a lease of this node.
     pub(crate) fn leased_use(&self) -> Option<(u64, u64)> {
         let charged = self.charged().filter(|_| self.left > 0)?;
-        Some((charged, self.reserved))
+        Some((charged, self.in_progress().0))
     }
 
     /// Whether a call can draw `amount` now. Even a call that needs nothing wants a lease: without
@@ -372,9 +375,9 @@ impl SlotState {
     }
 
     /// Stores the result of usage query `number`.
-    pub(crate) fn finish_query(&mut self, number: u64, starts_at: Timestamp, used: u64) {
+    pub(crate) fn finish_query(&mut self, number: u64, starts_at: Timestamp, known: PeriodUse) {
         if self.starts_at == Some(starts_at) {
-            self.used = Some(used);
+            (self.used, self.background) = (Some(known.used), known.background);
             self.finished = number;
         }
     }

@@ -87,9 +87,14 @@ impl BudgetSlots {
 
     fn limited(&self, owner: BudgetOwner, tenant: BudgetTenant, budget: &Budget) -> LimitedBudget {
         let id = BudgetId { owner, unit: budget.unit, period: budget.period };
+        LimitedBudget { slot: self.slot(id, tenant), limit: budget.limit.counted() }
+    }
+
+    /// The slot of a budget.
+    pub(crate) fn slot(&self, id: BudgetId, tenant: BudgetTenant) -> Arc<BudgetSlot> {
         let mut shard = self.shard(&id);
         let slot = shard.entry(id).or_insert_with(|| Arc::new(BudgetSlot::new(id, tenant)));
-        LimitedBudget { slot: Arc::clone(slot), limit: budget.limit.counted() }
+        Arc::clone(slot)
     }
 
     /// The slot of a budget, if this process has state of it.

@@ -11,6 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use crate::budget_owner::BudgetOwner;
 use crate::budget_slot::{BudgetId, BudgetSlot, KnownUse};
+use crate::budget_use::PeriodUse;
 use crate::checker::Checker;
 use crate::lookup_limiter::LookupCaller;
 use crate::record::KeyRecord;
@@ -57,14 +58,18 @@ impl Checker {
             .await?;
         let rows: HashMap<_, _> = rows
             .into_iter()
-            .map(|row| ((row.owner_id, row.unit, row.period, row.starts_at), row.used))
+            .map(|row| {
+                let known = PeriodUse::of((row.used, row.background, row.background_calls));
+                ((row.owner_id, row.unit, row.period, row.starts_at), known)
+            })
             .collect();
         let mut states: HashMap<BudgetOwner, Vec<BudgetState>> = HashMap::new();
         for (id, budget, (starts_at, resets_at), known) in budgets {
-            let used = rows.get(&(id.owner.uuid(), id.unit, id.period, starts_at)).copied();
-            let charged = used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default();
-            let charged = charged.saturating_sub(known.unused);
-            let state = state(&budget, (charged, known.reserved), resets_at);
+            let stored = rows.get(&(id.owner.uuid(), id.unit, id.period, starts_at)).copied();
+            let PeriodUse { used, background } = stored.unwrap_or_default();
+            let charged = used.saturating_sub(known.unused);
+            let reserved = known.reserved.saturating_add(background.amount);
+            let state = state(&budget, (charged, reserved), resets_at);
             states.entry(id.owner).or_default().push(state);
         }
         Ok(states)

@@ -8,6 +8,7 @@ use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect, Set};
 
 use crate::budget_slot::BudgetId;
+use crate::budget_use::PeriodUse;
 
 /// One period of a budget: a row of `budget_usage`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +28,17 @@ impl BudgetPeriod {
 }
 
 /// Usage of a period, leases included.
-pub(crate) async fn used_of(database: &Database, period: BudgetPeriod) -> Result<u64, Error> {
-    let used: Option<i64> = budget_usage::Entity::find()
+pub(crate) async fn used_of(database: &Database, period: BudgetPeriod) -> Result<PeriodUse, Error> {
+    let used: Option<(i64, i64, i64)> = budget_usage::Entity::find()
         .select_only()
         .column(budget_usage::Column::Used)
+        .column(budget_usage::Column::Background)
+        .column(budget_usage::Column::BackgroundCalls)
         .filter(period.condition())
         .into_tuple()
         .one(database.reader())
         .await?;
-    Ok(used.and_then(|used| u64::try_from(used).ok()).unwrap_or_default())
+    Ok(used.map(PeriodUse::of).unwrap_or_default())
 }
 
 /// Adds `amount` unless that exceeds the limit. One statement, so that no other call can come
@@ -58,6 +61,7 @@ pub(crate) async fn add(
         period: Set(period.id.period),
         starts_at: Set(period.starts_at),
         used: Set(stored(amount)),
+        ..Default::default()
     };
     let key = [
         budget_usage::Column::OwnerId,

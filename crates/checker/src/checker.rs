@@ -15,6 +15,7 @@ use crate::counters::CheckCounters;
 use crate::digest::Pepper;
 use crate::error::StartError;
 use crate::failures::FailedAttempts;
+use crate::held_rates::HeldRates;
 use crate::in_progress::InProgress;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
@@ -71,6 +72,7 @@ pub struct CheckerState {
     /// Counts calls until they are written.
     pub usage: UsageBuffer,
     pub(crate) stored_responses: StoredResponses,
+    pub(crate) held_rates: HeldRates,
     /// Background tasks that settle reservations.
     pub(crate) unsettled: TaskTracker,
 }
@@ -121,6 +123,7 @@ impl Checker {
             failed_keys: FailedAttempts::of("unknown or malformed keys"),
             usage: UsageBuffer::new(),
             stored_responses: StoredResponses::default(),
+            held_rates: HeldRates::default(),
             unsettled: TaskTracker::new(),
         })))
     }

@@ -28,8 +28,12 @@
 //! `key_watch` check the key again during long calls.
 //!
 //! `stored_responses` remembers whose the responses of calls are, behind the calls as usage is.
+//! `background` keeps what responses have reserved that go on when their call has ended.
 
 mod acquire;
+mod background;
+mod background_settle;
+mod background_store;
 mod begin;
 mod budget;
 mod budget_crossing;
@@ -42,6 +46,7 @@ mod budget_slot;
 mod budget_slots;
 mod budget_states;
 mod budget_store;
+mod budget_use;
 mod cache;
 mod cache_validity;
 mod call_slot;
@@ -55,6 +60,7 @@ mod error;
 mod evaluate;
 pub mod failures;
 mod foreign;
+mod held_rates;
 mod in_progress;
 mod in_progress_call;
 mod invalidation;
@@ -77,6 +83,7 @@ mod redis_heartbeat;
 mod redis_limiter;
 mod request;
 mod reserve;
+mod reserved_budget;
 mod response_memory;
 pub mod sharding;
 mod shared_calls;
@@ -86,6 +93,8 @@ pub mod usage;
 mod watched_keys;
 mod windows;
 
+pub use background::{BackgroundResponse, DueResponse};
+pub use background_settle::BackgroundUsage;
 pub use budget_owner::BudgetOwner;
 pub use cache::CacheSize;
 pub use call_slot::CallSlot;

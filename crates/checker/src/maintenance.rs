@@ -17,6 +17,7 @@ impl Checker {
         self.prompt_counts.forget_idle(now);
         self.failed_keys.forget_idle(now);
         self.budget_slots.forget_idle();
+        self.forget_held_rates();
     }
 
     /// Returns idle leases, the excess of active ones, and refunds whose lease has ended; with

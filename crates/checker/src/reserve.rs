@@ -78,15 +78,15 @@ struct RatioSample {
 }
 
 /// What a call holds until it settles.
-struct UnsettledReservation {
-    acquired: AcquiredTokens,
-    call: Use,
+pub(crate) struct UnsettledReservation {
+    pub(crate) acquired: AcquiredTokens,
+    pub(crate) call: Use,
     /// Model that the gateway has found for the call.
-    model: Option<Arc<str>>,
+    pub(crate) model: Option<Arc<str>>,
     ratio_sample: RatioSample,
-    slot: CallSlot,
+    pub(crate) slot: CallSlot,
     /// Dropped last, after everything else was released.
-    in_progress: InProgressCall,
+    pub(crate) in_progress: InProgressCall,
 }
 
 impl Checker {
@@ -274,6 +274,12 @@ impl Reservation {
         self.granted
     }
 
+    /// Takes what is to be settled, and the price at which: dropping the reservation settles
+    /// nothing then.
+    pub(crate) fn take(&mut self) -> (Checker, Option<UnsettledReservation>, Option<Price>) {
+        (self.checker.clone(), self.unsettled.take(), self.price)
+    }
+
     /// Replaces the reserved cost with the actual one, and records the call. Returns the call's
     /// slot, to be held until the response is complete.
     pub async fn settle(mut self, used: TokenUsage) -> Option<CallSlot> {
@@ -302,9 +308,10 @@ impl Reservation {
 }
 
 /// What a call has used.
-type Cost = (TokenUsage, Usd);
+pub(crate) type Cost = (TokenUsage, Usd);
 
-fn cost_of(price: Option<Price>, used: TokenUsage) -> Usd {
+/// What a call costs that has used these tokens.
+pub(crate) fn cost_of(price: Option<Price>, used: TokenUsage) -> Usd {
     let cost = price.map_or(Usd::ZERO, |price| price.cost(used.bounded()));
     cost.min(Usd::MAX_PER_CALL)
 }
@@ -329,7 +336,8 @@ fn spawn_settle(checker: &Checker, reservation: UnsettledReservation, used: Cost
     }
 }
 
-async fn settle(
+/// Replaces the reserved cost with the actual one, and records the call.
+pub(crate) async fn settle(
     checker: &Checker,
     unsettled: UnsettledReservation,
     (used, cost): Cost,

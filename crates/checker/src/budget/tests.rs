@@ -268,7 +268,7 @@ impl<'a> Schedule<'a> {
             for (starts_at, (used, reserved)) in &tracked.sums {
                 let period = BudgetPeriod { id: tracked.budget.slot.id, starts_at: *starts_at };
                 let charged = budget_store::used_of(&self.checker.database, period).await.unwrap();
-                prop_assert_eq!((charged, *reserved), (*used, 0), "{:?}", period);
+                prop_assert_eq!((charged.used, *reserved), (*used, 0), "{:?}", period);
             }
         }
         Ok(())

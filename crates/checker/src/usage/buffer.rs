@@ -43,6 +43,16 @@ impl UsageBuffer {
         self.models.record(call, model);
     }
 
+    /// Adds what a call has used that [`Self::record`] has counted when it was admitted.
+    pub(crate) fn settle(&self, call: &Use) {
+        self.pending.settle(call);
+    }
+
+    /// The same for a call that [`Self::record_model`] has counted.
+    pub(crate) fn settle_model(&self, call: &Use, model: &Arc<str>) {
+        self.models.settle(call, model);
+    }
+
     /// Counts telemetry of an admitted call that was not stored.
     pub fn rejected(&self, key: &KeyRecord, at: Timestamp, items: u64) {
         self.pending.rejected(key, at, items);

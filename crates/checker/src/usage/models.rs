@@ -65,6 +65,17 @@ impl PendingModels {
         self.lock().add(call.project, model, counter);
     }
 
+    /// Adds what a call has used that was recorded when it was admitted.
+    pub(super) fn settle(&self, call: &Use, model: &Arc<str>) {
+        let counter = ModelCounter {
+            minute: Resolution::Minute.floor(call.at),
+            environment: call.environment,
+            valid: 0,
+            counts: Counts { requests: 0, ..Counts::of(call) },
+        };
+        self.lock().add(call.project, model, counter);
+    }
+
     /// Takes everything out, to be written.
     pub(super) fn take(&self) -> Vec<ModelUsage> {
         let State { projects, .. } = std::mem::take(&mut *self.lock());

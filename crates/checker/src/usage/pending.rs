@@ -145,7 +145,14 @@ impl PendingCounters {
         let counts = Counts { rejected_items: items, ..Counts::default() };
         let minute = Resolution::Minute.floor(at);
         let counter = Counter { minute, outcome: Outcome::Valid, counts };
-        self.shard(key.id).add(key, counter);
+        self.shard(key.id).add((key.id, key.project, key.kind, key.environment), counter);
+    }
+
+    /// Adds what a call has used that was recorded when it was admitted.
+    pub(super) fn settle(&self, call: &Use) {
+        let counts = Counts { requests: 0, ..Counts::of(call) };
+        let counter = Counter { counts, ..Counter::of(call) };
+        self.shard(call.key).add((call.key, call.project, call.kind, call.environment), counter);
     }
 
     /// Counts a denied call and keeps the reason.
@@ -247,15 +254,19 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 impl Shard {
     /// Adds to the counter of an admitted call, which may have been written by now.
-    fn add(&mut self, key: &KeyRecord, counter: Counter) {
+    fn add(
+        &mut self,
+        (key, project, kind, environment): (KeyId, ProjectId, KeyKind, Environment),
+        counter: Counter,
+    ) {
         let full = self.counters >= COUNTERS_PER_SHARD;
-        let unwritten = match self.keys.entry(key.id) {
+        let unwritten = match self.keys.entry(key) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(_) if full => return,
             Entry::Vacant(new) => new.insert(PendingUsage {
-                project: key.project,
-                kind: key.kind,
-                environment: key.environment,
+                project,
+                kind,
+                environment,
                 // The call itself recorded its last use. This earliest of times moves nothing.
                 last_use: LastUse { at: Timestamp::from_millis(0), ip: None, old_secret_at: None },
                 counters: SmallVec::new(),

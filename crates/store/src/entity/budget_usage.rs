@@ -19,6 +19,10 @@ pub struct Model {
     pub starts_at: Timestamp,
     /// Requests, tokens or billionths of a dollar, what nodes have leased included.
     pub used: i64,
+    /// The part of `used` that background responses have reserved.
+    pub background: i64,
+    /// Number of these responses.
+    pub background_calls: i64,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

@@ -5,6 +5,8 @@ pub mod administrator_login;
 pub mod application;
 pub mod audit_event;
 pub mod audit_head;
+pub mod background_reservation;
+pub mod background_response;
 pub mod budget_event;
 pub mod budget_usage;
 pub mod denial;
