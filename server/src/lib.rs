@@ -5,25 +5,31 @@
 
 pub mod assets;
 pub mod audit;
+pub mod backup;
 pub mod cli;
 pub mod config;
+pub mod config_check;
 pub mod connections;
 mod fd_limit;
 pub mod http;
 mod http_client;
 mod ingest;
+pub mod invocation;
 pub mod logging;
 mod metrics;
+pub mod migrate;
 mod oauth;
 mod pages;
 #[doc(hidden)]
 pub mod parsers;
+pub mod restore;
 mod router;
 mod routes;
 pub mod serve;
 pub mod service;
 mod state;
 pub mod system;
+pub mod tier;
 mod upstreams_reload;
 
 pub use http_client::http_client;

@@ -79,6 +79,12 @@ impl SqliteLock {
     }
 }
 
+/// Whether a server uses the SQLite file now. Nothing is created or written.
+pub(crate) fn is_in_use(main_file: &Path) -> bool {
+    let Ok(lock) = File::open(main_file.with_added_extension("lock")) else { return false };
+    matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 fn file_of(url: &str) -> Option<PathBuf> {
     let rest = url.strip_prefix("sqlite:")?;
     let rest = rest.strip_prefix("//").unwrap_or(rest);
@@ -107,10 +113,14 @@ mod tests {
     async fn one_server_uses_an_sqlite_file() {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}/latchkey.db?mode=rwc", folder.path().display());
+        let main = folder.path().join("latchkey.db");
+        assert!(!is_in_use(&main));
         let first = SqliteLock::on(&url).await.unwrap();
+        assert!(is_in_use(&main));
         let error = SqliteLock::on(&url).await.unwrap_err().to_string();
         assert!(error.contains("another latchkey") && error.contains("DATABASE_URL"), "{error}");
         drop(first);
+        assert!(!is_in_use(&main));
         SqliteLock::on(&url).await.unwrap();
         SqliteLock::on("postgres://h/d").await.unwrap();
     }

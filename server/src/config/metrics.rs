@@ -1,6 +1,6 @@
 //! `LATCHKEY_METRICS_LISTEN`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, bail};
 
@@ -16,7 +16,7 @@ pub enum MetricsListen {
 }
 
 /// The port that OpenTelemetry's exporters for Prometheus use.
-const USUAL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
+const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9464);
 
 impl MetricsListen {
     /// From the setting. `listen` is the public address.
@@ -39,6 +39,22 @@ impl MetricsListen {
             );
         }
         Ok(Self::At(address))
+    }
+
+    /// Whether nobody beyond this machine and a private network reaches the listener.
+    pub(super) fn is_private(self) -> bool {
+        match self {
+            Self::Off | Self::Usual(_) => true,
+            Self::At(address) => is_private(address.ip()),
+        }
+    }
+}
+
+/// Whether only this machine or a private network has an address.
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -67,6 +83,18 @@ mod tests {
                 parse(Some(wrong)).unwrap_err().to_string().contains("LATCHKEY_METRICS_LISTEN")
             );
         }
+    }
+
+    #[test]
+    fn metrics_on_public_address_are_not_private() {
+        let is_private = |address: &str| MetricsListen::At(address.parse().unwrap()).is_private();
+        for address in ["127.0.0.1:1", "10.0.0.1:1", "[::1]:1", "[fd00::1]:1", "192.168.7.1:1"] {
+            assert!(is_private(address), "{address}");
+        }
+        for address in ["0.0.0.0:1", "[::]:1", "203.0.113.7:1", "[2001:db8::1]:1"] {
+            assert!(!is_private(address), "{address}");
+        }
+        assert!(MetricsListen::Off.is_private());
     }
 
     #[test]

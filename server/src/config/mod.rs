@@ -1,8 +1,10 @@
 //! From settings to a configuration that can be served, or a sentence that says what to set.
 
+mod check;
 mod contact;
 mod cors;
 mod database;
+mod file;
 mod metrics;
 pub(crate) mod private_files;
 mod public_url;
@@ -10,6 +12,7 @@ mod secrets;
 mod upstreams;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -24,9 +27,11 @@ use latchkey_services::{Pepper, Settings as ServiceSettings, Signup};
 use crate::cli::{CargoLeptos, Settings, SignupSetting, Storage, set};
 use crate::system::SystemRandom;
 
+pub(crate) use check::{Findings, examine};
 pub use contact::SecurityContact;
 pub use cors::CorsOrigins;
-pub(crate) use database::SqliteLock;
+pub(crate) use database::{SqliteLock, is_in_use};
+pub(crate) use file::{ConfigFile, KnownSetting};
 pub use metrics::MetricsListen;
 pub use public_url::PublicUrl;
 pub use upstreams::UpstreamsFile;
@@ -201,6 +206,23 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
     }
     let pepper = secrets::setting_or_file("LATCHKEY_PEPPER", storage.pepper.as_deref(), &file)?;
     Ok(Pepper::new(&pepper))
+}
+
+/// The database's URL, where certificates of the authorities that this machine trusts are valid.
+pub(crate) fn trusting_system(url: String) -> String {
+    database::with_certificates(url, database::certificates().as_deref())
+}
+
+/// The pepper of a setting or an existing file, or `None` if there is neither.
+///
+/// # Errors
+/// It can't be read, or is too short.
+pub(crate) fn pepper_if_any(setting: Option<&str>, file: &Path) -> anyhow::Result<Option<Pepper>> {
+    if set(setting).is_none() && !file.exists() {
+        return Ok(None);
+    }
+    let pepper = secrets::setting_or_file("LATCHKEY_PEPPER", setting, file)?;
+    Ok(Some(Pepper::new(&pepper)))
 }
 
 /// The code of local sign-in: the configured one, or a new random one.

@@ -25,7 +25,7 @@ pub(crate) fn keep_new_files_private() {}
 ///
 /// # Errors
 /// The folder can't be made.
-pub(super) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
+pub(crate) fn prepare(folder: &Path, database_url: &str) -> anyhow::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

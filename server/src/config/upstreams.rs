@@ -77,6 +77,23 @@ impl UpstreamsFile {
         parse(&text, self.people_are_known, environment).with_context(|| self.name())
     }
 
+    /// Names of the upstreams that anybody may use who signs up, or that name nobody, so that an
+    /// administrator opens them by a change of plan.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn open_to_sign_ups(&self) -> anyhow::Result<Vec<String>> {
+        let text = self.text()?;
+        let file: File = toml::from_str(&text)
+            .map_err(|error| located(&error, &text))
+            .with_context(|| self.name())?;
+        let is_open = |entry: &Entry| {
+            let is_unnamed = entry.tiers.is_empty() && entry.organizations.is_empty();
+            is_unnamed || entry.tiers.contains(&Tier::Free)
+        };
+        Ok(file.upstream.into_iter().filter(is_open).map(|entry| entry.name).collect())
+    }
+
     fn name(&self) -> String {
         format!("LATCHKEY_UPSTREAMS ({})", self.path.display())
     }
@@ -105,7 +122,7 @@ fn parse(
 }
 
 /// The error with its line and key, but without the value, which may have a credential in its URL.
-fn located(error: &toml::de::Error, text: &str) -> anyhow::Error {
+pub(super) fn located(error: &toml::de::Error, text: &str) -> anyhow::Error {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.bytes().filter(|byte| *byte == b'\n').count();
     let is_bare = |key: &&str| {
