@@ -59,6 +59,12 @@ actions! {
     KeyArchived = "key.archived", "Archived key";
     /// A key was restored from the archive.
     KeyUnarchived = "key.unarchived", "Restored key";
+    /// Keys of another system were imported.
+    KeysImported = "keys.imported", "Imported keys";
+    /// All keys of a project were exported.
+    KeysExported = "keys.exported", "Exported keys";
+    /// A project got a shape of imported keys.
+    KeyShapeCreated = "key_shape.created", "Registered key shape";
     /// An application was created.
     ApplicationCreated = "application.created", "Created application";
     /// An application's name, description or environment was updated.

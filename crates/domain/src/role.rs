@@ -34,6 +34,10 @@ pub enum Permission {
     KeysWrite,
     /// Create, update, rotate, revoke and archive service keys.
     ServiceKeysWrite,
+    /// Import keys of other systems, and register what they look like.
+    KeysImport,
+    /// Export all keys with what is stored of them.
+    KeysExport,
     /// Verify keys of the organization.
     KeysVerify,
     /// Read the usage of keys.
@@ -72,6 +76,8 @@ impl Role {
                 Self::Member
             }
             Permission::ServiceKeysWrite
+            | Permission::KeysImport
+            | Permission::KeysExport
             | Permission::ProjectsWrite
             | Permission::MembersWrite
             | Permission::OrganizationWrite

@@ -10,6 +10,25 @@ use crate::keys::Idempotency;
 use latchkey_store::entity::idempotent_create;
 use latchkey_store::is_unique_violation;
 
+/// As [`check`], before the work of a long request begins, and without changing anything.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) async fn check_early(
+    database: &impl ConnectionTrait,
+    actor: &Actor,
+    idempotency: Option<&Idempotency>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let Some(idempotency) = idempotency else { return Ok(()) };
+    let row = idempotent_create::Entity::find_by_id(idempotency.id(actor)).one(database).await?;
+    let Some(row) = row else { return Ok(()) };
+    if idempotency.repeats(&row.request, row.created_at, now)? {
+        return Err(Error::Replay(row.made));
+    }
+    Ok(())
+}
+
 /// Refuses a repeated request.
 ///
 /// # Errors

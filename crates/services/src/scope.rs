@@ -78,11 +78,12 @@ impl Grant {
 const fn service_permission(permission: Permission) -> Option<ServicePermission> {
     match permission {
         Permission::KeysRead => Some(ServicePermission::KeysRead),
-        Permission::KeysWrite => Some(ServicePermission::KeysWrite),
+        Permission::KeysWrite | Permission::KeysImport => Some(ServicePermission::KeysWrite),
         Permission::KeysVerify => Some(ServicePermission::KeysVerify),
         Permission::UsageRead => Some(ServicePermission::UsageRead),
         Permission::Read
         | Permission::ServiceKeysWrite
+        | Permission::KeysExport
         | Permission::ApplicationsWrite
         | Permission::ProjectsWrite
         | Permission::MembersWrite
@@ -337,6 +338,8 @@ pub(crate) fn allow(role: Role, permission: Permission) -> Result<(), Error> {
             "Your role can view keys, not change them. An owner or admin can change it."
         }
         Permission::ServiceKeysWrite => "Only owners and admins can change service keys.",
+        Permission::KeysImport => "Only owners and admins can import keys.",
+        Permission::KeysExport => "Only owners and admins can export keys.",
         Permission::KeysVerify => "Your role can view keys, not check them.",
         Permission::ApplicationsWrite => {
             "Your role can view applications, not change them. An owner or admin can change it."

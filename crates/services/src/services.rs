@@ -11,6 +11,7 @@ use sea_orm::DbErr;
 
 use crate::accounts::tokens::{JwtSecret, Signer};
 use crate::accounts::{Administrators, LocalCode, SignIns};
+use crate::import::ImportRoom;
 use crate::known_applications::KnownApplications;
 use crate::log_limit::LogLimit;
 use crate::telemetry::Ingest;
@@ -113,6 +114,8 @@ pub struct Inner {
     pub(crate) key_views: Writes,
     pub(crate) known_applications: KnownApplications,
     pub(crate) usage_reports: ReportQueue,
+    /// Room for imports in progress.
+    pub(crate) imports: ImportRoom,
     /// Of the line about scopes of a proxy that can’t be read.
     pub(crate) unreadable_scopes: LogLimit,
 }
@@ -162,6 +165,7 @@ impl Services {
             key_views: Writes::key_views(),
             known_applications: KnownApplications::new(),
             usage_reports: ReportQueue::new(),
+            imports: ImportRoom::default(),
             unreadable_scopes: LogLimit::default(),
         })))
     }

@@ -13,7 +13,10 @@ pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
         AuditAction::KeyCreated
         | AuditAction::ApplicationCreated
         | AuditAction::ProjectCreated
-        | AuditAction::OrganizationCreated => (Glyph::Plus, PLAIN),
+        | AuditAction::OrganizationCreated
+        | AuditAction::KeyShapeCreated
+        | AuditAction::KeysImported => (Glyph::Plus, PLAIN),
+        AuditAction::KeysExported => (Glyph::TriangleAlert, "text-warn-ink"),
         AuditAction::KeyChanged
         | AuditAction::ApplicationChanged
         | AuditAction::ProjectChanged

@@ -80,6 +80,8 @@ fn is_own_word(field: &str) -> bool {
 fn count(field: &str, after: &Value) -> Option<String> {
     let (thing, action) = match field {
         "keys_revoked" => ("key", "revoked"),
+        "keys_imported" => ("key", "imported"),
+        "keys_exported" => ("key", "exported"),
         "projects_deleted" => ("project", "deleted"),
         _ => return None,
     };

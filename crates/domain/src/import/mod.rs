@@ -2,6 +2,7 @@
 //! an import.
 
 mod answer;
+mod exported;
 mod preset;
 mod record;
 mod row;
@@ -11,6 +12,7 @@ mod slow_hash;
 mod stored;
 
 pub use self::answer::{ImportAnswer, ImportedRow};
+pub use self::exported::ExportedKey;
 pub use self::preset::Preset;
 pub use self::record::ImportRecord;
 pub use self::row::{ImportRow, InvalidLookupPrefix, InvalidStoredForm, LookupPrefix, StoredForm};

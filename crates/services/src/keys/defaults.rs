@@ -9,13 +9,13 @@ use super::budgets::requested;
 use crate::error::Error;
 
 /// What a key is created with: what its request mentions, and the defaults for the rest.
-pub(super) struct NewKeyLimits {
-    pub(super) rpm: Option<Rpm>,
-    pub(super) tpm: Option<Tokens>,
-    pub(super) max_parallel: Option<MaxParallel>,
-    pub(super) budgets: Budgets,
-    pub(super) allowed_models: Option<AllowList<ModelName>>,
-    pub(super) allowed_cidrs: Option<AllowList<Cidr>>,
+pub(crate) struct NewKeyLimits {
+    pub(crate) rpm: Option<Rpm>,
+    pub(crate) tpm: Option<Tokens>,
+    pub(crate) max_parallel: Option<MaxParallel>,
+    pub(crate) budgets: Budgets,
+    pub(crate) allowed_models: Option<AllowList<ModelName>>,
+    pub(crate) allowed_cidrs: Option<AllowList<Cidr>>,
 }
 
 impl NewKeyLimits {
@@ -24,7 +24,7 @@ impl NewKeyLimits {
     ///
     /// # Errors
     /// `Invalid` for budgets that contradict each other.
-    pub(super) fn new(request: &KeyRequest, defaults: Option<KeyDefaults>) -> Result<Self, Error> {
+    pub(crate) fn new(request: &KeyRequest, defaults: Option<KeyDefaults>) -> Result<Self, Error> {
         let defaults = defaults.filter(|_| request.kind != KeyKind::Service).unwrap_or_default();
         let budgets = requested(request).map_err(Error::Invalid)?;
         let KeyRequest { rpm, tpm, max_parallel, allowed_models, allowed_cidrs, .. } = request;

@@ -19,6 +19,16 @@ pub(super) async fn check_tier(
     transaction: &impl ConnectionTrait,
     project: &project::Model,
 ) -> Result<(), Error> {
+    check_tier_for(services, transaction, project, 1).await
+}
+
+/// As [`check_tier`], for `adding` more active keys.
+pub(crate) async fn check_tier_for(
+    services: &Services,
+    transaction: &impl ConnectionTrait,
+    project: &project::Model,
+    adding: u64,
+) -> Result<(), Error> {
     let organization = organization::Entity::find_by_id(project.organization_id)
         .one(transaction)
         .await?
@@ -27,7 +37,7 @@ pub(super) async fn check_tier(
     let Some(limit) = plan.limits().keys_per_project else { return Ok(()) };
     let used = count_active(services, transaction, &[project.id]).await?;
     let used = used.get(&project.id).copied().unwrap_or_default();
-    if used < u64::from(limit) {
+    if used.saturating_add(adding) <= u64::from(limit) {
         Ok(())
     } else {
         Err(Error::TierLimitReached { tier: plan.tier, limit, used })
@@ -56,7 +66,7 @@ pub(super) async fn check_name(
 }
 
 /// Checks a new key for rules that span fields, and reports all violations at once.
-pub(super) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), Error> {
+pub(crate) fn check_request(request: &KeyRequest, now: Timestamp) -> Result<(), Error> {
     let mut errors = Vec::new();
     let mut refuse = |field: &str, message: &str| {
         errors.push(FieldError { field: field.to_owned(), message: message.to_owned() });

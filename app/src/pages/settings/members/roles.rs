@@ -18,6 +18,7 @@ const DEEDS: &[(&str, &[Permission])] = &[
         "Manage projects, service keys and members",
         &[Permission::ProjectsWrite, Permission::ServiceKeysWrite, Permission::MembersWrite],
     ),
+    ("Import and export keys", &[Permission::KeysImport, Permission::KeysExport]),
     (
         "View the audit log, rename the organization",
         &[Permission::AuditRead, Permission::OrganizationWrite],

@@ -1,0 +1,203 @@
+//! Compares the keys of a file with the database. Reads only.
+
+use std::collections::HashSet;
+
+use latchkey_domain::digest::KeyDigest;
+use latchkey_domain::id::ApplicationId;
+use latchkey_domain::key::KeyKind;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::faults::Faults;
+use super::prepare::PreparedKey;
+use super::read::{Batch, numbered};
+use crate::error::Error;
+use crate::scope::ProjectScope;
+use latchkey_store::entity::{application, imported_key, key};
+
+/// Values in one query.
+const VALUES: usize = 1_000;
+/// Names that are read at once. A project that has more is asked for those of the file.
+const NAMES: u64 = 20_000;
+
+const HERE_ALREADY: &str = "This key is here already.";
+
+/// Adds to the batch's faults what the database has already, and numbers a preset's taken names.
+///
+/// # Errors
+/// The database fails.
+pub(super) async fn compare(
+    database: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    batch: &mut Batch,
+) -> Result<(), Error> {
+    let Batch { keys, faults, renames, .. } = batch;
+    add_known_digests(database, keys, faults).await?;
+    add_known_plaintexts(database, keys, faults).await?;
+    add_known_lookups(database, scope, keys, faults).await?;
+    add_missing_applications(database, scope, keys, faults).await?;
+    if *renames {
+        let taken = taken_names(database, scope, keys).await?;
+        for key in keys.iter_mut().filter(|key| key.holds_name() && taken.contains(&key.name())) {
+            key.request.name = numbered(&key.request.name, key.row);
+        }
+    }
+    let taken = taken_names(database, scope, keys).await?;
+    add(faults, keys, "name", "This project has a key with this name.", |key| {
+        key.holds_name() && taken.contains(&key.name())
+    });
+    Ok(())
+}
+
+fn add(
+    faults: &mut Faults,
+    keys: &[PreparedKey],
+    field: &str,
+    message: &str,
+    is_wrong: impl Fn(&PreparedKey) -> bool,
+) {
+    for key in keys.iter().filter(|key| is_wrong(key)) {
+        if faults.is_full() {
+            return;
+        }
+        faults.add(key.row, field, message);
+    }
+}
+
+/// Imported keys of all projects: the same key can't be in two.
+async fn add_known_digests(
+    database: &impl ConnectionTrait,
+    keys: &[PreparedKey],
+    faults: &mut Faults,
+) -> Result<(), Error> {
+    if imported_key::Entity::find().limit(1).one(database).await?.is_none() {
+        return Ok(());
+    }
+    let mut known: HashSet<KeyDigest> = HashSet::new();
+    for chunk in keys.chunks(VALUES) {
+        let digests = chunk.iter().map(|key| key.foreign_digest);
+        let found: Vec<KeyDigest> = imported_key::Entity::find()
+            .select_only()
+            .column(imported_key::Column::ForeignDigest)
+            .filter(imported_key::Column::ForeignDigest.is_in(digests))
+            .into_tuple()
+            .all(database)
+            .await?;
+        known.extend(found);
+    }
+    add(faults, keys, "stored", HERE_ALREADY, |key| known.contains(&key.foreign_digest));
+    Ok(())
+}
+
+/// Keys of ours, and imported ones that have moved, of which a file has the plaintext.
+async fn add_known_plaintexts(
+    database: &impl ConnectionTrait,
+    keys: &[PreparedKey],
+    faults: &mut Faults,
+) -> Result<(), Error> {
+    let plaintexts: Vec<KeyDigest> =
+        keys.iter().filter(|key| key.has_moved).map(|key| key.digest).collect();
+    let mut known: HashSet<KeyDigest> = HashSet::new();
+    for chunk in plaintexts.chunks(VALUES) {
+        for column in [key::Column::Digest, key::Column::OldDigest] {
+            let found: Vec<KeyDigest> = key::Entity::find()
+                .select_only()
+                .column(column)
+                .filter(column.is_in(chunk.iter().copied()))
+                .into_tuple()
+                .all(database)
+                .await?;
+            known.extend(found);
+        }
+    }
+    add(faults, keys, "stored", HERE_ALREADY, |key| key.has_moved && known.contains(&key.digest));
+    Ok(())
+}
+
+/// Starts by which another slow hash of the project is found.
+async fn add_known_lookups(
+    database: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    keys: &[PreparedKey],
+    faults: &mut Faults,
+) -> Result<(), Error> {
+    let lookup = |key: &PreparedKey| key.lookup.as_ref().map(|start| start.as_str().to_owned());
+    let starts: Vec<String> = keys.iter().filter_map(lookup).collect();
+    let mut known: HashSet<String> = HashSet::new();
+    for chunk in starts.chunks(VALUES) {
+        let found: Vec<String> = imported_key::Entity::find()
+            .select_only()
+            .column(imported_key::Column::Lookup)
+            .filter(imported_key::Column::ProjectId.eq(scope.id()))
+            .filter(imported_key::Column::Lookup.is_in(chunk.iter().cloned()))
+            .filter(imported_key::Column::MovedAt.is_null())
+            .into_tuple()
+            .all(database)
+            .await?;
+        known.extend(found);
+    }
+    add(faults, keys, "lookup", "This project has a key with this start.", |key| {
+        key.lookup.as_ref().is_some_and(|start| known.contains(start.as_str()))
+    });
+    Ok(())
+}
+
+/// Applications that the project does not have.
+pub(super) async fn add_missing_applications(
+    database: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    keys: &[PreparedKey],
+    faults: &mut Faults,
+) -> Result<(), Error> {
+    let named: HashSet<ApplicationId> =
+        keys.iter().filter_map(|key| key.request.application_id).collect();
+    let named: Vec<ApplicationId> = named.into_iter().collect();
+    let mut there: HashSet<ApplicationId> = HashSet::new();
+    for chunk in named.chunks(VALUES) {
+        let found: Vec<ApplicationId> = application::Entity::find()
+            .select_only()
+            .column(application::Column::Id)
+            .filter(application::Column::ProjectId.eq(scope.id()))
+            .filter(application::Column::DeletedAt.is_null())
+            .filter(application::Column::Id.is_in(chunk.iter().copied()))
+            .into_tuple()
+            .all(database)
+            .await?;
+        there.extend(found);
+    }
+    add(faults, keys, "application_id", "The project has no such application.", |key| {
+        key.request.application_id.is_some_and(|id| !there.contains(&id))
+    });
+    Ok(())
+}
+
+/// Names of the project's keys that hold theirs, all of them or those that the file has too.
+async fn taken_names(
+    database: &impl ConnectionTrait,
+    scope: &ProjectScope,
+    keys: &[PreparedKey],
+) -> Result<HashSet<(KeyKind, String)>, Error> {
+    let held = || {
+        key::Entity::find()
+            .select_only()
+            .column(key::Column::Kind)
+            .column(key::Column::Name)
+            .filter(key::Column::ProjectId.eq(scope.id()))
+            .filter(key::Column::RevokedAt.is_null())
+    };
+    let found: Vec<(KeyKind, String)> =
+        held().limit(NAMES).into_tuple().all(database).await?;
+    if u64::try_from(found.len()).is_ok_and(|count| count < NAMES) {
+        return Ok(found.into_iter().collect());
+    }
+    let mut taken = HashSet::new();
+    for chunk in keys.chunks(VALUES) {
+        let names = chunk.iter().map(|key| key.request.name.as_str());
+        let found: Vec<(KeyKind, String)> = held()
+            .filter(key::Column::Name.is_in(names))
+            .into_tuple()
+            .all(database)
+            .await?;
+        taken.extend(found);
+    }
+    Ok(taken)
+}

@@ -1,0 +1,50 @@
+//! Secrets of other systems' HMACs. Each stands sealed beside the keys that need it.
+
+use latchkey_domain::import::{HmacAlgorithm, Scheme};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use super::request::ImportSecret;
+use crate::error::Error;
+use crate::scope::ProjectScope;
+use crate::services::Services;
+use latchkey_store::entity::imported_key;
+
+/// Different secrets of a project: a check tries each.
+const MAX_SECRETS: usize = 8;
+
+/// The sealed secret: as the project has it already, or sealed now.
+///
+/// # Errors
+/// `Invalid` for a ninth secret; the database fails.
+pub(super) async fn sealed(
+    services: &Services,
+    scope: &ProjectScope,
+    secret: Option<&ImportSecret>,
+) -> Result<Option<Vec<u8>>, Error> {
+    let Some(secret) = secret else { return Ok(None) };
+    let hmac = [HmacAlgorithm::Sha256, HmacAlgorithm::Sha512].map(Scheme::Hmac);
+    // All keys of an import have the same sealed bytes, so there are few different ones.
+    let there: Vec<Vec<u8>> = imported_key::Entity::find()
+        .select_only()
+        .column(imported_key::Column::Sealed)
+        .distinct()
+        .filter(imported_key::Column::ProjectId.eq(scope.id()))
+        .filter(imported_key::Column::Scheme.is_in(hmac))
+        .filter(imported_key::Column::Sealed.is_not_null())
+        .into_tuple()
+        .all(services.database.reader())
+        .await?;
+    let pepper = services.checker.pepper();
+    let count = there.len();
+    let same = there.into_iter().find(|sealed| {
+        pepper.open(sealed).is_some_and(|opened| opened.expose() == secret.expose())
+    });
+    if same.is_some() {
+        return Ok(same);
+    }
+    if count >= MAX_SECRETS {
+        let message = "A project has at most 8 HMAC secrets. Import these keys into another one.";
+        return Err(Error::invalid("x-import-secret", message));
+    }
+    Ok(Some(pepper.seal(services.random.bytes(), secret.expose())))
+}
