@@ -1,4 +1,4 @@
-//! The baseline for Latchkey: a bare axum server as a child process, which is this program again.
+//! The baseline for Latchkey: a bare server as a child process, which is this program again.
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::Context;
 use axum::Router;
 use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
 
 use crate::report;
 
@@ -18,7 +19,8 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Starts this program again with these arguments, upon which it has to call [`serve`].
+    /// Starts this program again with these arguments, upon which it has to call [`serve`] or
+    /// [`listen`].
     ///
     /// # Errors
     /// The program can't be started, or does not say where it listens.
@@ -52,16 +54,33 @@ impl Drop for Bare {
 /// # Errors
 /// No port is free.
 pub fn serve(app: Router) -> anyhow::Result<()> {
+    listen(move |listener| serve_at(listener, app))
+}
+
+async fn serve_at(listener: TcpListener, app: Router) -> anyhow::Result<()> {
+    let listener = listener.tap_io(|connection| {
+        let _ = connection.set_nodelay(true);
+    });
+    Ok(axum::serve(listener, app).await?)
+}
+
+/// Prints the address of a new listener and passes it to `serving`, on a runtime with as many
+/// threads as Latchkey's.
+///
+/// # Errors
+/// No port is free, or those of `serving`.
+pub fn listen<F, S>(serving: F) -> anyhow::Result<()>
+where
+    F: FnOnce(TcpListener) -> S + Send,
+    S: Future<Output = anyhow::Result<()>>,
+{
     std::thread::scope(|scope| {
         // On another thread, outside the runtime of `main`.
         let serving = scope.spawn(|| {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
                 report::say(&listener.local_addr()?.to_string());
-                let listener = listener.tap_io(|connection| {
-                    let _ = connection.set_nodelay(true);
-                });
-                anyhow::Ok(axum::serve(listener, app).await?)
+                serving(listener).await
             })
         });
         serving.join().map_err(|_| anyhow::anyhow!("the bare server panicked"))?

@@ -12,6 +12,7 @@ pub mod connection;
 pub mod in_process;
 pub mod load;
 pub mod mixed;
+pub mod nginx;
 pub mod process;
 pub mod report;
 pub mod server;

@@ -1,4 +1,4 @@
-//! Processor time of other processes.
+//! Processor time and memory of other processes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,6 +23,22 @@ pub fn cpu_time_of_family(pid: u32) -> anyhow::Result<Duration> {
     let children = stats.filter(|stat| parent(stat) == Some(pid));
     let of_children: Duration = children.filter_map(|stat| from_stat(&stat).ok()).sum();
     Ok(cpu_time(pid)? + of_children)
+}
+
+/// Memory of a process that is in RAM, in KiB.
+///
+/// # Errors
+/// The process has ended, or the system does not report it.
+pub fn resident_kib(pid: u32) -> anyhow::Result<u32> {
+    if cfg!(target_os = "linux") {
+        // Not `status`: its count may lag behind by 64 pages for each thread.
+        let memory = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let line = memory.lines().find_map(|line| line.strip_prefix("Rss:"));
+        let figure = line.and_then(|line| line.split_whitespace().next());
+        Ok(figure.context("/proc has another form")?.parse()?)
+    } else {
+        Ok(ps("rss=", pid)?.parse()?)
+    }
 }
 
 fn parent(stat: &Path) -> Option<u32> {
@@ -66,11 +82,15 @@ fn from_stat(stat: &Path) -> anyhow::Result<Duration> {
 }
 
 fn from_ps(pid: u32) -> anyhow::Result<Duration> {
+    parse(&ps("time=", pid)?)
+}
+
+fn ps(column: &str, pid: u32) -> anyhow::Result<String> {
     let output = std::process::Command::new("ps")
-        .args(["-o", "time=", "-p", &pid.to_string()])
+        .args(["-o", column, "-p", &pid.to_string()])
         .output()
         .context("ps")?;
-    parse(std::str::from_utf8(&output.stdout)?.trim())
+    Ok(std::str::from_utf8(&output.stdout)?.trim().to_owned())
 }
 
 /// Parses `MM:SS.hh` or `HH:MM:SS`, as printed by `ps`.
@@ -92,6 +112,11 @@ mod tests {
         assert_eq!(parse("0:01.50").unwrap(), Duration::from_millis(1_500));
         assert_eq!(parse("01:02:03").unwrap(), Duration::from_secs(3_723));
         assert!(parse("").is_err());
+    }
+
+    #[test]
+    fn resident_memory_of_this_process_is_found() {
+        assert!(resident_kib(std::process::id()).unwrap() > 0);
     }
 
     #[test]
