@@ -6,6 +6,7 @@ use std::time::Duration;
 use latchkey_bench::connection::{Exchange, post};
 use latchkey_bench::load::{Load, Measured};
 use latchkey_bench::report;
+use latchkey_bench::side::paired_ratio;
 use latchkey_bench::statistics::{median, percentile};
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub(crate) enum Kind {
     LongPrompt,
 }
 
-/// Route of a call.
+/// What a call goes through to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Via {
     Direct,
@@ -35,34 +36,24 @@ pub(crate) enum Via {
     Unlimited,
     /// Through the gateway, with a key that has a token rate limit and a budget.
     Limited,
+    /// As `Unlimited`, through an earlier build.
+    Before,
+    Nginx,
+    /// Through a bare proxy of hyper's.
+    Hyper,
 }
 
-/// Addresses to call and keys to use.
-pub(crate) struct Targets {
-    pub(crate) upstream: SocketAddr,
-    pub(crate) gateway: SocketAddr,
-    pub(crate) unlimited: String,
-    pub(crate) limited: String,
-}
-
-impl Targets {
-    /// The load of one round of a cell.
-    pub(crate) fn load(&self, cell: &Cell, duration: Duration) -> Load {
-        let (address, key) = match cell.via {
-            Via::Direct => (self.upstream, "none"),
-            Via::Unlimited => (self.gateway, self.unlimited.as_str()),
-            Via::Limited => (self.gateway, self.limited.as_str()),
-        };
-        let prompt = match cell.kind {
-            Kind::Plain | Kind::Streamed => "Hi".to_owned(),
-            Kind::LongPrompt => WORDS.repeat(LONG_PROMPT_BYTES / WORDS.len()),
-        };
-        let messages = json!([{ "role": "user", "content": prompt }]);
-        let streams = cell.kind == Kind::Streamed;
-        let body =
-            json!({ "model": MODEL, "messages": messages, "max_tokens": 64, "stream": streams });
-        let request = post(address, "/v1/chat/completions", key, &body.to_string()).into();
-        Load { address, request, connections: cell.connections, duration }
+impl Via {
+    /// First part of the names of its cells.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Unlimited => "gateway",
+            Self::Limited => "gateway_limited",
+            Self::Before => "before",
+            Self::Nginx => "nginx",
+            Self::Hyper => "hyper",
+        }
     }
 }
 
@@ -80,14 +71,14 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// All cells, ordered so that those that are compared are measured in succession.
+    /// All cells. Those that are compared with each other are neighbors.
     pub(crate) fn all() -> Vec<Self> {
+        let routes =
+            [Via::Direct, Via::Unlimited, Via::Before, Via::Nginx, Via::Hyper, Via::Limited];
         let mut cells = Vec::new();
         for kind in [Kind::Plain, Kind::Streamed] {
             for connections in [1, 16] {
-                for via in [Via::Direct, Via::Unlimited, Via::Limited] {
-                    cells.push(Self::new(kind, via, connections));
-                }
+                cells.extend(routes.map(|via| Self::new(kind, via, connections)));
             }
         }
         let long = [Via::Unlimited, Via::Limited];
@@ -109,6 +100,25 @@ impl Cell {
         }
     }
 
+    /// The load of a round, with `key` at `address`.
+    pub(crate) fn load(&self, address: SocketAddr, key: &str, duration: Duration) -> Load {
+        let prompt = match self.kind {
+            Kind::Plain | Kind::Streamed => "Hi".to_owned(),
+            Kind::LongPrompt => WORDS.repeat(LONG_PROMPT_BYTES / WORDS.len()),
+        };
+        let messages = json!([{ "role": "user", "content": prompt }]);
+        let streams = self.kind == Kind::Streamed;
+        let body =
+            json!({ "model": MODEL, "messages": messages, "max_tokens": 64, "stream": streams });
+        let request = post(address, "/v1/chat/completions", key, &body.to_string()).into();
+        Load { address, request, connections: self.connections, duration }
+    }
+
+    /// Whether the two differ in what they go through alone.
+    pub(crate) fn is_compared_with(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.connections == other.connections
+    }
+
     pub(crate) fn add(&mut self, measured: &Measured, server: Duration) {
         let at = |time: fn(&Exchange) -> Duration, percent| {
             let times = measured.exchanges.iter().map(time).collect();
@@ -120,6 +130,11 @@ impl Cell {
         self.first.push(at(|exchange| exchange.first_byte, 50));
         self.requests += u32::try_from(measured.exchanges.len()).unwrap_or(u32::MAX);
         self.server += server;
+    }
+
+    /// The median of the rounds' ratios of throughputs.
+    pub(crate) fn throughput_beside(&self, other: &Self) -> f64 {
+        paired_ratio(&self.per_second, &other.per_second)
     }
 
     pub(crate) fn per_second(&self) -> f64 {
@@ -144,24 +159,14 @@ impl Cell {
         self.server.as_secs_f64() * 1e6 / f64::from(self.requests.max(1))
     }
 
-    /// Whether this cell is the direct baseline of `other`.
-    pub(crate) fn is_direct_of(&self, other: &Self) -> bool {
-        self.via == Via::Direct && self.kind == other.kind && self.connections == other.connections
-    }
-
     /// Name of the cell in the output.
     pub(crate) fn name(&self) -> String {
-        let via = match self.via {
-            Via::Direct => "direct",
-            Via::Unlimited => "gateway",
-            Via::Limited => "gateway_limited",
-        };
         let kind = match self.kind {
             Kind::Plain => "plain",
             Kind::Streamed => "stream",
             Kind::LongPrompt => "long_prompt",
         };
-        format!("{via}_{kind}_c{}", self.connections)
+        format!("{}_{kind}_c{}", self.via.name(), self.connections)
     }
 
     pub(crate) fn row(&self) -> Vec<String> {

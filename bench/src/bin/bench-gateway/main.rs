@@ -2,156 +2,119 @@
 //!
 //! The same calls go to an upstream on this machine, directly and through Latchkey: plain and
 //! streamed, one at a time and sixteen at a time, with a key without limits and with a key that has
-//! a token rate limit and a budget. Load generator, upstream and Latchkey share the machine's
-//! cores, so requests per second compare their total cost.
+//! a token rate limit and a budget. In turn with them they go through an earlier build, nginx and a
+//! bare proxy of hyper's. Load generator, upstream and proxies share the machine's cores, so
+//! requests per second compare their total cost.
+//!
+//! Before that, a server that has just started serves 512 streams at once.
 //!
 //! Usage: `bench-gateway PATH-OF-LATCHKEY [CELL…]`. With names of cells (`gateway_plain_c16`) it
-//! measures only these, e.g. for a profiler. With `LATCHKEY_BEFORE`, the path of an earlier build,
-//! each round measures that build too, alternately.
+//! measures only these, e.g. for a profiler. `LATCHKEY_BEFORE` is the path of the earlier build.
 
 mod cell;
+mod fresh;
+mod hyper_proxy;
+mod nginx;
+mod results;
+mod stamp;
+mod streams;
+mod subject;
 mod upstream;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
-use latchkey_bench::account::Account;
-use latchkey_bench::load;
+use anyhow::{Context, ensure};
+use latchkey_bench::nginx::NginxProcess;
 use latchkey_bench::report;
-use latchkey_bench::server::Server;
-use serde_json::json;
+use latchkey_bench::stopwatch::Stopwatch;
 
-use cell::{Cell, Kind, Targets, Via};
+use cell::{Cell, Via};
+use subject::{Programs, Subject};
 
-/// With 14 cells a little over a minute in total, twice as long with an earlier build.
+/// The hyper proxy's, as the server's: an allocator is not what the two are compared by.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// With 26 cells a little over three minutes in total.
 const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(600);
+const ROUND: Duration = Duration::from_millis(800);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
-    let binary = arguments.next().map(PathBuf::from);
-    let binary = binary.context("usage: bench-gateway PATH-OF-LATCHKEY [CELL…]")?;
+    let first = arguments.next().context("usage: bench-gateway PATH-OF-LATCHKEY [CELL…]")?;
+    if first == hyper_proxy::ARGUMENT {
+        let upstream = arguments.next().context("the upstream's address")?;
+        return hyper_proxy::serve(upstream.parse()?);
+    }
     let only: Vec<String> = arguments.collect();
+    let cells = Cell::all();
+    for name in &only {
+        let names = cells.iter().map(Cell::name).chain(fresh::CELLS.map(str::to_owned));
+        let names: Vec<_> = names.collect();
+        ensure!(names.contains(name), "no cell {name}; there are {}", names.join(", "));
+    }
+    measure(Path::new(&first), cells, &only).await
+}
+
+async fn measure(binary: &Path, mut cells: Vec<Cell>, only: &[String]) -> anyhow::Result<()> {
     report::machine();
-    let upstream = upstream::start()?;
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|other| other == name);
+    let before = earlier_build();
+    cells.retain(|cell| is_wanted(&cell.name()));
+    leave_out(&mut cells, before.is_none(), Via::Before, "LATCHKEY_BEFORE is not set");
+    leave_out(&mut cells, !NginxProcess::is_installed(), Via::Nginx, "nginx is not installed");
+    let clock = Stopwatch::start();
+    let upstream = upstream::start(clock)?;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("upstreams.toml");
+    let upstreams = write_upstreams(folder.path(), upstream)?;
+    let (before, upstreams) = (before.as_deref(), upstreams.as_str());
+    let programs = Programs { now: binary, before, upstreams, upstream };
+    fresh::measure(&programs, clock, is_wanted).await?;
+    if cells.is_empty() {
+        return Ok(());
+    }
+    let subjects = subject::start(&programs, &cells).await?;
+    for round in 0..ROUNDS {
+        for group in cells.chunk_by_mut(|one, other| one.is_compared_with(other)) {
+            // Each round starts with another one.
+            let (last, first) = group.split_at_mut(round % group.len());
+            for cell in first.iter_mut().chain(last) {
+                subject_of(&subjects, cell)?.measure(cell, ROUND).await?;
+            }
+        }
+    }
+    results::tell(&cells);
+    Ok(())
+}
+
+/// Leaves out the cells of what is missing, and says so.
+fn leave_out(cells: &mut Vec<Cell>, is_missing: bool, via: Via, why: &str) {
+    if is_missing && cells.iter().any(|cell| cell.via == via) {
+        cells.retain(|cell| cell.via != via);
+        report::say(&format!("{why}: the cells {}_… and their ratios are left out", via.name()));
+    }
+}
+
+fn subject_of<'a>(subjects: &'a [Subject], cell: &Cell) -> anyhow::Result<&'a Subject> {
+    let subject = subjects.iter().find(|subject| subject.via == cell.via);
+    subject.with_context(|| format!("nothing is started for {}", cell.name()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench has no configuration but this")]
+fn earlier_build() -> Option<PathBuf> {
+    std::env::var_os("LATCHKEY_BEFORE").filter(|path| !path.is_empty()).map(PathBuf::from)
+}
+
+/// Writes Latchkey's file of upstreams and returns its path.
+fn write_upstreams(folder: &Path, upstream: SocketAddr) -> anyhow::Result<String> {
+    let file = folder.join("upstreams.toml");
     let model = cell::MODEL;
     let toml = format!(
         "[[upstream]]\nname = \"local\"\nbase_url = \"http://{upstream}/v1\"\nmodels = [\"{model}\"]\n"
     );
     std::fs::write(&file, toml)?;
-    let file = file.display().to_string();
-    let now = Subject::start(&binary, &file, upstream, &only).await?;
-    let before = match earlier_build() {
-        Some(before) => Some(Subject::start(&before, &file, upstream, &only).await?),
-        None => None,
-    };
-    let mut subjects: Vec<Subject> = std::iter::once(now).chain(before).collect();
-    for _ in 0..ROUNDS {
-        for subject in &mut subjects {
-            subject.measure().await?;
-        }
-    }
-    let [now, before @ ..] = subjects.as_slice() else { return Ok(()) };
-    tell(&now.cells);
-    for before in before {
-        report::ratio("gateway-cpu-before", cpu(&now.cells) / cpu(&before.cells));
-    }
-    Ok(())
-}
-
-#[expect(clippy::disallowed_methods, reason = "a bench has no configuration but this")]
-fn earlier_build() -> Option<PathBuf> {
-    std::env::var_os("LATCHKEY_BEFORE").map(PathBuf::from)
-}
-
-/// A build under test.
-struct Subject {
-    server: Server,
-    targets: Targets,
-    cells: Vec<Cell>,
-}
-
-impl Subject {
-    async fn start(
-        binary: &Path,
-        upstreams: &str,
-        upstream: SocketAddr,
-        only: &[String],
-    ) -> anyhow::Result<Self> {
-        let server = Server::start(binary, &[("latchkey-upstreams", upstreams)]).await?;
-        let account = Account::sign_in(&server).await?;
-        let unlimited = account.inference_key(&json!({ "name": "no limits" })).await?;
-        let limits = json!({
-            "name": "limits", "tpm": 1_000_000_000_000_u64, "token_limit": 1_000_000_000_000_u64,
-            "token_limit_period": "month",
-        });
-        let limited = account.inference_key(&limits).await?;
-        let targets = Targets { upstream, gateway: server.address, unlimited, limited };
-        let mut cells = Cell::all();
-        cells.retain(|cell| only.is_empty() || only.contains(&cell.name()));
-        Ok(Self { server, targets, cells })
-    }
-
-    async fn measure(&mut self) -> anyhow::Result<()> {
-        for cell in &mut self.cells {
-            let before = self.server.cpu_time()?;
-            let measured = load::run(&self.targets.load(cell, ROUND)).await?;
-            cell.add(&measured, self.server.cpu_time()?.saturating_sub(before));
-        }
-        Ok(())
-    }
-}
-
-/// Sum of the server's processor time of one call of each kind, in microseconds.
-fn cpu(cells: &[Cell]) -> f64 {
-    let small = cells.iter().filter(|cell| cell.kind != Kind::LongPrompt);
-    small.filter(|cell| cell.via != Via::Direct).map(Cell::server_micros).sum()
-}
-
-fn tell(cells: &[Cell]) {
-    let head = ["", "requests/s", "p50 ms", "p99 ms", "first byte ms", "server µs/request"];
-    let rows: Vec<Vec<String>> = cells.iter().map(Cell::row).collect();
-    report::table(&head, &rows);
-    for cell in cells {
-        cell.tell();
-    }
-    for cell in cells.iter().filter(|cell| cell.via != Via::Direct) {
-        let direct = cells.iter().find(|other| other.is_direct_of(cell));
-        if let Some(direct) = direct {
-            cell.compare(direct);
-        }
-    }
-    goals(cells);
-}
-
-/// Prints the gateway's goals beside its results.
-fn goals(cells: &[Cell]) {
-    let find = |kind, via, connections| {
-        let mut all = cells.iter();
-        all.find(|cell| cell.kind == kind && cell.via == via && cell.connections == connections)
-    };
-    let plain = (find(Kind::Plain, Via::Direct, 1), find(Kind::Plain, Via::Unlimited, 1));
-    let streamed = (find(Kind::Streamed, Via::Direct, 1), find(Kind::Streamed, Via::Unlimited, 1));
-    let (Some(direct), Some(gateway)) = plain else { return };
-    let (Some(first), Some(gateways_first)) = streamed else { return };
-    let long = find(Kind::LongPrompt, Via::Limited, 1).map_or(0.0, |long| {
-        (long.server_micros() - gateway.server_micros()) / cell::LONG_PROMPT_KIB
-    });
-    report::figure("cpu-us-per-prompt-kib", long);
-    let many = find(Kind::Plain, Via::Unlimited, 16).map_or(0.0, Cell::server_micros);
-    for (what, value, goal) in [
-        ("added p50, ms", gateway.p50() - direct.p50(), 0.10),
-        ("p99, ms", gateway.p99(), 0.9),
-        ("server’s CPU a plain request at 16 connections, µs", many, 50.0),
-        ("server’s CPU a KiB of prompt, µs", long, 1.0),
-        ("added to the first byte of a stream, ms", gateways_first.first() - first.first(), 1.0),
-    ] {
-        let word = if value <= goal { "met" } else { "MISSED" };
-        report::say(&format!("goal {what}: {value:.3} of {goal} ({word})"));
-    }
+    Ok(file.display().to_string())
 }

@@ -1,21 +1,33 @@
 //! The upstream: it responds at once, and streams as fast as the client reads, one write per event.
+//! A stream that is asked for at a pace has 50 events a second instead, each with its time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::ListenerExt;
+use latchkey_bench::stopwatch::Stopwatch;
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
+
+use crate::stamp;
 
 /// Number of chunks of a streamed response.
 const PARTS: usize = 50;
+/// A prompt that asks for a stream at a pace.
+pub(crate) const PACED: &str = "At a pace";
+/// Time between two events of such a stream, which goes on until the client leaves.
+pub(crate) const PACE: Duration = Duration::from_millis(20);
 
-/// Starts the upstream on its own thread. It runs as long as the bench.
-pub(crate) fn start() -> anyhow::Result<SocketAddr> {
+/// Starts the upstream on its own thread. It runs as long as the bench, and stamps the events of
+/// paced streams with the time of `clock`.
+pub(crate) fn start(clock: Stopwatch) -> anyhow::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -28,17 +40,21 @@ pub(crate) fn start() -> anyhow::Result<SocketAddr> {
                 // If this fails, the figures show it.
                 let _ = connection.set_nodelay(true);
             });
-            axum::serve(listener, Router::new().route("/v1/chat/completions", post(answer))).await
+            let routes = Router::new().route("/v1/chat/completions", post(answer));
+            axum::serve(listener, routes.with_state(clock)).await
         })
     });
     Ok(address)
 }
 
-async fn answer(body: Bytes) -> Response {
+async fn answer(State(clock): State<Stopwatch>, body: Bytes) -> Response {
     // Do not parse JSON: that cost would be charged to the gateway.
     let says = |text: &[u8]| body.windows(text.len()).any(|part| part == text);
     if !says(b"\"stream\":true") {
         return ([(CONTENT_TYPE, "application/json")], whole()).into_response();
+    }
+    if says(PACED.as_bytes()) {
+        return ([(CONTENT_TYPE, "text/event-stream")], paced(clock)).into_response();
     }
     let told = says(b"\"include_usage\":true");
     let mut events = vec![event(&json!({ "delta": { "role": "assistant", "content": "Hi" } }))];
@@ -55,6 +71,22 @@ async fn answer(body: Bytes) -> Response {
         Some((Ok::<_, Infallible>(event), events))
     });
     ([(CONTENT_TYPE, "text/event-stream")], Body::from_stream(stream)).into_response()
+}
+
+fn paced(clock: Stopwatch) -> Body {
+    let mut pace = tokio::time::interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    Body::from_stream(futures::stream::unfold(pace, move |mut pace| async move {
+        pace.tick().await;
+        // Written by hand: this thread and the load generator's have to be faster than the gateway.
+        let event = format!(
+            "data: {{\"id\":\"chatcmpl-x\",\"object\":\"chat.completion.chunk\",\
+             \"created\":1795000000,\"model\":\"m\",\"choices\":[{{\"index\":0,\
+             \"delta\":{{\"content\":\"{}\"}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n",
+            stamp::write(clock.elapsed()),
+        );
+        Some((Ok::<_, Infallible>(Bytes::from(event)), pace))
+    }))
 }
 
 fn usage() -> serde_json::Value {
