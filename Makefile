@@ -63,7 +63,7 @@ bench-nodes: ## Measure how soon a revocation, disabling and enabling take effec
 bench-scale: ## Measure checks with ten million keys
 	@exec scripts/bench.sh scale
 
-bench-gateway: ## Measure the gateway: added latency, throughput, CPU time
+bench-gateway: ## Measure the gateway: latency, throughput, CPU time and memory, beside an earlier build and proxies
 	@exec scripts/bench.sh gateway
 
 fmt: ## Format the Rust code

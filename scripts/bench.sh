@@ -4,6 +4,8 @@
 #
 #   scripts/bench.sh NAME       (check, doors, gateway, hostile, http, nodes or scale)
 #
+# `gateway` measures the server that LATCHKEY_BEFORE names too, an earlier build, if it does.
+#
 # `hostile` measures the server that LATCHKEY_BINARY names, if it does, instead of building one: to compare with another
 # commit's.
 set -euo pipefail
