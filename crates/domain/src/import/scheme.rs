@@ -76,21 +76,23 @@ pub enum Part {
     Unhexed,
     /// The text behind this one: `Bearer ` and the key.
     Prefixed(String),
+    /// The text before this one: the key and a salt that all keys of the system share.
+    Suffixed(String),
 }
 
 /// The text is not the name of a scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "Use plaintext, sha256-hex, sha256-base64, sha256-base64url or the same of sha512, each \
-     alone or with :whole, :after-last-underscore, :after-pipe, :unhexed or :prefixed=TEXT; \
-     hmac-sha256-hex, hmac-sha512-hex, pbkdf2-sha256, bcrypt or scrypt."
+     alone or with :whole, :after-last-underscore, :after-pipe, :unhexed, :prefixed=TEXT or \
+     :suffixed=TEXT; hmac-sha256-hex, hmac-sha512-hex, pbkdf2-sha256, bcrypt or scrypt."
 )]
 pub struct InvalidScheme;
 
-/// What is written as it is in the text of [`Part::Prefixed`].
+/// What is written as it is in the text of [`Part::Prefixed`] and [`Part::Suffixed`].
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-/// Longest text of [`Part::Prefixed`], in bytes.
-const MAX_PREFIXED: usize = 64;
+/// Longest text of [`Part::Prefixed`] and [`Part::Suffixed`], in bytes.
+const MAX_FIXED: usize = 64;
 
 impl FastAlgorithm {
     /// The name in a scheme: `sha256`.
@@ -149,6 +151,9 @@ impl fmt::Display for Part {
             Self::Prefixed(text) => {
                 write!(f, "prefixed={}", utf8_percent_encode(text, UNRESERVED))
             }
+            Self::Suffixed(text) => {
+                write!(f, "suffixed={}", utf8_percent_encode(text, UNRESERVED))
+            }
         }
     }
 }
@@ -162,17 +167,23 @@ impl FromStr for Part {
             "after-last-underscore" => Ok(Self::AfterLastUnderscore),
             "after-pipe" => Ok(Self::AfterPipe),
             "unhexed" => Ok(Self::Unhexed),
-            other => {
-                let text = other.strip_prefix("prefixed=").ok_or(InvalidScheme)?;
-                let text = percent_decode_str(text).decode_utf8().map_err(|_| InvalidScheme)?;
-                let fits = (1..=MAX_PREFIXED).contains(&text.len());
-                if !fits || text.chars().any(char::is_control) {
-                    return Err(InvalidScheme);
-                }
-                Ok(Self::Prefixed(text.into_owned()))
-            }
+            other => match other.split_once('=') {
+                Some(("prefixed", text)) => fixed(text).map(Self::Prefixed),
+                Some(("suffixed", text)) => fixed(text).map(Self::Suffixed),
+                _ => Err(InvalidScheme),
+            },
         }
     }
+}
+
+/// The text that all keys of a system are digested with.
+fn fixed(text: &str) -> Result<String, InvalidScheme> {
+    let text = percent_decode_str(text).decode_utf8().map_err(|_| InvalidScheme)?;
+    let fits = (1..=MAX_FIXED).contains(&text.len());
+    if !fits || text.chars().any(char::is_control) {
+        return Err(InvalidScheme);
+    }
+    Ok(text.into_owned())
 }
 
 impl Scheme {
@@ -293,11 +304,11 @@ impl utoipa::PartialSchema for Scheme {
                 "^(?:plaintext|pbkdf2-sha256|bcrypt|scrypt|hmac-sha(?:256|512)-hex",
                 "|sha(?:256|512)-(?:hex|base64|base64url)",
                 "(?::(?:whole|after-last-underscore|after-pipe|unhexed",
-                "|prefixed=[A-Za-z0-9._~-]{1,60}(?:%20)?))?)$"
+                "|(?:pre|suf)fixed=[A-Za-z0-9._~-]{1,60}(?:%20)?))?)$"
             )))
             .description(Some(
                 "What the other system digested of a key, and how it is written. The text after \
-                 `prefixed=` is percent-encoded",
+                 `prefixed=` and `suffixed=` is percent-encoded",
             ))
             .examples(["sha256-hex", "sha256-base64url:after-pipe"])
             .into()
@@ -321,6 +332,7 @@ mod tests {
             "sha512-hex:unhexed",
             "sha256-hex:after-last-underscore",
             "sha256-hex:prefixed=Bearer%20",
+            "sha256-hex:suffixed=a%2Fb",
             "hmac-sha256-hex",
             "hmac-sha512-hex",
             "pbkdf2-sha256",
@@ -360,6 +372,8 @@ mod tests {
             "sha1-hex",
             "sha256-hex:",
             "sha256-hex:prefixed=",
+            "sha256-hex:suffixed=",
+            "sha256-hex:fixed=a",
             "sha256-hex:prefixed=%0a",
             "sha256-hex:prefixed=%ff",
             "hmac-sha256",

@@ -76,7 +76,9 @@ pub enum InvalidShape {
     #[error("Use a prefix of at least 2 characters, or a min_length of at least 20.")]
     TooWide,
     /// The shape would match keys of this product.
-    #[error("Use a prefix of the other system: Latchkey’s own keys start with lk_live_ or lk_test_.")]
+    #[error(
+        "Use a prefix of the other system: Latchkey’s own keys start with lk_live_ or lk_test_."
+    )]
     Own,
 }
 
@@ -154,9 +156,9 @@ impl KeyShape {
     pub fn matches(&self, text: &str) -> bool {
         let lengths = usize::from(self.min_length)..=usize::from(self.max_length);
         lengths.contains(&text.len())
-            && text.strip_prefix(self.prefix.as_str()).is_some_and(|rest| {
-                rest.bytes().all(|byte| self.alphabet.contains(byte))
-            })
+            && text
+                .strip_prefix(self.prefix.as_str())
+                .is_some_and(|rest| rest.bytes().all(|byte| self.alphabet.contains(byte)))
     }
 }
 
@@ -228,7 +230,9 @@ mod tests {
         ] {
             assert_eq!(shape(prefix, min, max), Err(wrong), "{prefix}");
         }
-        for (prefix, min, max) in [("", 20, 20), ("sk", 3, 1_024), ("lk-", 4, 9), ("sk_live_", 9, 60)] {
+        for (prefix, min, max) in
+            [("", 20, 20), ("sk", 3, 1_024), ("lk-", 4, 9), ("sk_live_", 9, 60)]
+        {
             assert!(shape(prefix, min, max).is_ok(), "{prefix}");
         }
     }

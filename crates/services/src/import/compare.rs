@@ -184,19 +184,15 @@ async fn taken_names(
             .filter(key::Column::ProjectId.eq(scope.id()))
             .filter(key::Column::RevokedAt.is_null())
     };
-    let found: Vec<(KeyKind, String)> =
-        held().limit(NAMES).into_tuple().all(database).await?;
+    let found: Vec<(KeyKind, String)> = held().limit(NAMES).into_tuple().all(database).await?;
     if u64::try_from(found.len()).is_ok_and(|count| count < NAMES) {
         return Ok(found.into_iter().collect());
     }
     let mut taken = HashSet::new();
     for chunk in keys.chunks(VALUES) {
         let names = chunk.iter().map(|key| key.request.name.as_str());
-        let found: Vec<(KeyKind, String)> = held()
-            .filter(key::Column::Name.is_in(names))
-            .into_tuple()
-            .all(database)
-            .await?;
+        let found: Vec<(KeyKind, String)> =
+            held().filter(key::Column::Name.is_in(names)).into_tuple().all(database).await?;
         taken.extend(found);
     }
     Ok(taken)

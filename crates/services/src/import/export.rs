@@ -149,11 +149,7 @@ async fn rows(
         .collect())
 }
 
-fn exported(
-    key: key::Model,
-    imported: Option<imported_key::Model>,
-    now: Timestamp,
-) -> ExportedKey {
+fn exported(key: key::Model, imported: Option<imported_key::Model>, now: Timestamp) -> ExportedKey {
     let budgets = key.all_budgets();
     let status = row::status(&key, now);
     let waiting = imported.filter(|imported| imported.moved_at.is_none());

@@ -178,9 +178,8 @@ impl Preparation<'_> {
         let pepper = self.services.checker.pepper();
         let canonical = scheme.canonical();
         let text = stored.expose();
-        let invalid = |error: latchkey_domain::import::InvalidStored| {
-            wrong("stored", error.to_string())
-        };
+        let invalid =
+            |error: latchkey_domain::import::InvalidStored| wrong("stored", error.to_string());
         match scheme {
             Scheme::Plaintext => self.digest_plaintext(&canonical, text),
             Scheme::Fast(_) | Scheme::Hmac(_) => {

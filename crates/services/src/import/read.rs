@@ -16,7 +16,7 @@ use super::csv_rows::CsvRows;
 use super::faults::Faults;
 use super::prepare::{Preparation, PreparedKey};
 use super::presets::{self, ForeignRecord};
-use super::request::{Import, ImportFormat};
+use super::request::{Import, ImportFormat, ImportSecret};
 use super::shape_of_plaintext::Common;
 use crate::error::Error;
 use crate::services::Services;
@@ -49,8 +49,9 @@ pub(super) fn read(services: &Services, import: &Import, now: Timestamp) -> Resu
         has_secret: import.secret.is_some(),
     };
     let batch = Batch { renames: import.preset.is_some(), ..Batch::default() };
+    let secret = import.secret.as_ref().map(ImportSecret::expose);
     let (preset, seen) = (import.preset, Seen::default());
-    let mut reading = Reading { shared, preset, batch, seen, row: 0 };
+    let mut reading = Reading { shared, preset, secret, batch, seen, row: 0 };
     // Editors of Windows put this mark in front of UTF-8.
     let text = import.body.strip_prefix('\u{feff}').unwrap_or(&import.body);
     match import.format {
@@ -63,6 +64,8 @@ pub(super) fn read(services: &Services, import: &Import, now: Timestamp) -> Resu
 struct Reading<'a> {
     shared: Preparation<'a>,
     preset: Option<Preset>,
+    /// What the other system digested its keys with.
+    secret: Option<&'a [u8]>,
     batch: Batch,
     seen: Seen,
     row: usize,
@@ -136,7 +139,7 @@ impl Reading<'_> {
     }
 
     fn add_foreign(&mut self, preset: Preset, record: ForeignRecord) {
-        match presets::rows(preset, record) {
+        match presets::rows(preset, record, self.secret) {
             Ok(rows) => rows.into_iter().for_each(|row| self.add(row)),
             Err(FieldError { field, message }) => self.batch.faults.add(self.row, &field, message),
         }

@@ -10,6 +10,7 @@ use latchkey_domain::role::Permission;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use super::presets;
 use super::room::{ImportPermit, ImportRoom};
 use crate::actor::Actor;
 use crate::error::Error;
@@ -32,6 +33,15 @@ pub struct Import {
     pub secret: Option<ImportSecret>,
     /// Whether to change nothing.
     pub dry_run: bool,
+}
+
+impl Import {
+    /// The secret under which the other system digested its keys, from the one that was sent.
+    pub(super) fn digest_secret(&self) -> Option<ImportSecret> {
+        let sent = self.secret.as_ref()?;
+        let made = self.preset.map(|preset| presets::digest_secret(preset, sent.expose()));
+        Some(made.map_or_else(|| sent.clone(), |secret| ImportSecret(secret.into_owned())))
+    }
 }
 
 /// How an imported file is written.

@@ -47,7 +47,7 @@ pub async fn import(
     let idempotency = idempotency.filter(|_| !request.dry_run);
     creates::check_early(services.database.reader(), actor, idempotency, now).await?;
     let Import { dry_run, preset, .. } = request;
-    let secret = request.secret.clone();
+    let secret = request.digest_secret();
     // Reading takes a second of a processor: other requests go on meanwhile.
     let reader = services.clone();
     let batch = tokio::task::spawn_blocking(move || read(&reader, &request, now));
@@ -168,9 +168,7 @@ impl Storing<'_> {
 }
 
 fn answer(keys: &[PreparedKey], dry_run: bool) -> ImportAnswer {
-    let row = |key: &PreparedKey| ImportedRow {
-        row: key.row,
-        key_id: (!dry_run).then_some(key.id),
-    };
+    let row =
+        |key: &PreparedKey| ImportedRow { row: key.row, key_id: (!dry_run).then_some(key.id) };
     ImportAnswer { dry_run, imported: keys.len(), rows: keys.iter().map(row).collect() }
 }
