@@ -38,6 +38,9 @@ struct Serve {
 pub enum Command {
     /// Run the server: the dashboard, the API, the gateway and the ingest endpoints.
     Serve(Box<Settings>),
+    /// Commands that talk to a running server.
+    #[command(flatten)]
+    Remote(Box<latchkey_cli::Command>),
     /// Check the integrity of audit logs.
     #[command(subcommand)]
     Audit(Audit),

@@ -1,8 +1,12 @@
 //! `latchkey`: the command line. The implementation is in the library, where tests reach it.
 
+use std::process::ExitCode;
+
 use latchkey_server::cli::{Command, ConfigCommand};
 use latchkey_server::invocation::Invocation;
-use latchkey_server::{audit, backup, config_check, logging, migrate, restore, serve, tier};
+use latchkey_server::{
+    audit, backup, config_check, logging, migrate, remote, restore, serve, tier,
+};
 
 /// Quicker than the system's for many small pieces on many threads, which is what requests are made
 /// of.
@@ -10,11 +14,16 @@ use latchkey_server::{audit, backup, config_check, logging, migrate, restore, se
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    logging::start();
-    let read = Invocation::read(std::env::args_os());
-    let Invocation { command, layers } = read.map_err(exit_on_wrong_usage)?;
-    match command {
+async fn main() -> ExitCode {
+    let Invocation { command, layers } = match Invocation::read(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        Err(error) => return wrong_usage(error),
+    };
+    // What talks to a server from a shell writes its result and nothing else.
+    if !matches!(command, Command::Remote(_)) {
+        logging::start();
+    }
+    let done = match command {
         Command::Serve(settings) => serve::serve(*settings).await,
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(arguments) => backup::run(arguments).await,
@@ -22,13 +31,20 @@ async fn main() -> anyhow::Result<()> {
         Command::Migrate(storage) => migrate::run(&storage).await,
         Command::Tier(command) => tier::run(command).await,
         Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments, &layers),
+        Command::Remote(command) => return remote::run(*command).await,
+    };
+    done.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+/// Prints what clap says of a line that is wrong or asks for help.
+fn wrong_usage(error: anyhow::Error) -> ExitCode {
+    match error.downcast::<clap::Error>() {
+        Ok(usage) => latchkey_cli::print_usage(&usage),
+        Err(error) => failed(&error),
     }
 }
 
-/// Ends the process as clap does if the line is wrong or asks for help.
-fn exit_on_wrong_usage(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<clap::Error>() {
-        Ok(usage) => usage.exit(),
-        Err(error) => error,
-    }
+/// Prints an error with its causes, as one line.
+fn failed(error: &anyhow::Error) -> ExitCode {
+    latchkey_cli::print_error(&format!("{error:#}"))
 }
