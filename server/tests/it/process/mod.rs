@@ -1,7 +1,10 @@
 //! The binary itself: starting, draining, dying.
 
+mod backup;
+mod config;
 pub(crate) mod edge;
 mod security;
+mod tier;
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,0 +1,104 @@
+//! What is not backed up and not restored, and what is said then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+
+use super::{back_up, data, flag, latchkey, refusal, succeed};
+use crate::process::{Process, client};
+
+/// A backup of a new server, and the folder that it is in.
+async fn backup() -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let process = Process::start(&folder, &client()).await;
+    let file = folder.path().join("latchkey.backup");
+    succeed(back_up(&folder, &file));
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    (folder, file)
+}
+
+/// What a restore to a new folder says, which it leaves empty.
+fn refused(file: &Path) -> String {
+    let folder = TempDir::new().unwrap();
+    let to = data(&folder);
+    let output = latchkey(&["restore", file.to_str().unwrap(), &flag("data-dir", &to)]);
+    assert!(!to.join("latchkey.db").exists());
+    refusal(&output)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn truncated_or_changed_backup_is_refused() {
+    let (folder, file) = backup().await;
+    let whole = fs::read(&file).unwrap();
+    let broken = folder.path().join("broken.backup");
+    for length in [0, 100, 4_096, whole.len() / 2, whole.len() - 1] {
+        fs::write(&broken, &whole[..length]).unwrap();
+        let said = refused(&broken);
+        assert!(said.contains("truncated"), "{length}: {said}");
+    }
+    for at in [0, 200, 5_000, whole.len() / 2, whole.len() - 1_500] {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x40;
+        fs::write(&broken, &changed).unwrap();
+        let said = refused(&broken);
+        assert!(said.contains("damaged"), "{at}: {said}");
+    }
+    let said = refused(&folder.path().join("missing.backup"));
+    assert!(said.contains("missing.backup"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn backup_of_a_later_schema_is_refused() {
+    let (folder, _) = backup().await;
+    let main = data(&folder).join("latchkey.db");
+    let database = sea_orm::Database::connect(format!("sqlite://{}", main.display()));
+    let database = database.await.unwrap();
+    let later = "INSERT INTO seaql_migrations VALUES ('m29991231_000001_later', 0)";
+    database.execute_unprepared(later).await.unwrap();
+    database.close().await.unwrap();
+    let file = folder.path().join("later.backup");
+    succeed(back_up(&folder, &file));
+    let said = refused(&file);
+    assert!(said.contains("later version of Latchkey (m29991231_000001_later)"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_wants_an_empty_folder_that_nobody_uses() {
+    let (folder, file) = backup().await;
+    let file = file.to_str().unwrap();
+    let used = TempDir::new().unwrap();
+    fs::write(used.path().join("notes.txt"), "mine").unwrap();
+    let said = refusal(&latchkey(&["restore", file, &flag("data-dir", used.path())]));
+    assert!(said.contains("not empty"), "{said}");
+    assert_eq!(fs::read_dir(used.path()).unwrap().count(), 1);
+
+    let process = Process::start(&folder, &client()).await;
+    let said = refusal(&latchkey(&["restore", file, &flag("data-dir", &data(&folder))]));
+    assert!(said.contains("server is running"), "{said}");
+    let to = folder.path().join("to");
+    let since = flag("since", &data(&folder));
+    let said = refusal(&latchkey(&["restore", file, &flag("data-dir", &to), &since]));
+    assert!(said.contains("--since") && said.contains("server is running"), "{said}");
+    assert!(!to.exists());
+    drop(process);
+}
+
+#[test]
+fn backup_of_postgres_names_pg_dump() {
+    let folder = TempDir::new().unwrap();
+    let to = flag("to", &folder.path().join("latchkey.backup"));
+    let url = "--database-url=postgres://u:sesame@127.0.0.1:1/keys";
+    let said = refusal(&latchkey(&["backup", &to, url]));
+    assert!(said.contains("pg_dump") && !said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn backup_of_a_folder_without_database_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let said = refusal(&back_up(&folder, &folder.path().join("latchkey.backup")));
+    assert!(said.contains("LATCHKEY_DATA_DIR"), "{said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is made");
+}
