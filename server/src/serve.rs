@@ -32,6 +32,8 @@ const PURGE_EVERY: Duration = Duration::from_hours(1);
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// How often expired telemetry is deleted.
 const PURGE_TELEMETRY_EVERY: Duration = Duration::from_mins(1);
+/// How often background responses are looked for that nobody has asked for lately.
+const SETTLE_BACKGROUND_EVERY: Duration = Duration::from_mins(1);
 /// How long requests in progress may take after the stop signal.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 /// How long writing the remaining data in memory may take at the stop.
@@ -64,6 +66,7 @@ pub async fn serve(settings: Settings) -> anyhow::Result<()> {
         tokio::spawn(purge_telemetry(services.clone(), stop.clone())),
         tokio::spawn(write_responses(services.clone(), stop.clone())),
         tokio::spawn(upstreams_reload::keep_current(state.clone(), stop.clone())),
+        tokio::spawn(settle_background(state.clone(), stop.clone())),
     ];
     let measuring =
         metrics_listener.map(|listener| tokio::spawn(metrics::serve(listener, state.clone())));
@@ -198,6 +201,18 @@ async fn write_responses(services: Services, stop: CancellationToken) {
         }
     };
     stop.run_until_cancelled(write_forever).await;
+}
+
+/// Settles background responses that no client has read, until the server stops.
+async fn settle_background(state: AppState, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(SETTLE_BACKGROUND_EVERY);
+    let settle_forever = async {
+        loop {
+            ticks.tick().await;
+            state.settle_background().await;
+        }
+    };
+    stop.run_until_cancelled(settle_forever).await;
 }
 
 async fn purge_expired(services: &Services) -> Result<(), Error> {

@@ -75,6 +75,12 @@ impl AppState {
         Ok(has_changed)
     }
 
+    /// Settles the background responses that have ended and that no client has read. What fails is
+    /// logged, and done again later.
+    pub async fn settle_background(&self) {
+        self.gateway.settle_background().await;
+    }
+
     /// Makes `/readyz` answer 503.
     pub fn begin_drain(&self) {
         self.draining.store(true, Ordering::Relaxed);

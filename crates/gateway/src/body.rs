@@ -1,6 +1,7 @@
 //! Parsing of request bodies, and the body that is sent upstream. Only the fields that the gateway
 //! interprets are parsed; all others are forwarded unchanged.
 
+mod background;
 mod media_body;
 
 use std::sync::Arc;
@@ -83,6 +84,8 @@ pub(super) struct CallBody {
     /// Empty while it is not known which model is meant by a body that names none.
     pub(super) model: String,
     pub(super) stream: bool,
+    /// Whether the upstream makes the response in the background.
+    pub(super) background: bool,
     /// Whether the client asked for usage at the end of the stream.
     pub(super) wants_usage: bool,
     pub(super) prompt: PromptTokens,
@@ -126,11 +129,7 @@ impl CallBody {
             None => false,
             Some(wants) => parse_bool(Some(&wants.to_string()), "include_usage")?,
         };
-        if endpoint.is_responses() && parse_bool(fields.get("background"), "background")? {
-            let message = "Background responses are not supported. Stream the response, or wait \
-                           for it.";
-            return Err(GatewayError::invalid("background", message));
-        }
+        let background = Self::read_background(&fields, endpoint)?;
         let caps = MaxTokens::read(&fields, endpoint)?;
         let thinking = ThinkingBudget::read(&fields, endpoint);
         let choices = positive_count(&fields, "n")?;
@@ -145,6 +144,7 @@ impl CallBody {
             endpoint,
             model,
             stream,
+            background,
             wants_usage,
             prompt,
             caps,

@@ -272,14 +272,18 @@ async fn call(
             let reserved = is_limited.then_some(reservation.granted().answer);
             // A client that disconnects before a plain response pays for the whole reservation,
             // unless the upstream stops generating then. A client of a stream pays for what it has
-            // received.
-            let charged = reserved.filter(|_| !body.stream).unwrap_or_default();
+            // received, unless the upstream goes on in the background.
+            let goes_on = body.background || !body.stream;
+            let charged = reserved.filter(|_| goes_on).unwrap_or_default();
             let costs = (body.prompt.estimate, body.total_output_tokens(charged));
             let key = state.checker.watch_key(&caller.identity);
             let mut call = InFlightCall::new(reservation, key, costs, permit);
             if body.endpoint == Endpoint::Responses {
                 let project = caller.identity.key().project;
                 call = call.making_response(&state.checker, project, body.stores_response());
+                if body.background {
+                    call = call.in_background();
+                }
             }
             forward::forward(state, candidates, body, reserved, call).await
         }

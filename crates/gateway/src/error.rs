@@ -176,6 +176,13 @@ impl GatewayError {
         refused
     }
 
+    /// 503: what a background response may cost could not be written down.
+    pub(super) fn background_unavailable() -> Self {
+        let message =
+            "Background responses can’t be accounted for at the moment. Try again shortly.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message).with_retry_after(Some(1))
+    }
+
     /// Adds `Retry-After`, in whole seconds.
     pub(super) fn with_retry_after(mut self, seconds: Option<u64>) -> Self {
         self.headers.extend(seconds.map(|seconds| (RETRY_AFTER, seconds.into())));

@@ -59,6 +59,11 @@ impl CallFailure {
         }
     }
 
+    /// Whether the upstream knows nothing of this ID.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.status, Some(404 | 410))
+    }
+
     fn count(&self, attempt: Attempt, state: &Gateway) {
         let now = state.upstreams.monotonic();
         let failure = || UpstreamFailure {

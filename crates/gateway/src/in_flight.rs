@@ -1,6 +1,6 @@
 //! A call in progress at an upstream, with its reservation and what it would cost now.
 
-use latchkey_checker::{Checker, Error};
+use latchkey_checker::{BackgroundResponse, BackgroundUsage, Checker, Error};
 use latchkey_checker::{KeyWatch, Reservation, ResponseStore};
 use latchkey_domain::id::ProjectId;
 use latchkey_domain::price::Price;
@@ -8,9 +8,13 @@ use latchkey_domain::token_usage::TokenUsage;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::accounting::ItemId;
+use super::background_call::BackgroundCall;
 use super::error::GatewayError;
 
 /// A call in progress. Dropping it settles the reservation with the usage known so far.
+///
+/// If it makes a response in the background, the reservation goes to the database as soon as the ID
+/// of the response is known, and is settled when the response has ended, wherever that is read.
 pub(super) struct InFlightCall {
     reservation: Option<Reservation>,
     key: KeyWatch,
@@ -25,6 +29,8 @@ pub(super) struct InFlightCall {
     /// Whether the upstream stores the response and its items.
     is_stored: bool,
     is_remembered: bool,
+    /// None if the response ends with the call.
+    background: Option<BackgroundCall>,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -50,6 +56,7 @@ impl InFlightCall {
             memory: None,
             is_stored: false,
             is_remembered: false,
+            background: None,
             _permit: permit,
         }
     }
@@ -67,13 +74,25 @@ impl InFlightCall {
         self
     }
 
+    /// The same for one that is made in the background.
+    pub(super) fn in_background(mut self) -> Self {
+        self.background = Some(BackgroundCall::default());
+        self
+    }
+
+    /// Whether the response goes on when the call has ended.
+    pub(super) const fn is_in_background(&self) -> bool {
+        self.background.is_some()
+    }
+
     /// Goes to an upstream, at its price. One that `cancels` stops generating if the client
-    /// disconnects.
+    /// disconnects, unless it does so in the background.
     pub(super) const fn begin_attempt(&mut self, price: Option<Price>, cancels: bool) {
         if let Some(reservation) = &mut self.reservation {
             reservation.set_price(price);
         }
-        let completion = if cancels { 0 } else { self.unanswered };
+        let ends = cancels && self.background.is_none();
+        let completion = if ends { 0 } else { self.unanswered };
         self.usage = estimated_call(self.prompt, completion);
     }
 
@@ -85,6 +104,9 @@ impl InFlightCall {
         {
             self.is_remembered = true;
             checker.remember_response(*project, id, ResponseStore::Upstream(upstream.into()));
+            if let Some(background) = &mut self.background {
+                background.place = Some((id.to_owned(), upstream.to_owned()));
+            }
         }
     }
 
@@ -98,15 +120,53 @@ impl InFlightCall {
         }
     }
 
-    /// Sets the usage that the call would settle with now.
+    /// Whether that response has ended, and is still to be settled.
+    pub(super) fn has_ended_in_background(&self) -> bool {
+        self.background.as_ref().is_some_and(|background| background.has_ended)
+    }
+
+    /// Leaves the reservation of a background response to the database, once the ID of the response
+    /// is known. Done before the client gets any of it.
+    ///
+    /// # Errors
+    /// 503: the database fails. What was reserved is charged.
+    pub(super) async fn keep_background(&mut self) -> Result<(), GatewayError> {
+        let Some(background) = &mut self.background else { return Ok(()) };
+        let Some((id, upstream)) = background.place.clone() else { return Ok(()) };
+        let Some(reservation) = self.reservation.take() else { return Ok(()) };
+        let unread = self.usage;
+        let response = BackgroundResponse { id, upstream: Some(upstream), unread };
+        match reservation.into_background(response).await {
+            Ok(slot) => {
+                let (place, has_ended) = (background.place.take(), background.has_ended);
+                *background = BackgroundCall { place, has_ended, _slot: slot };
+                Ok(())
+            }
+            // It is in the log.
+            Err(_) => Err(GatewayError::background_unavailable()),
+        }
+    }
+
+    /// Notes what a background response has used, which has ended.
+    pub(super) const fn end_background(&mut self, usage: TokenUsage) {
+        if let Some(background) = &mut self.background {
+            background.has_ended = true;
+            self.usage = usage;
+        }
+    }
+
+    /// Sets the usage that the call would settle with now. What has come of a background response
+    /// says nothing of what it will have used.
     pub(super) const fn set_usage(&mut self, usage: TokenUsage) {
-        self.usage = usage;
+        if self.background.is_none() {
+            self.usage = usage;
+        }
     }
 
     /// Like [`Self::set_usage`], but never lowers the completion.
     pub(super) const fn raise_usage(&mut self, usage: TokenUsage) {
         if usage.completion > self.usage.completion {
-            self.usage = usage;
+            self.set_usage(usage);
         }
     }
 
@@ -120,7 +180,23 @@ impl InFlightCall {
     pub(super) async fn settle(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(self.usage).await;
+        } else if let Some((checker, project, id)) = self.take_ended() {
+            let used = BackgroundUsage::Told(self.usage);
+            if let Err(error) = checker.settle_background(project, &id, used).await {
+                tracing::warn!(%error, "Failed to settle a background response; retrying later");
+            }
         }
+    }
+
+    /// The background response that is to be settled, the first time that it has ended.
+    fn take_ended(&mut self) -> Option<(Checker, ProjectId, String)> {
+        let background = self.background.as_mut()?;
+        if !std::mem::replace(&mut background.has_ended, false) {
+            return None;
+        }
+        let (id, _) = background.place.clone()?;
+        let (checker, project) = self.memory.as_ref()?;
+        Some((checker.clone(), *project, id))
     }
 
     /// The upstream refused the call or failed: it costs a request, no tokens and no money.
@@ -157,6 +233,8 @@ impl Drop for InFlightCall {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             reservation.settle_later(self.usage);
+        } else if let Some((checker, project, id)) = self.take_ended() {
+            checker.settle_background_later(project, id, BackgroundUsage::Told(self.usage));
         }
     }
 }

@@ -12,6 +12,7 @@ mod anthropic_models;
 mod api_format;
 mod attempt;
 mod audience;
+mod background_call;
 mod base64_vectors;
 mod body;
 mod call;

@@ -144,7 +144,7 @@ impl ResponseProxy {
     }
 
     /// Reads the next chunk from the upstream. If the upstream fails, the call is free; if it is
-    /// silent for too long, the prompt is charged.
+    /// silent for too long, the prompt is charged. A background response goes on in both cases.
     async fn chunk(&mut self) -> Result<Option<Bytes>, GatewayError> {
         let chunk = tokio::select! {
             // Checked first, as the upstream may always be ready.
@@ -163,6 +163,7 @@ impl ResponseProxy {
                 if let Some(id) = self.scanner.response_id() {
                     self.call.remember_response(id, upstream);
                 }
+                self.call.keep_background().await?;
                 for item in self.scanner.take_item_ids() {
                     self.call.remember_item(&item, upstream);
                 }
@@ -181,6 +182,10 @@ impl ResponseProxy {
         let upstream = &self.context.target.upstream;
         upstream.count_broken_answer(error.message());
         match error {
+            BodyError::IdleTimeout if self.call.is_in_background() => {
+                self.call.settle().await;
+                GatewayError::upstream_timeout()
+            }
             BodyError::IdleTimeout => {
                 self.call.charge_prompt();
                 self.call.settle().await;
@@ -192,7 +197,11 @@ impl ResponseProxy {
                     cause,
                     "Upstream response was interrupted"
                 );
-                self.call.release().await;
+                if self.call.is_in_background() {
+                    self.call.settle().await;
+                } else {
+                    self.call.release().await;
+                }
                 GatewayError::upstream_error()
             }
         }
@@ -200,7 +209,11 @@ impl ResponseProxy {
 
     /// Settles with the reported usage, or with an estimate.
     async fn settle(&mut self) {
-        self.call.set_usage(self.context.usage.usage_of_response(&self.scanner));
+        let usage = self.context.usage.usage_of_response(&self.scanner);
+        self.call.set_usage(usage);
+        if self.scanner.final_status().is_some() {
+            self.call.end_background(usage);
+        }
         self.call.settle().await;
     }
 }

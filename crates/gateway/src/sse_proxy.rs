@@ -75,7 +75,10 @@ impl SseProxy {
                 chunk = self.body.next(self.context.idle_timeout) => chunk.map_err(|error| self.to_error(error)),
             };
             let out = self.process(chunk);
-            let out = self.drain_ready(out);
+            let mut out = self.drain_ready(out);
+            if let Err(error) = self.call.keep_background().await {
+                out = self.fail(&error);
+            }
             if self.ended {
                 // Settles before the client reads the last bytes, as its next call may depend on
                 // it.
@@ -84,6 +87,8 @@ impl SseProxy {
                 } else {
                     self.call.settle().await;
                 }
+            } else if self.call.has_ended_in_background() {
+                self.call.settle().await;
             }
             if !out.is_empty() {
                 return Some(out);
@@ -99,6 +104,9 @@ impl SseProxy {
             Ok(None) => self.finish(),
             Err(error) => self.fail(&error),
         };
+        if let Some(usage) = self.context.usage.ended_usage() {
+            self.call.end_background(usage);
+        }
         if !self.ended {
             self.call.set_usage(self.current_usage());
         }

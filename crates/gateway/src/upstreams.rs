@@ -132,6 +132,11 @@ impl Upstreams {
         registry.endpoint(name).filter(|upstream| upstream.serves(key)).map(Arc::clone)
     }
 
+    /// The upstream of this name, for requests of our own.
+    pub(super) fn configured(&self, name: &str) -> Option<Arc<UpstreamEndpoint>> {
+        self.registry().endpoint(name).map(Arc::clone)
+    }
+
     /// The model that is meant where a request names none: the first whose upstream serves the
     /// endpoint. None if there is none that the key may use.
     pub(super) fn default_model(

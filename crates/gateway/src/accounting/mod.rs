@@ -15,7 +15,7 @@ mod stream_usage;
 use latchkey_domain::token_usage::TokenUsage;
 
 pub(super) use responses_stream::MAX_ID_CHARS;
-pub(super) use scanner::{AnswerForm, ResponseScanner};
+pub(super) use scanner::{AnswerForm, FinalStatus, ResponseScanner};
 pub(super) use sse::{data, next_event};
 pub(super) use stream_usage::{EventKind, StreamEnd, StreamUsage};
 

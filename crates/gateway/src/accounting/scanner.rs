@@ -9,6 +9,7 @@
 //! log probabilities, vectors, media and the results of tools that the server ran do not count.
 
 mod members;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,7 @@ use super::reported::ReportedUsage;
 use super::responses_stream::MAX_ID_CHARS;
 pub(crate) use members::AnswerForm;
 use members::Member;
+pub(crate) use status::FinalStatus;
 
 /// Maximum length of a member name. All names that matter are shorter, even fully escaped.
 const MAX_NAME_BYTES: usize = 120;
@@ -28,6 +30,8 @@ const MAX_NAME_BYTES: usize = 120;
 const MAX_USAGE_BYTES: usize = 64 * 1024;
 /// Maximum size of an ID.
 const MAX_ID_BYTES: usize = 4 * MAX_ID_CHARS;
+/// Longest status that is kept.
+const MAX_STATUS_BYTES: usize = 32;
 /// Maximum number of items whose IDs are kept until they are taken.
 const MAX_ITEMS: usize = 256;
 /// Size of `{}`.
@@ -79,6 +83,7 @@ pub(crate) struct ResponseScanner {
     input: Option<(usize, u64)>,
     /// The ID of the response so far.
     id: Vec<u8>,
+    status: Vec<u8>,
     /// The ID of the current output item of a response, or of its container, so far.
     item: Vec<u8>,
     /// The IDs of output items and their containers that are complete.
@@ -227,6 +232,9 @@ impl ResponseScanner {
         } else if self.member == Member::Id && self.frames.len() == 1 {
             let free = (MAX_ID_BYTES + 1).saturating_sub(self.id.len());
             self.id.extend_from_slice(&plain[..plain.len().min(free)]);
+        } else if self.member == Member::Status && self.frames.len() == 1 {
+            let free = (MAX_STATUS_BYTES + 1).saturating_sub(self.status.len());
+            self.status.extend_from_slice(&plain[..plain.len().min(free)]);
         } else if self.is_item_id() {
             let free = (MAX_ID_BYTES + 1).saturating_sub(self.item.len());
             self.item.extend_from_slice(&plain[..plain.len().min(free)]);
@@ -344,7 +352,10 @@ impl ResponseScanner {
                 self.has_error |= matches!(byte, b'{' | b'"');
                 self.member = Member::Other;
             }
-            Member::Status if self.frames.len() == 1 => self.has_choice |= byte == b'"',
+            Member::Status if self.frames.len() == 1 => {
+                self.status.clear();
+                self.has_choice |= byte == b'"';
+            }
             Member::Id if self.frames.len() == 1 => self.id.clear(),
             Member::Id | Member::ContainerId => self.item.clear(),
             Member::ToolCalls if byte == b'{' && self.in_answer() => self.has_tool_call = true,

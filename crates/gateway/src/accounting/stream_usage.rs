@@ -95,6 +95,8 @@ pub(crate) struct StreamUsage {
     has_finish: bool,
     has_error: bool,
     ended: bool,
+    /// Bytes of text in the last event of a response, once that was read.
+    last_text: Option<u64>,
 }
 
 impl StreamUsage {
@@ -113,6 +115,7 @@ impl StreamUsage {
             has_finish: false,
             has_error: false,
             ended: false,
+            last_text: None,
         }
     }
 
@@ -180,6 +183,7 @@ impl StreamUsage {
         let event = stream.read(data, seen.has_error());
         let is_final = matches!(event.kind, ResponsesKind::Final | ResponsesKind::LacksUsage);
         let repeated = if is_final && self.text == 0 { seen.text() } else { 0 };
+        self.last_text = self.last_text.or(is_final.then(|| seen.text()));
         self.text = self.text.saturating_add(event.text.max(repeated));
         self.events += u64::from(event.text > 0);
         self.choices += u64::from(event.is_output);
@@ -265,6 +269,13 @@ impl StreamUsage {
     /// Usage as last reported, or as estimated.
     pub(crate) fn usage(&self) -> TokenUsage {
         if self.has_placeholder() { self.usage_so_far() } else { self.last_reported() }
+    }
+
+    /// Usage of a response of the Responses API whose last event was read. That event repeats the
+    /// whole answer, of which a stream that was resumed has only the rest.
+    pub(crate) fn ended_usage(&self) -> Option<TokenUsage> {
+        let text = self.text.max(self.last_text?);
+        Some(token_usage(self.endpoint, self.reported, self.prompt, text))
     }
 
     /// Whether the reported completion is at most the placeholder of a message's first event.

@@ -53,6 +53,7 @@ impl CallBody {
             endpoint,
             model,
             stream,
+            background: false,
             wants_usage: true,
             prompt,
             caps: MaxTokens::default(),

@@ -3,8 +3,12 @@
 //! A response is stored by the upstream that made it. `previous_response` and [`stored`] let only
 //! the project of the key that asked for it refer to it, and go to that upstream.
 
+mod background;
+mod background_reader;
+mod id_path;
 mod stored;
 mod stored_body;
+mod told_response;
 
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
@@ -21,10 +25,12 @@ use super::state::Gateway;
 ///
 /// Compatible with OpenAI’s Responses API, including streaming. The response can be read, deleted
 /// and continued with `previous_response_id` by keys of the same project for 30 days (that of the
-/// sandbox for 24 hours), unless `store` is false. `background` is not supported. Other references
-/// (`conversation`, `prompt`, `file_id`, `vector_store_ids`) are unknown unless the upstream is
-/// configured to let them pass. An `item_reference` names an output item of a stored response of
-/// the project, and `container` one that a response of the project has used.
+/// sandbox for 24 hours), unless `store` is false. With `background`, which needs a stored
+/// response, the answer comes at once and the response goes on: what it may cost stays reserved
+/// until somebody has read its end. Other references (`conversation`, `prompt`, `file_id`,
+/// `vector_store_ids`) are unknown unless the upstream is configured to let them pass. An
+/// `item_reference` names an output item of a stored response of the project, and `container` one
+/// that a response of the project has used.
 #[utoipa::path(
     post,
     path = "/v1/responses",
@@ -104,8 +110,8 @@ pub(crate) async fn delete(
 
 /// Cancel a response
 ///
-/// Passed on to the upstream. Only background responses can be cancelled, which this gateway does
-/// not make. Counts as one request.
+/// Passed on to the upstream. Only background responses can be cancelled. One that does not tell
+/// afterwards what it has used costs what it had reserved. Counts as one request.
 #[utoipa::path(
     post,
     path = "/v1/responses/{id}/cancel",

@@ -9,10 +9,14 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use latchkey_checker::{Error, ResponseStore};
+use latchkey_checker::{BackgroundUsage, Error, ResponseStore};
+use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::Environment;
 use serde_json::json;
 
+use super::background::{self, AskedResponse};
+use super::background_reader::BackgroundReader;
+use super::id_path::encoded;
 use super::stored_body::StoredBody;
 use crate::attempt::Attempt;
 use crate::call::{Caller, attach_limits};
@@ -95,11 +99,14 @@ async fn serve(
             if action == StoredAction::Delete {
                 forget(state, &caller, id).await?;
             }
-            of_sandbox(stored, action, id, &query)
+            of_sandbox(state, key.project, stored, (action, id), &query).await
         }
         // No call of a test key reaches an upstream.
         Some(ResponseStore::Upstream(name)) if key.environment == Environment::Live => {
             let upstream = state.upstreams.upstream(&name, key).ok_or_else(|| not_found(id))?;
+            if action == StoredAction::Delete {
+                settle_if_ended(state, &upstream, key.project, id).await;
+            }
             let response = at_upstream(state, &caller, &upstream, (action, id), &query).await?;
             if action == StoredAction::Delete {
                 forget(state, &caller, id).await?;
@@ -117,14 +124,43 @@ async fn forget(state: &Gateway, caller: &Caller, id: &str) -> Result<(), Gatewa
         tracing::warn!(%error, "Failed to forget a deleted response");
         let message = "The response can’t be deleted at the moment. Try again shortly.";
         unavailable(message)
-    })
+    })?;
+    // Nobody can learn any more what a background response has used.
+    let used = BackgroundUsage::Unread;
+    state
+        .checker
+        .settle_background(project, id, used)
+        .await
+        .map_err(|error| not_settled(&error))?;
+    Ok(())
+}
+
+/// Settles a background response that has ended, before it is deleted.
+async fn settle_if_ended(
+    state: &Gateway,
+    upstream: &Arc<UpstreamEndpoint>,
+    project: ProjectId,
+    id: &str,
+) {
+    if matches!(state.checker.is_in_background(project, id).await, Ok(true))
+        && let AskedResponse::Ended(used) = background::ask(state, upstream, id).await
+        && let Err(error) = state.checker.settle_background(project, id, used).await
+    {
+        tracing::warn!(%error, "Failed to settle a background response before it was deleted");
+    }
+}
+
+fn not_settled(error: &dyn std::fmt::Display) -> GatewayError {
+    tracing::warn!(%error, "Failed to settle a background response");
+    unavailable("Background responses can’t be read at the moment. Try again shortly.")
 }
 
 /// What the sandbox has stored.
-fn of_sandbox(
+async fn of_sandbox(
+    state: &Gateway,
+    project: ProjectId,
     stored: StoredAnswer,
-    action: StoredAction,
-    id: &str,
+    (action, id): (StoredAction, &str),
     query: &str,
 ) -> Result<Response, GatewayError> {
     match action {
@@ -138,12 +174,28 @@ fn of_sandbox(
                     return Err(GatewayError::invalid("starting_after", message));
                 }
             };
+            let read = state.checker.read_in_sandbox(project, id, stream).await;
+            if read.map_err(|error| not_settled(&error))? {
+                return Ok(stored.respond_unfinished("in_progress", None));
+            }
             Ok(stored.respond(stream, after, None))
         }
         StoredAction::Delete => {
             Ok(Json(json!({ "id": id, "object": "response", "deleted": true })).into_response())
         }
         StoredAction::InputItems => Ok(Json(stored.input_items()).into_response()),
+        StoredAction::Cancel if stored.is_in_background() => {
+            let used = BackgroundUsage::Told(stored.prompt_usage());
+            let cancelled = state.checker.settle_background(project, id, used).await;
+            if !cancelled.map_err(|error| not_settled(&error))? {
+                // It had ended before.
+                return Ok(stored.respond(false, None, None));
+            }
+            let stored = stored.cancelled();
+            let store = ResponseStore::Sandbox(stored.to_json().into());
+            state.checker.remember_response(project, id, store);
+            Ok(stored.respond(false, None, None))
+        }
         StoredAction::Cancel => {
             let message = "Only background responses can be cancelled.";
             Err(GatewayError::new(StatusCode::BAD_REQUEST, "invalid", message))
@@ -183,6 +235,13 @@ async fn at_upstream(
         is_stream.then_some(id),
         permit,
     );
+    let body = match action {
+        StoredAction::Get | StoredAction::Cancel => {
+            let project = caller.identity().key().project;
+            body.with_reader(BackgroundReader::new(&state.checker, project, id))
+        }
+        StoredAction::Delete | StoredAction::InputItems => body,
+    };
     let mut response = (StatusCode::OK, body.into_body()).into_response();
     response.headers_mut().insert(CONTENT_TYPE, kind);
     if is_stream {
@@ -217,33 +276,9 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
-/// An ID as one segment of a path, whatever an upstream has put into it.
-fn encoded(id: &str) -> String {
-    let mut path = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => path.push(char::from(byte)),
-            _ => {
-                path.push('%');
-                for digit in [byte >> 4, byte & 15] {
-                    let digit = char::from_digit(digit.into(), 16).unwrap_or_default();
-                    path.push(digit.to_ascii_uppercase());
-                }
-            }
-        }
-    }
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn id_is_one_segment_of_the_path() {
-        assert_eq!(encoded("resp_0a-B"), "resp_0a-B");
-        assert_eq!(encoded("../x?y#é%"), "%2E%2E%2Fx%3Fy%23%C3%A9%25");
-    }
 
     #[test]
     fn only_known_parameters_are_passed() {

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use latchkey_checker::{Error, KeyWatch};
+use latchkey_checker::{BackgroundUsage, Error, KeyWatch};
 use latchkey_listener::BufferPermit;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::background_reader::BackgroundReader;
 use crate::accounting::{EventKind, StreamEnd, StreamUsage, data, next_event};
 use crate::error::GatewayError;
 use crate::response_body::{BodyError, CUT_STREAM, ResponseBody};
@@ -27,6 +28,8 @@ pub(super) struct StoredBody {
     idle_timeout: Duration,
     /// None if it is one JSON object.
     events: Option<StoredEvents>,
+    /// Settles the response if it was made in the background and has ended.
+    reader: Option<BackgroundReader>,
     ended: bool,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
@@ -52,7 +55,22 @@ impl StoredBody {
         permit: OwnedSemaphorePermit,
     ) -> Self {
         let events = stream_of.map(StoredEvents::of);
-        Self { body, key, upstream, idle_timeout, events, ended: false, _permit: permit }
+        Self {
+            body,
+            key,
+            upstream,
+            idle_timeout,
+            events,
+            reader: None,
+            ended: false,
+            _permit: permit,
+        }
+    }
+
+    /// The body of a response that may be one of the background.
+    pub(super) fn with_reader(mut self, reader: BackgroundReader) -> Self {
+        self.reader = Some(reader);
+        self
     }
 
     pub(super) fn into_body(self) -> Body {
@@ -76,30 +94,46 @@ impl StoredBody {
                 }
             };
             self.ended = !matches!(chunk, Ok(Some(_)));
-            let secrets = self.upstream.secrets();
-            let out = match (chunk, &mut self.events) {
-                (Ok(Some(chunk)), None) => chunk,
-                (Ok(Some(chunk)), Some(events)) => events.feed(&chunk, &secrets).into(),
-                (Ok(None), None) => return None,
-                (Ok(None), Some(events)) => {
-                    let last = events.finish(&self.upstream.name, &secrets);
-                    if events.usage.end() == StreamEnd::Cut {
-                        self.upstream.count_broken_answer(CUT_STREAM);
+            let out = {
+                let secrets = self.upstream.secrets();
+                match (chunk, &mut self.events) {
+                    (Ok(Some(chunk)), None) => {
+                        if let Some(reader) = &mut self.reader {
+                            reader.read(&chunk).await;
+                        }
+                        chunk
                     }
-                    last.into()
+                    (Ok(Some(chunk)), Some(events)) => events.feed(&chunk, &secrets).into(),
+                    (Ok(None), None) => return None,
+                    (Ok(None), Some(events)) => {
+                        let last = events.finish(&self.upstream.name, &secrets);
+                        if events.usage.end() == StreamEnd::Cut {
+                            self.upstream.count_broken_answer(CUT_STREAM);
+                        }
+                        last.into()
+                    }
+                    // The status is already sent. Breaking off tells the client that the body is
+                    // incomplete.
+                    (Err(error), None) => {
+                        return Some(Err(io::Error::other(error.message().to_owned())));
+                    }
+                    (Err(error), Some(events)) => events.fail(&error).into(),
                 }
-                // The status is already sent. Breaking off tells the client that the body is
-                // incomplete.
-                (Err(error), None) => {
-                    return Some(Err(io::Error::other(error.message().to_owned())));
-                }
-                (Err(error), Some(events)) => events.fail(&error).into(),
             };
+            self.settle_ended().await;
             if !out.is_empty() {
                 return Some(Ok(out));
             }
         }
         None
+    }
+
+    /// Settles a background response whose last event has come, before the client has it.
+    async fn settle_ended(&mut self) {
+        let used = self.events.as_ref().and_then(|events| events.usage.ended_usage());
+        if let (Some(reader), Some(used)) = (&mut self.reader, used) {
+            reader.settle(BackgroundUsage::Told(used)).await;
+        }
     }
 }
 

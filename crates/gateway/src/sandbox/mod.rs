@@ -13,6 +13,7 @@ mod media;
 mod media_files;
 mod messages;
 mod reply;
+mod response_events;
 mod responses;
 mod schema;
 mod structured_output;
@@ -101,9 +102,14 @@ pub(super) async fn respond(
                     checker.remember_item(project, id, ResponseStore::Sandbox("".into()));
                 }
             }
-            drop(body);
             let completion = response.tokens();
             let used = TokenUsage { prompt, completion, ..TokenUsage::default() };
+            // A stream comes to its end at once.
+            if body.background && !body.stream {
+                drop(body);
+                return response.respond_in_background(reservation, used).await;
+            }
+            drop(body);
             let slot = reservation.settle(used).await;
             response.respond(slot)
         }

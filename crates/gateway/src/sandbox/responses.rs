@@ -5,14 +5,16 @@ use std::io::Write as _;
 
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
-use axum::response::Response;
-use latchkey_checker::CallSlot;
+use axum::response::{IntoResponse, Response};
+use latchkey_checker::{BackgroundResponse, CallSlot, Reservation};
+use latchkey_domain::token_usage::TokenUsage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::body_writer::{self, BodyWriter};
 use super::digest::digest;
 use super::reply::{Generated, Reply, echo, hex};
+use super::response_events::{ResponseEvents, part, unfinished};
 use crate::body::CallBody;
 use crate::endpoint::Endpoint;
 use crate::error::GatewayError;
@@ -82,7 +84,7 @@ fn envelope(digits: &str, body: &CallBody) -> Value {
         body.field("previous_response_id").and_then(|id| serde_json::from_str(id).ok());
     json!({
         "id": format!("resp_{digits}"), "object": "response", "created_at": 0,
-        "background": false, "error": null, "incomplete_details": null, "instructions": null,
+        "background": body.background, "error": null, "incomplete_details": null, "instructions": null,
         "max_output_tokens": null, "metadata": {}, "model": body.model, "output": [],
         "parallel_tool_calls": true, "previous_response_id": previous,
         "reasoning": { "effort": null, "summary": null }, "store": body.stores_response(),
@@ -105,10 +107,6 @@ fn item(digits: &str, tool: Option<&str>, text: &str, status: &str) -> Value {
     }
 }
 
-fn part(text: &str) -> Value {
-    json!({ "type": "output_text", "text": text, "annotations": [], "logprobs": [] })
-}
-
 /// A response with what it costs, before it is sent.
 pub(super) struct GeneratedResponse {
     stored: StoredAnswer,
@@ -125,8 +123,7 @@ impl GeneratedResponse {
     /// The ID, and what is stored under it.
     pub(super) fn to_stored(&self) -> (String, String) {
         let id = self.stored.response["id"].as_str().unwrap_or_default().to_owned();
-        // Serializing JSON cannot fail.
-        (id, serde_json::to_string(&self.stored).unwrap_or_default())
+        (id, self.stored.to_json())
     }
 
     /// The IDs of the output items.
@@ -137,6 +134,21 @@ impl GeneratedResponse {
 
     pub(super) fn respond(self, slot: Option<CallSlot>) -> Response {
         self.stored.respond(self.stream, None, slot)
+    }
+
+    /// Answers that the response is made in the background. It ends when it is read.
+    pub(super) async fn respond_in_background(
+        self,
+        reservation: Reservation,
+        used: TokenUsage,
+    ) -> Response {
+        let (id, _) = self.to_stored();
+        let response = BackgroundResponse { id, upstream: None, unread: used };
+        match reservation.into_background(response).await {
+            Ok(slot) => self.stored.respond_unfinished("queued", slot),
+            // It is in the log.
+            Err(_) => GatewayError::background_unavailable().into_response(),
+        }
     }
 }
 
@@ -172,6 +184,40 @@ impl StoredAnswer {
         response
     }
 
+    /// Sends the response as it is before it has ended.
+    pub(crate) fn respond_unfinished(self, status: &str, slot: Option<CallSlot>) -> Response {
+        let response = unfinished(self.response, status);
+        body_writer::respond("application/json", WholeResponse(Some(response)), slot)
+    }
+
+    /// Whether it was asked for in the background.
+    pub(crate) fn is_in_background(&self) -> bool {
+        self.response["background"] == true
+    }
+
+    /// What it costs if it is cancelled.
+    pub(crate) fn prompt_usage(&self) -> TokenUsage {
+        let prompt = self.response["usage"]["input_tokens"].as_u64().unwrap_or_default();
+        TokenUsage { prompt, ..TokenUsage::default() }
+    }
+
+    /// The response as it is if it is cancelled before it has ended.
+    #[must_use]
+    pub(crate) fn cancelled(self) -> Self {
+        let mut usage = self.response["usage"].clone();
+        usage["output_tokens"] = json!(0);
+        usage["total_tokens"] = usage["input_tokens"].clone();
+        let mut response = unfinished(self.response, "cancelled");
+        response["usage"] = usage;
+        Self { response, ..self }
+    }
+
+    /// The response as it is stored.
+    pub(crate) fn to_json(&self) -> String {
+        // Serializing JSON cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
     /// The list of input items: the last message, as far as it is kept.
     pub(crate) fn input_items(&self) -> Value {
         let id = self.response["id"].as_str().unwrap_or_default();
@@ -194,137 +240,6 @@ impl BodyWriter for WholeResponse {
         let Some(response) = self.0.take() else { return false };
         // Writing to memory cannot fail.
         let _ = write!(to, "{response}");
-        true
-    }
-}
-
-/// The response as events, with one token each. Their sequence numbers are their places.
-struct ResponseEvents {
-    response: Value,
-    tokens: Vec<String>,
-    next: u64,
-}
-
-impl ResponseEvents {
-    fn new(response: Value, next: u64) -> Self {
-        let tokens = Generated::new(text(&response), u64::MAX).tokens;
-        Self { response, tokens, next }
-    }
-
-    fn is_call(&self) -> bool {
-        self.response["output"][0]["type"] == "function_call"
-    }
-
-    /// The event at a place. None after the last one.
-    fn event(&self, place: u64) -> Option<(&'static str, Value)> {
-        let item = &self.response["output"][0];
-        let id = &item["id"];
-        let tokens = u64::try_from(self.tokens.len()).unwrap_or_default();
-        let first_token = if self.is_call() { 3 } else { 4 };
-        if place >= first_token && place - first_token < tokens {
-            let token = &self.tokens[usize::try_from(place - first_token).ok()?];
-            return Some(self.delta(id, token));
-        }
-        // Places after the tokens go on from the first one.
-        let step = if place < first_token { place } else { place - tokens };
-        Some(match (step, self.is_call()) {
-            (0, _) => ("response.created", json!({ "response": self.begun() })),
-            (1, _) => ("response.in_progress", json!({ "response": self.begun() })),
-            (2, _) => {
-                let item = begun_item(item);
-                ("response.output_item.added", json!({ "output_index": 0, "item": item }))
-            }
-            (3, false) => {
-                let event = json!({
-                    "item_id": id, "output_index": 0, "content_index": 0, "part": part(""),
-                });
-                ("response.content_part.added", event)
-            }
-            (4, false) => {
-                let event = json!({
-                    "item_id": id, "output_index": 0, "content_index": 0,
-                    "text": text(&self.response), "logprobs": [],
-                });
-                ("response.output_text.done", event)
-            }
-            (5, false) => {
-                let event = json!({
-                    "item_id": id, "output_index": 0, "content_index": 0,
-                    "part": item["content"][0],
-                });
-                ("response.content_part.done", event)
-            }
-            (3, true) => {
-                let event = json!({
-                    "item_id": id, "output_index": 0, "name": item["name"],
-                    "arguments": item["arguments"],
-                });
-                ("response.function_call_arguments.done", event)
-            }
-            (4, true) | (6, false) => {
-                ("response.output_item.done", json!({ "output_index": 0, "item": item }))
-            }
-            (5, true) | (7, false) => {
-                let kind = match self.response["status"].as_str() {
-                    Some("incomplete") => "response.incomplete",
-                    _ => "response.completed",
-                };
-                (kind, json!({ "response": self.response }))
-            }
-            _ => return None,
-        })
-    }
-
-    fn delta(&self, id: &Value, token: &str) -> (&'static str, Value) {
-        if self.is_call() {
-            let event = json!({ "item_id": id, "output_index": 0, "delta": token });
-            return ("response.function_call_arguments.delta", event);
-        }
-        let event = json!({
-            "item_id": id, "output_index": 0, "content_index": 0, "delta": token, "logprobs": [],
-        });
-        ("response.output_text.delta", event)
-    }
-
-    /// The response before its output.
-    fn begun(&self) -> Value {
-        let mut response = self.response.clone();
-        response["status"] = json!("in_progress");
-        response["output"] = json!([]);
-        for member in ["incomplete_details", "usage"] {
-            response[member] = Value::Null;
-        }
-        response
-    }
-}
-
-/// The output item before its text.
-fn begun_item(item: &Value) -> Value {
-    let mut begun = item.clone();
-    begun["status"] = json!("in_progress");
-    if item["type"] == "function_call" {
-        begun["arguments"] = json!("");
-    } else {
-        begun["content"] = json!([]);
-    }
-    begun
-}
-
-/// The text of a response, or the arguments of its call.
-fn text(response: &Value) -> &str {
-    let item = &response["output"][0];
-    let text = item["arguments"].as_str().or_else(|| item["content"][0]["text"].as_str());
-    text.unwrap_or_default()
-}
-
-impl BodyWriter for ResponseEvents {
-    fn write(&mut self, to: &mut Vec<u8>) -> bool {
-        let Some((kind, mut event)) = self.event(self.next) else { return false };
-        event["type"] = json!(kind);
-        event["sequence_number"] = json!(self.next);
-        self.next = self.next.saturating_add(1);
-        // Writing to memory cannot fail.
-        let _ = write!(to, "event: {kind}\ndata: {event}\n\n");
         true
     }
 }
