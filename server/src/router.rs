@@ -15,9 +15,9 @@ use crate::http::described::DescribedRouter;
 use crate::http::request_limits::{ANYBODYS_BODY, MANAGEMENT_BODY, REQUEST_TIMEOUT};
 use crate::http::{compress, cors, describe, limits};
 use crate::routes::{
-    api_keys, applications, audit, budget_events, check, docs, health, inference_keys, invitations,
-    key_view, keys, me, members, organizations, projects, server_functions, sessions, telemetry,
-    upstreams, usage, verify, well_known,
+    api_keys, applications, audit, budget_events, check, docs, export, health, import,
+    inference_keys, invitations, key_shapes, key_view, keys, me, members, organizations, projects,
+    server_functions, sessions, telemetry, upstreams, usage, verify, well_known,
 };
 use crate::state::AppState;
 use crate::{ingest, oauth, pages};
@@ -37,6 +37,8 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .routes(routes!(keys::rotate))
         .routes(routes!(keys::archive))
         .routes(routes!(keys::unarchive))
+        .routes(routes!(export::export))
+        .routes(routes!(key_shapes::list, key_shapes::create))
         .routes(routes!(verify::verify_key))
         .routes(routes!(inference_keys::list, inference_keys::create))
         .routes(routes!(inference_keys::get, inference_keys::change, inference_keys::revoke))
@@ -68,6 +70,10 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .layer(from_fn(compress::tag))
         .layer(compress::layer())
         .layer(DefaultBodyLimit::max(MANAGEMENT_BODY));
+    let imports = DescribedRouter::default()
+        .routes(routes!(import::import))
+        .layer(DefaultBodyLimit::max(import::LARGEST_BODY))
+        .layer(slow());
     let anybody = DescribedRouter::default()
         .routes(routes!(sessions::refresh))
         .routes(routes!(sessions::logout))
@@ -101,6 +107,7 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
         .merge(proxies)
         .merge(across_origins(ingest.merge(holders)))
         .layer(brief())
+        .merge(imports)
         .merge(across_origins(gateway))
         .layer(from_fn(limits::announce))
 }
@@ -108,6 +115,11 @@ fn api(cors: Option<&CorsOrigins>) -> DescribedRouter {
 /// Aborts slow requests. The gateway has its own time-outs.
 fn brief() -> TimeoutLayer {
     TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT)
+}
+
+/// Aborts requests that are slow even for a large file.
+fn slow() -> TimeoutLayer {
+    TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, import::TIMEOUT)
 }
 
 fn describe(cors: Option<&CorsOrigins>) -> (Router<AppState>, Document) {

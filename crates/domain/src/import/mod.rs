@@ -19,6 +19,8 @@ pub use self::row::{ImportRow, InvalidLookupPrefix, InvalidStoredForm, LookupPre
 pub use self::scheme::{
     DigestEncoding, FastAlgorithm, FastScheme, HmacAlgorithm, InvalidScheme, Part, Scheme,
 };
-pub use self::shape::{Alphabet, InvalidShape, KeyShape, KeyShapeList, ListedKeyShape};
+pub use self::shape::{
+    Alphabet, InvalidShape, KeyShape, KeyShapeList, KeyShapeRequest, ListedKeyShape,
+};
 pub use self::slow_hash::SlowHash;
 pub use self::stored::{InvalidStored, decode_stored};

@@ -1,9 +1,10 @@
 //! Shapes: what the keys of another system look like. Only text of a shape is looked up as one.
 
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::id::{KeyShapeId, UserId};
 use crate::time::Timestamp;
+use crate::whole;
 use crate::word::{from_name, from_words, words};
 
 /// Characters of a key after its prefix.
@@ -162,20 +163,39 @@ impl KeyShape {
     }
 }
 
-impl<'de> Deserialize<'de> for KeyShape {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(rename = "KeyShape", deny_unknown_fields)]
-        struct Fields {
-            prefix: String,
-            min_length: u16,
-            max_length: u16,
-            alphabet: Alphabet,
-        }
+/// Body of `POST /v1/projects/{projectId}/key-shapes`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KeyShapeRequest {
+    /// What every key starts with: at least two characters, or `""` for none.
+    #[cfg_attr(feature = "openapi", schema(max_length = 64, pattern = r"^[\x21-\x7e]*$"))]
+    pub prefix: String,
+    /// Fewest characters of a whole key: more than the prefix has, and at least 20 without one.
+    #[serde(deserialize_with = "length")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1024))]
+    pub min_length: u16,
+    /// Most characters of a whole key.
+    #[serde(deserialize_with = "length")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1024))]
+    pub max_length: u16,
+    /// Characters after the prefix.
+    pub alphabet: Alphabet,
+}
 
-        let Fields { prefix, min_length, max_length, alphabet } =
-            Fields::deserialize(deserializer)?;
-        Self::new(&prefix, min_length, max_length, alphabet).map_err(de::Error::custom)
+/// Whole numbers may be written with a fraction of zero.
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let length = whole::between(deserializer, 1, u64::from(KeyShape::MAX_LENGTH))?;
+    Ok(u16::try_from(length).unwrap_or(KeyShape::MAX_LENGTH))
+}
+
+impl KeyShapeRequest {
+    /// The shape.
+    ///
+    /// # Errors
+    /// As [`KeyShape::new`].
+    pub fn shape(&self) -> Result<KeyShape, InvalidShape> {
+        KeyShape::new(&self.prefix, self.min_length, self.max_length, self.alphabet)
     }
 }
 
@@ -250,12 +270,15 @@ mod tests {
 
     #[test]
     fn shape_is_read_from_all_of_its_fields() {
-        let read = |text: &str| serde_json::from_str::<KeyShape>(text);
+        let read = |text: &str| serde_json::from_str::<KeyShapeRequest>(text);
         let text = r#"{"prefix":"sk-","min_length":8,"max_length":10,"alphabet":"base64url"}"#;
-        assert_eq!(read(text).unwrap(), shape("sk-", 8, 10).unwrap());
+        assert_eq!(read(text).unwrap().shape(), shape("sk-", 8, 10));
         assert_eq!(serde_json::to_string(&shape("sk-", 8, 10).unwrap()).unwrap(), text);
-        for wrong in ["{}", &text.replace("8,", "-8,"), &text.replace("sk-", "lk_live_")] {
+        assert_eq!(read(&text.replace("8,", "8.0,")).unwrap(), read(text).unwrap());
+        for wrong in ["{}", &text.replace("8,", "-8,"), &text.replace("10,", "1025,")] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        let own = read(&text.replace("sk-", "lk_live_")).unwrap().shape();
+        assert_eq!(own.map_err(InvalidShape::field), Err("max_length"));
     }
 }

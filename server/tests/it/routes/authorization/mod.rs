@@ -193,7 +193,9 @@ impl Tenant {
         let request = if body.is_empty() {
             request
         } else {
-            request.header("content-type", "application/json").body(body)
+            let is_file = row.0.ends_with("/import");
+            let kind = if is_file { "application/x-ndjson" } else { "application/json" };
+            request.header("content-type", kind).body(body)
         };
         request.send().await.unwrap()
     }

@@ -23,6 +23,7 @@ use Access::{Administrator, Anybody, ApplicationKey, From, InferenceKey, Person}
 const READ: Access = From(Viewer, None);
 const KEYS_READ: Access = From(Viewer, Some("keys:read"));
 const KEYS_WRITE: Access = From(Member, Some("keys:write"));
+const IMPORT: Access = From(Admin, Some("keys:write"));
 const USAGE: Access = From(Viewer, Some("usage:read"));
 const ADMIN: Access = From(Admin, None);
 const OWNER: Access = From(Owner, None);
@@ -116,6 +117,20 @@ pub(super) const TABLE: &[Row] = &[
     ("DELETE /apikey/{keyId}", &["$key"], KEYS_WRITE, ""),
     ("GET /v1/projects/{projectId}/keys", &["$project"], KEYS_READ, ""),
     ("POST /v1/projects/{projectId}/keys", &["$project"], KEYS_WRITE, r#"{"name": "Another"}"#),
+    (
+        "POST /v1/projects/{projectId}/keys/import",
+        &["$project"],
+        IMPORT,
+        r#"{"name": "Imported", "stored": "$key", "scheme": "plaintext"}"#,
+    ),
+    ("GET /v1/projects/{projectId}/keys/export", &["$project"], ADMIN, ""),
+    ("GET /v1/projects/{projectId}/key-shapes", &["$project"], KEYS_READ, ""),
+    (
+        "POST /v1/projects/{projectId}/key-shapes",
+        &["$project"],
+        IMPORT,
+        r#"{"prefix": "sk-", "min_length": 20, "max_length": 60, "alphabet": "base62"}"#,
+    ),
     ("GET /v1/keys/{keyId}", &["$key"], KEYS_READ, ""),
     ("PATCH /v1/keys/{keyId}", &["$key"], KEYS_WRITE, r#"{"rpm": 7}"#),
     ("DELETE /v1/keys/{keyId}", &["$key"], KEYS_WRITE, ""),
