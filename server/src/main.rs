@@ -13,6 +13,9 @@ use latchkey_server::{
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// Exit code for something that does not exist.
+const NOT_FOUND: u8 = 3;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let Invocation { command, layers } = match Invocation::read(std::env::args_os()) {
@@ -46,5 +49,6 @@ fn wrong_usage(error: anyhow::Error) -> ExitCode {
 
 /// Prints an error with its causes, as one line.
 fn failed(error: &anyhow::Error) -> ExitCode {
-    latchkey_cli::print_error(&format!("{error:#}"))
+    let failed = latchkey_cli::print_error(&format!("{error:#}"));
+    if error.is::<tier::UnknownOrganization>() { NOT_FOUND.into() } else { failed }
 }

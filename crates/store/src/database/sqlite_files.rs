@@ -48,7 +48,8 @@ impl SqliteFiles {
     }
 
     /// Copies the files to those of `to`, which must not exist. Nothing is written to the
-    /// originals, and they are not migrated. Returns the names of the migrations that the copy has had.
+    /// originals, and they are not migrated. Returns the names of the migrations that the copy has
+    /// had.
     ///
     /// # Errors
     /// A file can't be read or written, or a server is just moving telemetry to its own file.

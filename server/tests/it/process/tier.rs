@@ -69,7 +69,7 @@ async fn tier_of_an_unknown_organization_is_refused() {
     let data = flag("latchkey-data-dir", &folder.path().join("data"));
     let unknown = "org_01h455vb4pex5vsknk084sn02q";
     let output = latchkey(&["tier", "set", unknown, "pro", &data]);
-    assert!(!output.status.success() && output.status.code() != Some(2), "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains(unknown), "{said}");
     let output = latchkey(&["tier", "set", unknown, "gold", &data]);
