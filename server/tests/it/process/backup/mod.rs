@@ -1,5 +1,6 @@
 //! `latchkey backup` and `latchkey restore`.
 
+mod pages;
 mod refusals;
 mod since;
 
