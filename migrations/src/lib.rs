@@ -27,6 +27,7 @@ mod m20261130_000041_budgets;
 mod m20261130_000042_index_budget_usage;
 mod m20261130_000044_background_responses;
 mod m20261130_000045_imported_keys;
+mod m20261130_000046_peppers;
 mod telemetry;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000042_index_budget_usage::Migration),
             Box::new(m20261130_000044_background_responses::Migration),
             Box::new(m20261130_000045_imported_keys::Migration),
+            Box::new(m20261130_000046_peppers::Migration),
         ]
     }
 }

@@ -3,18 +3,21 @@
 use std::net::IpAddr;
 
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::secret::{MalformedSecret, PresentedKey};
 use latchkey_domain::time::Timestamp;
 
 use crate::acquire::{self, AcquiredTokens, LimitNeed};
 use crate::checker::Checker;
 use crate::confirm;
 use crate::error::Error;
+use crate::foreign;
 use crate::lookup::{PresentedBy, look_up};
 use crate::lookup_limiter::LookupCaller;
+use crate::moves::{self, Origin};
 use crate::outcome::{Admission, Denial, LimitStates};
 use crate::pending_call::PendingCall;
 use crate::recording::count;
-use crate::request::{CheckRequest, IdentifiedKey, Parsed, parse};
+use crate::request::{CheckRequest, IdentifiedKey};
 
 impl Checker {
     /// Checks the key that a caller presents; `None` if it presents none.
@@ -24,25 +27,14 @@ impl Checker {
     ///
     /// # Errors
     /// `Denied` with the outcome. `TooManyFailures` instead, if the key is malformed or unknown and
-    /// the caller's address has had too many of these.
+    /// the caller's address has had too many of these, or if the key is imported, checked slowly
+    /// and has had too many.
     pub async fn check(
         &self,
         presented: Option<&str>,
         call: CheckRequest<'_>,
     ) -> Result<Admission, Error> {
-        self.check_parsed(parse(presented), call).await
-    }
-
-    /// Same as [`Self::check`], for a key that was parsed before.
-    ///
-    /// # Errors
-    /// As [`Self::check`].
-    pub async fn check_parsed(
-        &self,
-        parsed: Parsed<'_>,
-        call: CheckRequest<'_>,
-    ) -> Result<Admission, Error> {
-        let identity = authenticate_parsed(self, parsed, call.ip).await?;
+        let identity = self.authenticate(presented, call.ip).await?;
         let limits = self.admit(&identity, call).await.map_err(Box::new)?;
         Ok(Admission { key: identity.key, seen: identity.seen, limits })
     }
@@ -53,33 +45,25 @@ impl Checker {
     ///
     /// # Errors
     /// `Denied` if there is no secret, it is malformed or unknown, or the database is unavailable.
-    /// `TooManyFailures` instead, if it is malformed or unknown and the address has had too many of
-    /// these.
+    /// `TooManyFailures` as for [`Self::check`].
     pub async fn authenticate(
         &self,
         presented: Option<&str>,
         ip: Option<IpAddr>,
     ) -> Result<IdentifiedKey, Error> {
-        authenticate_parsed(self, parse(presented), ip).await
+        let by = PresentedBy::Caller(ip);
+        authenticate_by(self, presented, by).await.map_err(|error| failed(self, ip, error))
     }
 }
 
-async fn authenticate_parsed(
-    checker: &Checker,
-    parsed: Parsed<'_>,
-    ip: Option<IpAddr>,
-) -> Result<IdentifiedKey, Error> {
-    let by = PresentedBy::Caller(ip);
-    authenticate_by(checker, parsed, by).await.map_err(|denial| failed(checker, ip, denial))
-}
-
 /// Turns the denial of an unidentified key into an error. Guesses count against their address.
-fn failed(checker: &Checker, ip: Option<IpAddr>, denial: Denial) -> Error {
+fn failed(checker: &Checker, ip: Option<IpAddr>, error: Error) -> Error {
+    let Error::Denied(denial) = &error else { return error };
     let guessed = matches!(denial.outcome, Outcome::MalformedKey | Outcome::UnknownKey);
     let counted = guessed.then(|| checker.failed_keys.count(ip, checker.clock.monotonic()));
     match counted {
         Some(Err(full)) => full.into(),
-        _ => Box::new(denial).into(),
+        _ => error,
     }
 }
 
@@ -87,36 +71,40 @@ impl Checker {
     /// Identifies the key that has a secret, on behalf of the server.
     ///
     /// # Errors
-    /// A [`Denial`]: there is no secret, it is malformed or unknown, or the database is
-    /// unavailable.
+    /// A [`Denial`]: there is no secret, it is malformed or unknown, or it can't be looked up.
     pub async fn authenticate_for_server(
         &self,
         presented: Option<&str>,
     ) -> Result<IdentifiedKey, Denial> {
-        self.authenticate_for(presented, LookupCaller::Server).await
+        let identity = self.authenticate_for(presented, LookupCaller::Server).await;
+        identity.map_err(|error| match error {
+            Error::Denied(denial) => *denial,
+            Error::TooManyFailures(_) => Denial::of(Outcome::Unavailable),
+        })
     }
 
-    /// Same as [`Self::authenticate_for_server`], on behalf of a caller who was presented the
-    /// secret.
+    /// Identifies the key that has a secret, on behalf of a caller who was presented it.
     ///
     /// # Errors
-    /// As [`Self::authenticate_for_server`].
+    /// `Denied` if there is no secret, it is malformed or unknown, or the database is unavailable.
+    /// `TooManyFailures` if the key is imported, checked slowly and has had too many failures; an
+    /// address never has.
     pub async fn authenticate_for(
         &self,
         presented: Option<&str>,
         caller: LookupCaller,
-    ) -> Result<IdentifiedKey, Denial> {
-        authenticate_by(self, parse(presented), PresentedBy::Other(caller)).await
+    ) -> Result<IdentifiedKey, Error> {
+        authenticate_by(self, presented, PresentedBy::Other(caller)).await
     }
 }
 
 async fn authenticate_by(
     checker: &Checker,
-    parsed: Parsed<'_>,
+    presented: Option<&str>,
     by: PresentedBy,
-) -> Result<IdentifiedKey, Denial> {
-    let identity = resolve(checker, parsed, by).await;
-    if let Err(denial) = &identity {
+) -> Result<IdentifiedKey, Error> {
+    let identity = resolve(checker, presented, by).await;
+    if let Err(Error::Denied(denial)) = &identity {
         checker.counters.checked(denial.outcome);
     }
     identity
@@ -124,11 +112,25 @@ async fn authenticate_by(
 
 async fn resolve(
     checker: &Checker,
-    parsed: Parsed<'_>,
+    presented: Option<&str>,
     by: PresentedBy,
-) -> Result<IdentifiedKey, Denial> {
-    let secret = parsed.map_err(Denial::of)?;
-    look_up(checker, checker.pepper.digest(secret.expose()), by).await
+) -> Result<IdentifiedKey, Error> {
+    let denied = |outcome| Error::from(Box::new(Denial::of(outcome)));
+    let text = presented.ok_or_else(|| denied(Outcome::MissingKey))?;
+    let secret = match PresentedKey::parse(text) {
+        Ok(secret) => secret,
+        Err(malformed) if checker.shapes.are_relevant() => {
+            let is_own_form = malformed == MalformedSecret::Checksum;
+            // Boxed: most calls present a key of ours.
+            return Box::pin(foreign::authenticate(checker, text, is_own_form, by)).await;
+        }
+        Err(_) => return Err(denied(Outcome::MalformedKey)),
+    };
+    let writing = checker.peppers.writing();
+    let digests = writing.digests(secret.expose());
+    let identity = look_up(checker, &digests, by).await.map_err(Box::new)?;
+    moves::start(checker, &identity, writing, Origin::Pepper);
+    Ok(identity)
 }
 
 impl Checker {

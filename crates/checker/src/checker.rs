@@ -6,6 +6,7 @@ use std::sync::Arc;
 use latchkey_store::Database;
 use latchkey_store::clock::Clock;
 use latchkey_store::random::Random;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::budget_events::BudgetEvents;
@@ -15,10 +16,13 @@ use crate::counters::CheckCounters;
 use crate::digest::Pepper;
 use crate::error::StartError;
 use crate::failures::FailedAttempts;
+use crate::foreign::shapes::Shapes;
+use crate::foreign::slow_keys::SlowKeys;
 use crate::held_rates::HeldRates;
 use crate::in_progress::InProgress;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
+use crate::peppers::Peppers;
 use crate::prompt_ratio::PromptRatios;
 use crate::redis_limiter::probe::probe;
 use crate::redis_limiter::{RedisLimiter, RedisUrl};
@@ -26,6 +30,9 @@ use crate::stored_responses::StoredResponses;
 use crate::usage::UsageBuffer;
 use crate::watched_keys::WatchedKeys;
 use crate::windows::RateWindows;
+
+/// Keys that get another digest at a time, so that calls of many keys leave the database to others.
+const MAX_MOVES: usize = 4;
 
 /// What a checker is built from.
 pub struct CheckerConfig {
@@ -51,7 +58,12 @@ pub struct CheckerState {
     pub(crate) database: Database,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
-    pub(crate) pepper: Pepper,
+    pub(crate) peppers: Peppers,
+    /// What keys of other systems look like.
+    pub(crate) shapes: Shapes,
+    pub(crate) slow_keys: SlowKeys,
+    /// Of keys that get another digest.
+    pub(crate) move_permits: Arc<Semaphore>,
     pub(crate) key_cache: KeyCache,
     pub(crate) requests: RateWindows,
     pub(crate) tokens: RateWindows,
@@ -106,7 +118,10 @@ impl Checker {
             database,
             clock,
             random,
-            pepper,
+            peppers: Peppers::new(pepper),
+            shapes: Shapes::default(),
+            slow_keys: SlowKeys::new(),
+            move_permits: Arc::new(Semaphore::new(MAX_MOVES)),
             key_cache: KeyCache::new(),
             requests: RateWindows::new(),
             tokens: RateWindows::new(),
@@ -128,9 +143,10 @@ impl Checker {
         })))
     }
 
-    /// HMAC key of all key digests.
+    /// The pepper that new digests, seals and links of chains are made with now: the retired one
+    /// until every node knows both.
     pub fn pepper(&self) -> &Pepper {
-        &self.pepper
+        self.peppers.writing().pepper
     }
 
     /// Waits until the background settlements have finished. New ones may start meanwhile.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::checker::Checker;
 use crate::error::Error;
 use crate::evaluate;
+use crate::key_digests::KeyDigests;
 use crate::key_version::KeyVersion;
 use crate::lookup::PresentedBy;
 use crate::lookup::look_up;
@@ -31,12 +32,11 @@ impl Checker {
         call: CheckRequest<'_>,
     ) -> Result<(), Error> {
         if seen.holds(&self.key_cache, self.clock.monotonic()) {
-            return evaluated(self, key, &seen, call);
+            return evaluated(self, key, key.is_old(seen.digest()), call);
         }
         // Boxed: few calls need the future of a database query.
-        let lookup = Box::pin(look_up(self, *seen.digest(), PresentedBy::Caller(call.ip)));
-        let identity = lookup.await.map_err(Box::new)?;
-        evaluated(self, &identity.key, &seen, call)
+        let identity = Box::pin(find_again(self, seen, call.ip)).await.map_err(Box::new)?;
+        evaluated(self, &identity.key, identity.old, call)
     }
 }
 
@@ -77,20 +77,26 @@ async fn look_up_again(
     ip: Option<IpAddr>,
 ) -> Result<IdentifiedKey, Denial> {
     // Boxed: few calls need the future of a database query.
-    Box::pin(look_up(checker, *identity.seen.digest(), PresentedBy::Caller(ip))).await
+    Box::pin(find_again(checker, identity.seen, ip)).await
+}
+
+/// Looks up the key where it was, and where it may have moved since.
+async fn find_again(
+    checker: &Checker,
+    seen: KeyVersion,
+    ip: Option<IpAddr>,
+) -> Result<IdentifiedKey, Denial> {
+    look_up(checker, &KeyDigests::again(&seen), PresentedBy::Caller(ip)).await
 }
 
 fn evaluated(
     checker: &Checker,
     key: &Arc<KeyRecord>,
-    seen: &KeyVersion,
+    old: bool,
     call: CheckRequest<'_>,
 ) -> Result<(), Error> {
     let now = checker.clock.now();
-    let Some((outcome, detail)) = evaluate::evaluate(key, key.is_old(seen.digest()), call, now)
-    else {
-        return Ok(());
-    };
+    let Some((outcome, detail)) = evaluate::evaluate(key, old, call, now) else { return Ok(()) };
     let denial = Denial { detail, key: Some(Arc::clone(key)), ..Denial::of(outcome) };
     Err(Error::Denied(Box::new(denial)))
 }

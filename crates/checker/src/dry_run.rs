@@ -14,7 +14,8 @@ use crate::budget_owner::BudgetOwner;
 use crate::call_slot;
 use crate::checker::Checker;
 use crate::evaluate;
-use crate::lookup::query;
+use crate::key_digests::KeyDigests;
+use crate::lookup::{FoundRecord, query};
 use crate::outcome::Denial;
 use crate::rate_limit;
 use crate::rate_limit::PeekedRate;
@@ -36,7 +37,8 @@ impl Checker {
         digest: &KeyDigest,
         request: &DryRunRequest,
     ) -> Result<Option<DryRun>, Error> {
-        let Some(key) = query(self, digest).await? else { return Ok(None) };
+        let found = query(self, &KeyDigests::one(*digest)).await?;
+        let Some(FoundRecord { record: key, .. }) = found else { return Ok(None) };
         let call = CheckRequest {
             ip: request.ip.map(|ip| ip.to_canonical()),
             model: request.model.as_deref(),

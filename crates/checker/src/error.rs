@@ -12,7 +12,7 @@ pub enum Error {
     /// The key was refused. The HTTP status depends on the outcome.
     #[error("the key was refused")]
     Denied(Box<Denial>),
-    /// Too many failed attempts from this address in the last minute. HTTP 429.
+    /// Too many failed attempts in the last minute, from this address or with this key. HTTP 429.
     #[error("too many failed attempts")]
     TooManyFailures(TooManyFailures),
 }

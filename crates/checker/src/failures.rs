@@ -15,6 +15,8 @@ use latchkey_store::clock::whole_seconds;
 
 /// Failed attempts allowed per address in any 60 seconds.
 const LIMIT: u64 = 60;
+/// What [`TooManyFailures`] says of an address.
+pub const FROM_ADDRESS: &str = "from this IP address";
 /// Most addresses remembered, at half a KiB each.
 pub const ADDRESSES: usize = 16_384;
 
@@ -23,6 +25,8 @@ pub const ADDRESSES: usize = 16_384;
 pub struct TooManyFailures {
     /// What failed, in the plural.
     pub what: &'static str,
+    /// Where from, or for what: `from this IP address`.
+    pub of: &'static str,
     /// Failed attempts in the last minute.
     pub used: u64,
     /// Failed attempts allowed per minute.
@@ -35,8 +39,9 @@ impl TooManyFailures {
     /// Text for the caller: the limit, the usage and when to retry.
     pub fn detail(&self) -> String {
         format!(
-            "Too many {} from this IP address: {} of {} in the last 60 s. Retry in {} s.",
+            "Too many {} {}: {} of {} in the last 60 s. Retry in {} s.",
             self.what,
+            self.of,
             self.used,
             self.limit,
             whole_seconds(self.retry_after)
@@ -104,7 +109,8 @@ impl FailedAttempts {
             Ok(permit) => Ok(CountedFailure(window, permit)),
             Err(WindowFull { used, retry_after, .. }) => {
                 let retry_after = retry_after.unwrap_or_default();
-                Err(TooManyFailures { what: self.what, used, limit: LIMIT, retry_after })
+                let (what, of) = (self.what, FROM_ADDRESS);
+                Err(TooManyFailures { what, of, used, limit: LIMIT, retry_after })
             }
         }
     }

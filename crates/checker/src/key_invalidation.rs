@@ -31,6 +31,9 @@ use latchkey_store::Error;
 pub(crate) const CHANNEL: &str = "latchkey_keys";
 /// Payload that invalidates all keys.
 const ALL: &str = "all";
+/// Payload after which nodes read the shapes of imported keys again. Nodes of the release before
+/// know none, and invalidate all keys.
+pub(crate) const SHAPES: &str = "shapes";
 /// A payload may have 8,000 bytes; a digest takes 64 and a space.
 const DIGESTS_A_NOTIFICATION: usize = 120;
 /// Number of digests beyond which all keys are invalidated: that is faster for every node.
@@ -44,6 +47,8 @@ pub enum KeyInvalidation {
     Keys(Vec<KeyDigest>),
     /// Every key.
     All,
+    /// Imported keys with these digests, and what imported keys look like.
+    Imported(Vec<KeyDigest>),
 }
 
 impl KeyInvalidation {
@@ -51,6 +56,12 @@ impl KeyInvalidation {
     pub fn keys(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
         let digests: Vec<_> = digests.into_iter().collect();
         if digests.len() > MAX_DIGESTS { Self::All } else { Self::Keys(digests) }
+    }
+
+    /// Invalidates keys that are imported, and makes every node read again what imported keys look
+    /// like.
+    pub fn imported(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
+        Self::Imported(digests.into_iter().collect())
     }
 
     /// Commits the transaction that changes the keys. After that, no check in this process uses the
@@ -98,6 +109,10 @@ impl KeyInvalidation {
                 }
             }
             Self::All => checker.key_cache.evict_all(),
+            Self::Imported(digests) => {
+                checker.shapes.invalidate();
+                Self::keys(digests.iter().copied()).evict(checker);
+            }
         }
     }
 
@@ -126,6 +141,11 @@ impl KeyInvalidation {
                     chunk.iter().copied().map(KeyDigest::to_hex).collect()
                 };
                 digests.chunks(DIGESTS_A_NOTIFICATION).map(|chunk| words(chunk).join(" ")).collect()
+            }
+            Self::Imported(digests) => {
+                let mut payloads = Self::keys(digests.iter().copied()).payloads();
+                payloads.push(SHAPES.to_owned());
+                payloads
             }
         }
     }

@@ -9,18 +9,40 @@ use latchkey_domain::digest::KeyDigest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyVersion {
     digest: KeyDigest,
+    /// Digest that the key has now, if it has moved since: under another pepper, or under ours if
+    /// it was imported.
+    target: KeyDigest,
     generation: Generation,
 }
 
 impl KeyVersion {
     /// Current version. Take it before looking up the key.
-    pub(crate) fn now(cache: &KeyCache, digest: KeyDigest) -> Self {
-        Self { digest, generation: cache.begin_load(&digest) }
+    pub(crate) fn now(cache: &KeyCache, digest: KeyDigest, target: KeyDigest) -> Self {
+        Self { digest, target, generation: cache.begin_load(&digest) }
     }
 
-    /// Digest of the secret that was used.
+    /// Digest by which the key was found.
     pub const fn digest(&self) -> &KeyDigest {
         &self.digest
+    }
+
+    /// Digest that the key should have.
+    pub(crate) const fn target(&self) -> &KeyDigest {
+        &self.target
+    }
+
+    /// Whether a row has this digest for the secret that was used, now or before it moved.
+    pub fn is_of(&self, digest: &KeyDigest) -> bool {
+        self.digest == *digest || self.target == *digest
+    }
+
+    /// Whether the key had the digest that it should have.
+    pub(crate) fn is_at_target(&self) -> bool {
+        self.digest == self.target
+    }
+
+    pub(crate) const fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// Whether the key, or another of its cache slot, is known to have changed since.

@@ -14,16 +14,15 @@ use std::time::Duration;
 use latchkey_domain::outcome::Outcome;
 use tokio::sync::watch;
 
-use crate::cache::CachedLookup;
 use crate::checker::Checker;
 use crate::evaluate;
-use crate::lookup::PresentedBy;
-use crate::lookup::load;
+use crate::key_digests::KeyDigests;
+use crate::key_version::KeyVersion;
+use crate::lookup::{KeyLookup, PresentedBy, cached, load};
 use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
 use crate::request::IdentifiedKey;
 use crate::watched_keys::{EndSender, KeyWatch};
-use latchkey_domain::digest::KeyDigest;
 
 /// Interval at which a key is checked. Together with the 700 ms until a cache without invalidations
 /// expires, a revoked key's calls end within one second.
@@ -34,14 +33,15 @@ const DATABASE_INTERVAL: Duration = Duration::from_millis(250);
 impl Checker {
     /// Watches the key of a call until the returned watch is dropped.
     pub fn watch_key(&self, identity: &IdentifiedKey) -> KeyWatch {
-        let digest = *identity.seen.digest();
+        let seen = identity.seen;
+        let digest = *seen.digest();
         let mut keys = self.watched_keys.lock();
         match keys.entry(digest) {
             Entry::Occupied(ended) => KeyWatch(ended.get().subscribe()),
             Entry::Vacant(place) => {
                 let (ended, receiver) = watch::channel(None);
                 place.insert(ended.clone());
-                tokio::spawn(watch_until_ended(self.clone(), digest, ended));
+                tokio::spawn(watch_until_ended(self.clone(), seen, ended));
                 KeyWatch(receiver)
             }
         }
@@ -50,14 +50,15 @@ impl Checker {
 
 /// Watches a key until it becomes invalid or has no calls. It stays a moment after the last call,
 /// so that the client's next call needs no new task.
-async fn watch_until_ended(checker: Checker, digest: KeyDigest, ended: EndSender) {
+async fn watch_until_ended(checker: Checker, seen: KeyVersion, ended: EndSender) {
+    let digest = *seen.digest();
     let mut wait = INTERVAL;
     loop {
         tokio::time::sleep(wait).await;
         if checker.watched_keys.forget_unused(&digest) {
             return;
         }
-        wait = match key_state(&checker, digest).await {
+        wait = match key_state(&checker, seen).await {
             KeyState::Good => INTERVAL,
             KeyState::Unconfirmed => DATABASE_INTERVAL,
             KeyState::Ended(denial) => {
@@ -78,20 +79,21 @@ enum KeyState {
     Ended(Denial),
 }
 
-async fn key_state(checker: &Checker, digest: KeyDigest) -> KeyState {
-    let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
-    let (known, good) = match cached {
+async fn key_state(checker: &Checker, seen: KeyVersion) -> KeyState {
+    // The key may move to another digest while its calls go on.
+    let digests = KeyDigests::again(&seen);
+    let (known, good) = match cached(checker, &digests) {
         Some(known) => (known, KeyState::Good),
-        None => match load(checker, digest, PresentedBy::Other(LookupCaller::Server)).await {
+        None => match load(checker, &digests, PresentedBy::Other(LookupCaller::Server)).await {
             Ok(known) => (known, KeyState::Unconfirmed),
             Err(_) => return KeyState::Unconfirmed,
         },
     };
-    let CachedLookup::Key(key) = known else {
+    let KeyLookup::Key(identity) = known else {
         // No key has this secret any more: its rotation is complete.
         return KeyState::Ended(Denial::of(Outcome::RevokedKey));
     };
-    match evaluate::ended(&key, key.is_old(&digest), checker.clock.now()) {
+    match evaluate::ended(&identity.key, identity.old, checker.clock.now()) {
         Some((outcome, detail)) => KeyState::Ended(Denial { detail, ..Denial::of(outcome) }),
         None => good,
     }

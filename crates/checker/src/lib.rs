@@ -12,6 +12,7 @@
 //! | step | where |
 //! |---|---|
 //! | authenticate | `check`: form and checksum without I/O, then the digest under the pepper |
+//! | | `foreign`: keys of other systems, which have neither; `moves`: what they stand under |
 //! | look up | `lookup`: `cache`, or one indexed query behind a queue (`lookup_limiter`) |
 //! | evaluate | `evaluate`: by the record alone |
 //! | acquire | `acquire`: `rate_limit`, the month's quota (`usage::quota`), `budget`: all or none |
@@ -64,16 +65,19 @@ mod held_rates;
 mod in_progress;
 mod in_progress_call;
 mod invalidation;
+mod key_digests;
 mod key_invalidation;
 mod key_version;
 mod key_watch;
 mod lookup;
 mod lookup_limiter;
 mod maintenance;
+mod moves;
 mod outcome;
 mod parallel_limit;
 mod peek;
 mod pending_call;
+mod peppers;
 mod prompt_counting;
 mod prompt_ratio;
 mod rate_limit;
@@ -109,7 +113,7 @@ pub use outcome::{Admission, Denial, LimitStates};
 pub use pending_call::PendingCall;
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
-pub use request::{CheckRequest, IdentifiedKey, Parsed};
+pub use request::{CheckRequest, IdentifiedKey};
 pub use reserve::{ExactTokenCount, Reservation, ReservationRequest};
 pub use stored_responses::{RESPONSE_RETENTION, ResponseStore, SANDBOX_RESPONSE_RETENTION};
 pub use token_estimate::{AnswerCap, ReservedTokens, TokenEstimate};

@@ -14,6 +14,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter,
 use crate::cache::CachedLookup;
 use crate::checker::Checker;
 use crate::failures::Address;
+use crate::key_digests::KeyDigests;
 use crate::key_version::KeyVersion;
 use crate::lookup_limiter::LookupCaller;
 use crate::outcome::Denial;
@@ -31,14 +32,15 @@ pub(crate) enum PresentedBy {
 }
 
 impl PresentedBy {
-    fn guesses(self, checker: &Checker) -> bool {
+    /// Whether the caller has presented too many unknown keys.
+    pub(crate) fn guesses(self, checker: &Checker) -> bool {
         match self {
             Self::Caller(ip) => checker.failed_keys.is_full(ip, checker.clock.monotonic()),
             Self::Other(_) => false,
         }
     }
 
-    fn caller(self) -> LookupCaller {
+    pub(crate) fn caller(self) -> LookupCaller {
         match self {
             Self::Caller(ip) => LookupCaller::Address(Address::of(ip)),
             Self::Other(caller) => caller,
@@ -46,21 +48,51 @@ impl PresentedBy {
     }
 }
 
+/// Result of looking up a key by its digests.
+#[derive(Debug, Clone)]
+pub(crate) enum KeyLookup {
+    Key(IdentifiedKey),
+    /// No key has any of them.
+    Unknown,
+}
+
 pub(crate) async fn look_up(
     checker: &Checker,
-    digest: KeyDigest,
+    digests: &KeyDigests,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
-    // Before anything is read, so that any later change makes this version stale.
-    let seen = KeyVersion::now(&checker.key_cache, digest);
-    let cached = checker.key_cache.get(&digest, checker.clock.monotonic());
+    let cached = cached(checker, digests);
     checker.counters.looked_up(cached.is_some());
     let known = match cached {
         Some(known) => known,
-        None => load(checker, digest, by).await?,
+        // Boxed: few checks need the future of a database query.
+        None => Box::pin(load(checker, digests, by)).await?,
     };
-    let CachedLookup::Key(key) = known else { return Err(Denial::of(Outcome::UnknownKey)) };
-    Ok(IdentifiedKey { old: key.is_old(&digest), key, seen, waited: false })
+    match known {
+        KeyLookup::Key(identity) => Ok(identity),
+        KeyLookup::Unknown => Err(Denial::of(Outcome::UnknownKey)),
+    }
+}
+
+/// Result in the cache, if it is valid.
+pub(crate) fn cached(checker: &Checker, digests: &KeyDigests) -> Option<KeyLookup> {
+    let (cache, now) = (&checker.key_cache, checker.clock.monotonic());
+    // Before anything is read, so that any later change makes these versions stale.
+    let versions = digests.versions(cache);
+    let mut unknown = 0;
+    for version in &versions {
+        match cache.get(version.digest(), now) {
+            Some(CachedLookup::Key(key)) if digests.admit(&key) => {
+                return Some(KeyLookup::Key(IdentifiedKey::new(key, *version)));
+            }
+            Some(CachedLookup::Unknown) => unknown += 1,
+            Some(CachedLookup::Key(_)) | None => {}
+        }
+    }
+    // Between two reads, a key may have moved from the second digest to the first.
+    let is_unknown =
+        unknown == versions.len() && !versions.iter().any(|version| version.has_changed(cache));
+    is_unknown.then_some(KeyLookup::Unknown)
 }
 
 /// Queries the database for a record and caches it. If the key changes during the query, queries
@@ -70,20 +102,17 @@ pub(crate) async fn look_up(
 /// `unavailable`, never `unknown`, even for an address that guesses.
 pub(crate) async fn load(
     checker: &Checker,
-    digest: KeyDigest,
+    digests: &KeyDigests,
     by: PresentedBy,
-) -> Result<CachedLookup, Denial> {
+) -> Result<KeyLookup, Denial> {
     let guesser = by.guesses(checker);
     let loading = async {
         let permit = checker.lookup_limiter.acquire(by.caller(), guesser).await;
         let Ok(_permit) = permit else { return Ok(None) };
         loop {
-            let generation = checker.key_cache.begin_load(&digest);
-            let record = query(checker, &digest).await?;
-            let known =
-                record.map_or(CachedLookup::Unknown, |record| CachedLookup::Key(Arc::new(record)));
-            let now = checker.clock.monotonic();
-            if checker.key_cache.finish_load(digest, generation, &known, now) {
+            let versions = digests.versions(&checker.key_cache);
+            let found = query(checker, digests).await?;
+            if let Some(known) = keep(checker, &versions, found) {
                 return Ok(Some(known));
             }
         }
@@ -95,37 +124,72 @@ pub(crate) async fn load(
     loaded.ok_or_else(|| Denial::of(Outcome::Unavailable))
 }
 
+/// Caches what a query found. `None`: a key has changed during the query.
+fn keep(
+    checker: &Checker,
+    versions: &[KeyVersion],
+    found: Option<FoundRecord>,
+) -> Option<KeyLookup> {
+    let (cache, now) = (&checker.key_cache, checker.clock.monotonic());
+    let finish = |version: &KeyVersion, known: &CachedLookup| {
+        cache.finish_load(*version.digest(), version.generation(), known, now)
+    };
+    let Some(FoundRecord { record, digest }) = found else {
+        let mut is_current = true;
+        for version in versions {
+            is_current &= finish(version, &CachedLookup::Unknown);
+        }
+        return is_current.then_some(KeyLookup::Unknown);
+    };
+    let version = versions.iter().find(|version| *version.digest() == digest)?;
+    let key = Arc::new(record);
+    finish(version, &CachedLookup::Key(Arc::clone(&key)))
+        .then(|| KeyLookup::Key(IdentifiedKey::new(key, *version)))
+}
+
 impl Checker {
     /// Tests whether a key that is not cached could be checked, with the query of a check.
     ///
     /// # Errors
     /// The database is unavailable, or refuses this role.
     pub async fn can_look_up(&self) -> Result<(), latchkey_store::Error> {
-        let nobody = self.pepper.digest("");
+        let nobody = KeyDigests::one(self.peppers.both().digest(""));
         in_time(async { query(self, &nobody).await.map(|_| ()) }).await
     }
 }
 
-/// Record of the key with this digest, as its current or its previous one.
+/// A record, and by which of the digests it was found.
+pub(crate) struct FoundRecord {
+    pub(crate) record: KeyRecord,
+    digest: KeyDigest,
+}
+
+/// Record of the key with one of these digests, as its current or its previous one.
 pub(crate) async fn query(
     checker: &Checker,
-    digest: &KeyDigest,
-) -> Result<Option<KeyRecord>, Error> {
-    let query = key::Entity::find()
+    digests: &KeyDigests,
+) -> Result<Option<FoundRecord>, Error> {
+    let is_one = |column: key::Column| match digests.as_slice() {
+        [one] => column.eq(*one),
+        several => column.is_in(several.iter().copied()),
+    };
+    let of_any = Condition::any().add(is_one(key::Column::Digest));
+    let mut query = key::Entity::find()
         .find_also_related(project::Entity)
         .and_also_related(organization::Entity)
-        .filter(
-            Condition::any()
-                .add(key::Column::Digest.eq(*digest))
-                .add(key::Column::OldDigest.eq(*digest)),
-        )
+        .filter(of_any.add(is_one(key::Column::OldDigest)))
         .limit(1);
+    if let Some(projects) = digests.projects() {
+        query = query.filter(key::Column::ProjectId.is_in(projects.iter().copied()));
+    }
     let found = primary::one(checker.database.reader(), &query).await?;
     let Some(found) = found else { return Ok(None) };
     let row = key::Model::from_query_result(&found, "A_")?;
     let project = project::Model::from_query_result(&found, "B_")?;
     let organization = organization::Model::from_query_result(&found, "C_")?;
-    Ok(Some(record(checker, row, &project, &organization)))
+    let is_current = digests.as_slice().contains(&row.digest);
+    let digest = row.old_digest.filter(|_| !is_current).unwrap_or(row.digest);
+    Ok(Some(FoundRecord { record: record(checker, row, &project, &organization), digest }))
 }
 
 fn record(

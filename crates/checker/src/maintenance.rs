@@ -16,6 +16,7 @@ impl Checker {
         self.tokens.forget_idle(now);
         self.prompt_counts.forget_idle(now);
         self.failed_keys.forget_idle(now);
+        self.slow_keys.forget_idle(now);
         self.budget_slots.forget_idle();
         self.forget_held_rates();
     }

@@ -8,7 +8,6 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::money::Usd;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::scope::ScopeQuery;
-use latchkey_domain::secret::PresentedKey;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
 
@@ -47,6 +46,10 @@ pub struct IdentifiedKey {
 }
 
 impl IdentifiedKey {
+    pub(crate) fn new(key: Arc<KeyRecord>, seen: KeyVersion) -> Self {
+        Self { old: key.is_old(seen.digest()), key, seen, waited: false }
+    }
+
     /// Record of the identified key.
     pub const fn key(&self) -> &Arc<KeyRecord> {
         &self.key
@@ -73,11 +76,4 @@ impl IdentifiedKey {
             cost: Usd::ZERO,
         }
     }
-}
-
-/// A well-formed key, or the outcome if there is none.
-pub type Parsed<'a> = Result<PresentedKey<'a>, Outcome>;
-
-pub(crate) fn parse(presented: Option<&str>) -> Parsed<'_> {
-    PresentedKey::parse(presented.ok_or(Outcome::MissingKey)?).map_err(|_| Outcome::MalformedKey)
 }

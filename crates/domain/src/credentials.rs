@@ -22,11 +22,25 @@ pub fn counting<'a>(
     first: Option<&'a str>,
     other: Option<&'a str>,
 ) -> Result<Option<&'a str>, TwoKeys> {
+    counting_imported(first, other, |_| false)
+}
+
+/// As [`counting`]: if neither has the form of our keys, the only one that looks like an imported
+/// key is selected.
+///
+/// # Errors
+/// Both have the form of our keys and differ.
+pub fn counting_imported<'a>(
+    first: Option<&'a str>,
+    other: Option<&'a str>,
+    is_imported: impl Fn(&str) -> bool,
+) -> Result<Option<&'a str>, TwoKeys> {
     let (Some(one), Some(another)) = (first, other) else { return Ok(first.or(other)) };
     let is_ours = |text| !matches!(PresentedKey::parse(text), Err(MalformedSecret::Form));
     match (is_ours(one), is_ours(another)) {
         (true, true) if one != another => Err(TwoKeys),
         (false, true) => Ok(other),
+        (false, false) if !is_imported(one) && is_imported(another) => Ok(other),
         _ => Ok(first),
     }
 }
@@ -48,6 +62,19 @@ mod tests {
         assert_eq!(counting(Some(key), Some(key)), Ok(Some(key)));
         assert_eq!(counting(Some(other), Some("x")), Ok(Some(other)));
         assert_eq!(counting(Some(key), Some(mistyped)), Err(TwoKeys));
+    }
+
+    #[test]
+    fn imported_key_counts_beside_what_is_no_key() {
+        let key = "lk_live_000000000000000000000000000000004cjNQE";
+        let of = |first, other| {
+            counting_imported(Some(first), Some(other), |text| text.starts_with("sk-"))
+        };
+        assert_eq!(of("eyJ.eyJ.x", "sk-1"), Ok(Some("sk-1")));
+        assert_eq!(of("sk-1", "eyJ.eyJ.x"), Ok(Some("sk-1")));
+        assert_eq!(of("sk-1", "sk-2"), Ok(Some("sk-1")));
+        assert_eq!(of("sk-1", key), Ok(Some(key)));
+        assert_eq!(of(key, "sk-1"), Ok(Some(key)));
     }
 
     #[test]

@@ -2,13 +2,17 @@
 //!
 //! A secret is what matches the published expression of our keys (docs/secret-scanning.md), what
 //! starts like such a key and was truncated, and what looks like a JSON Web Token, percent-encoded
-//! or not. Every log line, error, audit event and denial passes through here, so that no code that
-//! writes one has to remember it.
+//! or not; and imported keys whose shape tells them from other words. Every log line, error, audit
+//! event and denial passes through here, so that no code that writes one has to remember it.
 //!
 //! The work is linear in the length of the text. A text without secrets is not copied.
 
+mod imported;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+pub use self::imported::add_shapes;
 
 /// Shortest truncated body that is masked, in characters. No word of a language is that long.
 const LEAST_BODY: usize = 20;
@@ -28,6 +32,12 @@ pub fn secrets(text: &str) -> Cow<'_, str> {
 
 /// As [`secrets`], for bytes that are mostly text; `None` if there is nothing to mask.
 pub fn masked(text: &[u8]) -> Option<Vec<u8>> {
+    let own = own_masked(text);
+    let imported = imported::masked(own.as_deref().unwrap_or(text));
+    imported.or(own)
+}
+
+fn own_masked(text: &[u8]) -> Option<Vec<u8>> {
     let mut found = Found { units: Units { text }, at: 0, run: 0..0, token: None };
     let mut masked: Option<Vec<u8>> = None;
     let mut copied = 0;

@@ -42,7 +42,8 @@ pub enum ErrorCode {
     /// 422: a field is missing, unknown, of the wrong type or out of range; `errors` lists all of
     /// them.
     Invalid,
-    /// 429: too many failed attempts from this IP address; `Retry-After` says how long to wait.
+    /// 429: too many failed attempts from this IP address, or with this imported key; `Retry-After`
+    /// says how long to wait.
     TooManyFailures,
     /// 408: the request did not arrive in time.
     Timeout,

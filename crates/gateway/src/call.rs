@@ -116,7 +116,8 @@ impl Caller {
     pub(super) async fn authenticate(state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
         let ip = ClientIp::of(parts);
         let format = ApiFormat::of_request(parts.uri.path(), &parts.headers);
-        let key = credentials::presented_key(&parts.headers, format)?;
+        let is_imported = |text: &str| state.checker.has_foreign_shape(text);
+        let key = credentials::presented_key(&parts.headers, format, is_imported)?;
         let identity = state.checker.authenticate(key, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, identity.key().organization.into());
         Ok(Self { identity, ip })

@@ -9,20 +9,21 @@ use super::error::GatewayError;
 
 /// The key in `Authorization: Bearer`; for Anthropic's clients the one in `x-api-key` counts as
 /// well. Other clients send there a second credential, which is used only if it alone has the
-/// format of our keys.
+/// format of our keys, or else looks like an imported one.
 ///
 /// # Errors
 /// 400: both headers contain keys of ours, and they differ.
 pub(super) fn presented_key(
     headers: &HeaderMap,
     format: ApiFormat,
+    is_imported: impl Fn(&str) -> bool,
 ) -> Result<Option<&str>, GatewayError> {
     let token = bearer(headers);
     if token.is_none() && format == ApiFormat::OpenAi {
         return Ok(None);
     }
     let other = headers.get("x-api-key").and_then(|value| value.to_str().ok());
-    credentials::counting(token, other)
+    credentials::counting_imported(token, other, is_imported)
         .map_err(|two| GatewayError::new(StatusCode::BAD_REQUEST, "malformed", two.to_string()))
 }
 
@@ -41,7 +42,7 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (axum::http::HeaderName::from_static(name), value.parse().unwrap())
         });
-        presented_key(&headers.collect(), format).unwrap().map(str::to_owned)
+        presented_key(&headers.collect(), format, |_| false).unwrap().map(str::to_owned)
     }
 
     #[test]

@@ -35,6 +35,8 @@ const SERVED: &str = "POST /v1/chat/completions, POST /v1/completions, POST /v1/
                       and GET /v1/models/{id}";
 const INTERNAL_ERROR: &str =
     "An internal error occurred. The server’s log has the cause under the request ID.";
+/// Maximum length of a key, imported ones included, in bytes.
+const MAX_KEY_BYTES: usize = 1_024;
 /// Maximum length of a path in a message, in bytes.
 const MAX_PATH_BYTES: usize = 200;
 
@@ -45,7 +47,7 @@ pub struct UnmatchedRequest {
     format: ApiFormat,
     /// It tries to open the Responses API over a WebSocket.
     is_websocket: bool,
-    /// The credential, if it has the format of our keys.
+    /// The credential, if it may be a key.
     key: Option<String>,
 }
 
@@ -57,8 +59,8 @@ impl UnmatchedRequest {
             return None;
         }
         let format = ApiFormat::of_request(path, request.headers());
-        let key = presented_key(request.headers(), format).unwrap_or_default();
-        let key = key.filter(|text| PresentedKey::parse(text).is_ok());
+        let key = presented_key(request.headers(), format, |_| false).unwrap_or_default();
+        let key = key.filter(|text| text.len() <= MAX_KEY_BYTES);
         Some(Self {
             path: shown(path),
             format,
@@ -127,7 +129,10 @@ impl UnmatchedRequest {
 
     /// Whether the request carries a valid inference key.
     async fn is_of_inference_key(&self, state: &Gateway, ip: Option<IpAddr>) -> bool {
-        let Some(key) = &self.key else { return false };
+        let is_key = |text: &&String| {
+            PresentedKey::parse(text).is_ok() || state.checker.has_foreign_shape(text)
+        };
+        let Some(key) = self.key.as_ref().filter(is_key) else { return false };
         let identity = state.checker.authenticate(Some(key), ip).await;
         identity.is_ok_and(|identity| identity.key().kind == KeyKind::Inference)
     }

@@ -98,16 +98,17 @@ pub struct AllowedRequest {
 /// the key's project.
 ///
 /// # Errors
-/// The [`Denial`] with the outcome. It never depends on how many keys have failed.
+/// `Denied` with the outcome. It never depends on how many keys have failed from an address;
+/// `TooManyFailures` is of one imported key that is checked slowly.
 pub async fn check(
     services: &Services,
     request: ForwardedRequest<'_>,
-) -> Result<AllowedRequest, Denial> {
+) -> Result<AllowedRequest, latchkey_checker::Error> {
     let ForwardedRequest { resource, secret, scopes, ip } = request;
     let caller = LookupCaller::Address(Address::of(ip));
     let mut identity = services.checker.authenticate_for(secret, caller).await?;
-    if !is_in_reach(services, &mut identity, resource).await? {
-        return Err(Denial::of(Outcome::UnknownKey));
+    if !is_in_reach(services, &mut identity, resource).await.map_err(Box::new)? {
+        return Err(Box::new(Denial::of(Outcome::UnknownKey)).into());
     }
     let key = identity.key();
     let application = match resource {
@@ -126,7 +127,7 @@ pub async fn check(
             let application = application.or(key.application);
             Ok(AllowedRequest { key: Arc::clone(key), application, limits })
         }
-        Err(denial) => Err(explained(services, key, denial, &scopes)),
+        Err(denial) => Err(Box::new(explained(services, key, denial, &scopes)).into()),
     }
 }
 

@@ -149,6 +149,7 @@ impl Services {
             redis: settings.redis.clone(),
         })
         .await?;
+        checker.read_shapes().await?;
         let signer = Signer::new(&settings.jwt_secret, &settings.issuer, settings.access_token_ttl);
         let writes = Writes::new(settings.writes_per_minute);
         Ok(Self(Arc::new(Inner {

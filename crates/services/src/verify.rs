@@ -18,8 +18,9 @@ use latchkey_store::clock::whole_seconds;
 /// project, or in a project that the person can't see, is reported as unknown.
 ///
 /// # Errors
-/// `Forbidden` for a viewer, `InsufficientScope` for a service key without `keys:verify`. A denial
-/// of the checked key is a result, not an error.
+/// `Forbidden` for a viewer, `InsufficientScope` for a service key without `keys:verify`,
+/// `TooManyFailures` for an imported key that is checked slowly and has had too many. A denial of
+/// the checked key is a result, not an error.
 pub async fn verify(
     services: &Services,
     actor: &Actor,
@@ -33,7 +34,10 @@ pub async fn verify(
     let mut identity =
         match services.checker.authenticate_for(Some(request.key.expose()), caller(actor)).await {
             Ok(identity) => identity,
-            Err(denial) => return Ok(VerifyAnswer::not_found(denial.outcome)),
+            Err(latchkey_checker::Error::Denied(denial)) => {
+                return Ok(VerifyAnswer::not_found(denial.outcome));
+            }
+            Err(full @ latchkey_checker::Error::TooManyFailures(_)) => return Err(full.into()),
         };
     if !may_see(services, actor, &mut identity).await? {
         return Ok(VerifyAnswer::not_found(Outcome::UnknownKey));

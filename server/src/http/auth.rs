@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName};
 use latchkey_domain::credentials;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_services::{Actor, Error, accounts};
+use latchkey_services::{Actor, Error, Services, accounts};
 
 use super::client::ClientIp;
 use super::limits;
@@ -59,8 +59,12 @@ pub(crate) async fn caller(
 ///
 /// # Errors
 /// 400: there are two different keys.
-pub(crate) fn presented_key(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
-    credentials::counting(api_key(headers), bearer(headers))
+pub(crate) fn presented_key<'a>(
+    headers: &'a HeaderMap,
+    services: &Services,
+) -> Result<Option<&'a str>, Refusal> {
+    let is_imported = |text: &str| services.checker.has_foreign_shape(text);
+    credentials::counting_imported(api_key(headers), bearer(headers), is_imported)
         .map_err(|two| Refusal::new(ErrorCode::Malformed, two.to_string()))
 }
 

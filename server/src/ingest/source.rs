@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use data_encoding::BASE64;
 use latchkey_checker::CheckRequest;
 use latchkey_domain::key::KeyKind;
+use latchkey_services::Services;
 use latchkey_services::telemetry::Source;
 
 use crate::http::auth::{api_key, presented_key};
@@ -30,7 +31,7 @@ impl FromRequestParts<AppState> for KeySource {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Refusal> {
-        source(parts, state, |parts| Ok(sdk_key(parts))).await.map(Self)
+        source(parts, state, |parts, _| Ok(sdk_key(parts))).await.map(Self)
     }
 }
 
@@ -49,8 +50,11 @@ impl FromRequestParts<AppState> for ExporterSource {
     }
 }
 
-fn exporter_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
-    Ok(presented_key(&parts.headers)?.map(Cow::Borrowed))
+fn exporter_key<'a>(
+    parts: &'a Parts,
+    services: &Services,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
+    Ok(presented_key(&parts.headers, services)?.map(Cow::Borrowed))
 }
 
 /// The same for Langfuse's SDKs, which send their two keys as username and password. The password
@@ -65,10 +69,13 @@ impl FromRequestParts<AppState> for LangfuseSource {
     }
 }
 
-fn langfuse_key(parts: &Parts) -> Result<Option<Cow<'_, str>>, Refusal> {
+fn langfuse_key<'a>(
+    parts: &'a Parts,
+    services: &Services,
+) -> Result<Option<Cow<'a, str>>, Refusal> {
     match password(parts) {
         Some(password) => Ok(Some(password)),
-        None => exporter_key(parts),
+        None => exporter_key(parts, services),
     }
 }
 
@@ -83,10 +90,13 @@ fn password(parts: &Parts) -> Option<Cow<'_, str>> {
     })
 }
 
+/// How a kind of client sends the key.
+type ReadKey = for<'a> fn(&'a Parts, &Services) -> Result<Option<Cow<'a, str>>, Refusal>;
+
 async fn source(
     parts: &mut Parts,
     state: &AppState,
-    key: fn(&Parts) -> Result<Option<Cow<'_, str>>, Refusal>,
+    key: ReadKey,
 ) -> Result<Source, Refusal> {
     let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
         Ok(ip) => ip,
@@ -98,7 +108,7 @@ async fn source(
     };
     let call =
         CheckRequest { kind: Some(KeyKind::Api), application, ip, ..CheckRequest::default() };
-    let checked = state.services.checker.check(key(parts)?.as_deref(), call).await;
+    let checked = state.services.checker.check(key(parts, &state.services)?.as_deref(), call).await;
     let admission = match checked.map_err(latchkey_services::Error::from) {
         Ok(admission) => admission,
         Err(error) => {

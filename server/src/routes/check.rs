@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use latchkey_checker::Denial;
 use latchkey_domain::attribute::ExternalId;
 use latchkey_domain::outcome::Outcome;
+use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::scope::Scopes;
-use latchkey_services::Error;
 use latchkey_services::forward_auth::{
     self, AllowedRequest, AskedScopes, ForwardedRequest, ProtectedResource,
 };
@@ -92,16 +92,22 @@ fn scopes(headers: &HeaderMap) -> AskedScopes<'_> {
     AskedScopes::of_lines(headers.get_all(SCOPES).iter().map(HeaderValue::as_bytes))
 }
 
-fn refused(denial: Denial) -> Response {
+fn refused(error: latchkey_checker::Error) -> Response {
     let mut headers = HeaderMap::new();
-    limits::write(&mut headers, denial.limits);
-    headers.insert(CODE, HeaderValue::from_static(denial.outcome.as_str()));
-    (headers, Refusal::from(Error::from(Box::new(denial)))).into_response()
+    let code = match &error {
+        latchkey_checker::Error::Denied(denial) => {
+            limits::write(&mut headers, denial.limits);
+            denial.outcome.as_str()
+        }
+        latchkey_checker::Error::TooManyFailures(_) => ErrorCode::TooManyFailures.as_str(),
+    };
+    headers.insert(CODE, HeaderValue::from_static(code));
+    (headers, Refusal::from(error)).into_response()
 }
 
 /// The response if a check takes too long.
 pub(crate) fn unavailable() -> Response {
-    refused(Denial::of(Outcome::Unavailable))
+    refused(Box::new(Denial::of(Outcome::Unavailable)).into())
 }
 
 /// The id is no id, so the proxy is configured wrong.
@@ -212,7 +218,7 @@ refusals! {
         401: "`missing_key`, `malformed_key`, `unknown_key` (also for a key of another project), `revoked_key`, `expired_key`, `disabled_key`",
         403: "`wrong_scope` (the key is for another application), `ip_not_allowed`, `insufficient_scope`",
         404: "`not_found`: the ID is malformed. A well-formed ID that does not exist is `unknown_key`",
-        429: "`rate_limited`, `token_rate_limited`, `request_budget_exhausted`, `token_budget_exhausted`, `spend_limit_reached` or `quota_exceeded`; `limit` tells which limit it was. See `Retry-After`",
+        429: "`rate_limited`, `token_rate_limited`, `request_budget_exhausted`, `token_budget_exhausted`, `spend_limit_reached` or `quota_exceeded`, or `too_many_failures` with an imported key whose hash is slow to check; `limit` tells which limit it was. See `Retry-After`",
         503: "`unavailable`: the key cannot be checked. See `Retry-After`",
     }
 }

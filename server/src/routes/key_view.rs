@@ -42,6 +42,6 @@ pub(crate) async fn get(
     ClientIp(ip): ClientIp,
     headers: HeaderMap,
 ) -> Result<axum::Json<KeyView>, Refusal> {
-    let secret = presented_key(&headers)?;
+    let secret = presented_key(&headers, &services)?;
     Ok(axum::Json(key_view(&services, secret, ip).await?))
 }

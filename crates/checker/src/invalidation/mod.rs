@@ -32,6 +32,7 @@ mod sqlite;
 use std::time::Duration;
 
 use crate::checker::Checker;
+use crate::foreign::shape_reader;
 use crate::redis_heartbeat;
 use latchkey_store::database::ChangeSource;
 
@@ -43,7 +44,7 @@ impl Checker {
     /// that sharing limits needs. It never ends by itself. Without it every check queries the
     /// database.
     pub async fn keep_in_sync(&self) {
-        tokio::join!(observe(self), redis_heartbeat::keep(self));
+        tokio::join!(observe(self), shape_reader::keep_current(self), redis_heartbeat::keep(self));
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::listen_error::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, ListenError};
 use crate::checker::Checker;
-use crate::key_invalidation::{CHANNEL, KeyInvalidation};
+use crate::key_invalidation::{CHANNEL, KeyInvalidation, SHAPES};
 use data_encoding::HEXLOWER;
 use latchkey_store::database::{Postgres, PostgresRoutes, describe_error};
 
@@ -40,6 +40,9 @@ pub(super) async fn listen(
     let (mut listener, server) = listener(ways.direct(), [CHANNEL, &own]).await?;
     // From here on no invalidation is missed, but earlier ones were.
     checker.key_cache.evict_all();
+    if checker.shapes.are_relevant() || with_timeout(have_shapes(&mut sender)).await? {
+        checker.shapes.invalidate();
+    }
     let mut heartbeats = interval(HEARTBEAT_INTERVAL);
     heartbeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut verifying = Box::pin(verify_server(ways, &server));
@@ -71,7 +74,10 @@ pub(super) async fn listen(
         };
         let payload = notification.payload();
         if notification.channel() == CHANNEL {
-            KeyInvalidation::parse(payload).evict(checker);
+            match payload {
+                SHAPES => checker.shapes.invalidate(),
+                payload => KeyInvalidation::parse(payload).evict(checker),
+            }
         } else if let Some(returned) = sent.take_if(|sent| payload == sent.number.to_string()) {
             checker.key_cache.extend_validity(returned.sent_at);
         }
@@ -140,6 +146,12 @@ async fn connect(postgres: &Postgres) -> Result<(PgConnection, String), ListenEr
             Err(ListenError::Unreachable { why, is_full: false })
         }
     }
+}
+
+/// Whether any project has registered shapes of imported keys.
+async fn have_shapes(connection: impl PgExecutor<'_>) -> Result<bool, Sqlx> {
+    const EXISTS: &str = "/*NO LOAD BALANCE*/ SELECT EXISTS (SELECT 1 FROM key_shapes)";
+    raw_sql(EXISTS).fetch_one(connection).await?.try_get(0)
 }
 
 /// Identifies a server by its start time. The comment in the statement keeps pgpool-II from sending

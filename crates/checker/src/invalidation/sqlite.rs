@@ -36,6 +36,12 @@ pub(super) async fn poll(
         let now_seen = same.then_some((before, version));
         if now_seen.is_none() || seen != now_seen {
             checker.key_cache.evict_all();
+            let shapes = query_scalar("SELECT EXISTS (SELECT 1 FROM key_shapes)").fetch_one(writer);
+            let are_there: bool =
+                timeout(DATABASE_TIMEOUT, shapes).await.map_err(|_| ListenError::Silence)??;
+            if are_there || checker.shapes.are_relevant() {
+                checker.shapes.invalidate();
+            }
         }
         seen = now_seen;
         checker.key_cache.extend_validity(now);

@@ -31,14 +31,22 @@ pub async fn authenticate(
     bearer: Option<&str>,
     ip: Option<IpAddr>,
 ) -> Result<Actor, Error> {
-    if let Some(key) = bearer.and_then(|text| PresentedKey::parse(text).ok()) {
-        let admission = services.checker.check_parsed(Ok(key), by_service_key(ip)).await?;
+    if bearer.is_some_and(|text| is_key(services, text)) {
+        let admission = services.checker.check(bearer, by_service_key(ip)).await?;
         let key = ServiceKey { record: admission.key, seen: admission.seen };
         return Ok(Actor { who: Who::ServiceKey(key), ip });
     }
     // Boxed, so that the future of a service key's request stays small.
     let who = Who::Person(Box::pin(person(services, bearer)).await?);
     Ok(Actor { who, ip })
+}
+
+/// Whether a bearer token is a key: one of ours, or a text like an imported one that is no access
+/// token.
+fn is_key(services: &Services, text: &str) -> bool {
+    PresentedKey::parse(text).is_ok()
+        || services.checker.has_foreign_shape(text)
+            && services.signer.verify_signature(text).is_none()
 }
 
 /// Checks that an actor is still authorized after the request's body has arrived: the client may

@@ -11,7 +11,7 @@ use super::local_code::LocalCode;
 use super::sign_in::{SignInIdentity, sign_in};
 use crate::error::Error;
 use crate::services::Services;
-use latchkey_checker::failures::TooManyFailures;
+use latchkey_checker::failures::{FROM_ADDRESS, TooManyFailures};
 
 /// Limit of wrong codes in any 60 seconds, from all addresses together.
 pub(super) const WRONG_CODES: u64 = 5;
@@ -45,6 +45,7 @@ fn guess(services: &Services, right: &LocalCode, code: &str) -> Result<(), Error
     let mut wrong = services.sign_ins.wrong_codes();
     let full = |used, retry_after| TooManyFailures {
         what: "wrong codes for local sign-in",
+        of: FROM_ADDRESS,
         used,
         limit: WRONG_CODES,
         retry_after,

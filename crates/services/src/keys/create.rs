@@ -142,6 +142,7 @@ async fn insert(
         NewKeyLimits::new(&request, project.key_defaults)?;
     let (token_limit, token_limit_period) = budgets.token_limit().unzip();
     let id = KeyId::new(now, services.random.bytes());
+    let pepper = services.checker.pepper();
     let row = key::ActiveModel {
         id: Set(id),
         project_id: Set(project.id),
@@ -150,7 +151,9 @@ async fn insert(
         environment: Set(environment),
         search: Set(search_text(id, request.name.as_str(), &hint)),
         name: Set(request.name.to_string()),
-        digest: Set(services.checker.pepper().digest(secret.expose())),
+        digest: Set(pepper.digest(secret.expose())),
+        pepper: Set(Some(pepper.id().to_vec())),
+        old_pepper: Set(None),
         hint: Set(hint.into()),
         created_by: Set(actor.author()),
         created_at: Set(now),

@@ -80,8 +80,10 @@ async fn rotate_once(
     let hint = secret.hint();
     let grace = Duration::from_secs(request.grace_seconds);
     let ends_at = if grace.is_zero() { ENDED } else { now + grace };
-    let new_digest = services.checker.pepper().digest(secret.expose());
+    let pepper = services.checker.pepper();
+    let new_digest = pepper.digest(secret.expose());
     key.old_digest = Some(std::mem::replace(&mut key.digest, new_digest));
+    key.old_pepper = key.pepper.replace(pepper.id().to_vec());
     key.old_hint = Some(std::mem::replace(&mut key.hint, hint.clone().into()));
     key.old_ends_at = Some(key.expires_at.map_or(ends_at, |end| end.min(ends_at)));
     key.old_last_used_at = key.last_used_at;

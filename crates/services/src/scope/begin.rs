@@ -268,10 +268,9 @@ async fn lock_service_key(
         KeyStatus::Disabled => return Err(denied(Outcome::DisabledKey)),
         KeyStatus::Active => {}
     }
-    let presented = *key.seen.digest();
     let in_grace = row.old_ends_at.is_some_and(|end| end > now);
-    let is_old = row.old_digest == Some(presented);
-    if row.digest == presented || (is_old && in_grace) {
+    let is_old = row.old_digest.is_some_and(|digest| key.seen.is_of(&digest));
+    if key.seen.is_of(&row.digest) || (is_old && in_grace) {
         Ok(row)
     } else {
         Err(denied(Outcome::RevokedKey))

@@ -55,6 +55,12 @@ pub struct Model {
     pub scopes: Option<Scopes>,
     /// Null if there are none.
     pub budgets: Option<Budgets>,
+    /// Fingerprint of the pepper that `digest` stands under; null for the first one of all.
+    #[sea_orm(column_type = "VarBinary(StringLen::N(16))")]
+    pub pepper: Option<Vec<u8>>,
+    /// The same of `old_digest`.
+    #[sea_orm(column_type = "VarBinary(StringLen::N(16))")]
+    pub old_pepper: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]

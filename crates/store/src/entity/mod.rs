@@ -26,6 +26,7 @@ pub mod membership;
 pub mod model_usage;
 pub mod node;
 pub mod organization;
+pub mod pepper_node;
 pub mod project;
 pub mod project_month;
 pub mod project_usage;

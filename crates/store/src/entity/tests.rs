@@ -89,6 +89,8 @@ fn budgets_of(listed: &[Budget], flat: Option<(u64, Period)>) -> Vec<Budget> {
         tags: None,
         scopes: None,
         budgets: Some(Budgets::new(listed.iter().copied()).unwrap()),
+        pepper: None,
+        old_pepper: None,
     };
     row.all_budgets().as_slice().to_vec()
 }

@@ -1,0 +1,70 @@
+//! Digests under which the row of a presented key may stand.
+
+use latchkey_domain::digest::KeyDigest;
+use latchkey_domain::id::ProjectId;
+use smallvec::SmallVec;
+
+use crate::cache::KeyCache;
+use crate::key_version::KeyVersion;
+use crate::record::KeyRecord;
+
+/// Digests under which a row may stand, likely ones first, and the one that it should have. The row
+/// moves from one to another at any time, so all are read at once.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyDigests {
+    all: SmallVec<[KeyDigest; 2]>,
+    target: KeyDigest,
+    /// Projects that the key may belong to; `None`: any.
+    within: Option<Box<[ProjectId]>>,
+}
+
+impl KeyDigests {
+    pub(crate) fn one(digest: KeyDigest) -> Self {
+        Self { all: SmallVec::from_iter([digest]), target: digest, within: None }
+    }
+
+    pub(crate) fn new(all: impl IntoIterator<Item = KeyDigest>, target: KeyDigest) -> Self {
+        Self { all: all.into_iter().collect(), target, within: None }
+    }
+
+    /// Digests to look up a key by that was found before, and may have moved since.
+    pub(crate) fn again(seen: &KeyVersion) -> Self {
+        if seen.is_at_target() {
+            return Self::one(*seen.digest());
+        }
+        Self::new([*seen.digest(), *seen.target()], *seen.target())
+    }
+
+    /// The same, for keys of these projects only.
+    pub(crate) fn within(self, projects: &[ProjectId]) -> Self {
+        Self { within: Some(projects.into()), ..self }
+    }
+
+    /// The same, and more that are less likely.
+    pub(crate) fn and(mut self, more: impl IntoIterator<Item = KeyDigest>) -> Self {
+        self.all.extend(more);
+        self
+    }
+
+    pub(crate) fn as_slice(&self) -> &[KeyDigest] {
+        &self.all
+    }
+
+    pub(crate) const fn target(&self) -> &KeyDigest {
+        &self.target
+    }
+
+    pub(crate) fn projects(&self) -> Option<&[ProjectId]> {
+        self.within.as_deref()
+    }
+
+    /// Whether a key that has one of the digests may be found by them.
+    pub(crate) fn admit(&self, key: &KeyRecord) -> bool {
+        self.projects().is_none_or(|projects| projects.contains(&key.project))
+    }
+
+    /// Current versions of all digests. Take them before anything is read.
+    pub(crate) fn versions(&self, cache: &KeyCache) -> SmallVec<[KeyVersion; 2]> {
+        self.all.iter().map(|digest| KeyVersion::now(cache, *digest, self.target)).collect()
+    }
+}
