@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::keys::NewKeyLimits;
 use crate::keys::row::search_text;
 
-/// Rows in a statement: SQLite allows at most 32,766 parameters, and a key has 27.
+/// Rows in a statement: SQLite allows at most 32,766 parameters, and a key has 28.
 const ROWS: usize = 500;
 
 /// What all keys of an import share.
@@ -22,6 +22,8 @@ pub(super) struct Shared<'a> {
     pub(super) now: Timestamp,
     /// The sealed secret of the other system's HMAC.
     pub(super) secret: Option<Vec<u8>>,
+    /// Fingerprint of the pepper that the digests stand under.
+    pub(super) pepper: [u8; 16],
 }
 
 /// Inserts the keys with what belongs to them.
@@ -67,6 +69,7 @@ impl Shared<'_> {
             search: Set(search_text(key.id, name, &key.hint)),
             name: Set(name.to_owned()),
             digest: Set(key.digest),
+            pepper: Set(Some(self.pepper.to_vec())),
             hint: Set(key.hint.clone()),
             created_by: Set(self.created_by),
             created_at: Set(key.created_at),

@@ -1,5 +1,6 @@
 //! Shapes of a project's imported keys.
 
+use latchkey_checker::KeyInvalidation;
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{KeyShapeId, ProjectId};
 use latchkey_domain::import::{KeyShape, KeyShapeList, ListedKeyShape};
@@ -76,7 +77,7 @@ async fn create_once(
         changes: Changes::default().set("shape", shape),
     };
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
-    transaction.commit().await?;
+    KeyInvalidation::imported([]).commit_and_invalidate(&services.checker, transaction).await?;
     Ok(listed)
 }
 

@@ -48,6 +48,7 @@ pub async fn import(
     creates::check_early(services.database.reader(), actor, idempotency, now).await?;
     let Import { dry_run, preset, .. } = request;
     let secret = request.digest_secret();
+    let pepper = services.checker.pepper().id();
     // Reading takes a second of a processor: other requests go on meanwhile.
     let reader = services.clone();
     let batch = tokio::task::spawn_blocking(move || read(&reader, &request, now));
@@ -57,7 +58,7 @@ pub async fn import(
         if dry_run {
             return Ok(answer(&batch.keys, true));
         }
-        let storing = Storing { scope: &scope, batch: &batch, sealed, preset, now };
+        let storing = Storing { scope: &scope, batch: &batch, sealed, pepper, preset, now };
         match retried(services, || storing.store(services, actor, idempotency)).await {
             Err(Error::Store(error)) if error.is_unique_violation() => {}
             Err(error) => return Err(error),
@@ -116,6 +117,8 @@ struct Storing<'a> {
     batch: &'a Batch,
     /// The sealed secret of the other system's HMAC.
     sealed: Option<Vec<u8>>,
+    /// The pepper that the digests were made with.
+    pepper: [u8; 16],
     preset: Option<Preset>,
     now: Timestamp,
 }
@@ -128,6 +131,9 @@ impl Storing<'_> {
         idempotency: Option<&Idempotency>,
     ) -> Result<(), Error> {
         let Batch { keys, shapes, .. } = self.batch;
+        if services.checker.pepper().id() != self.pepper {
+            return Err(Error::Conflict("Keys are moving to another pepper. Import them again."));
+        }
         let mut scope = self.scope.clone();
         let AuthorizedWrite { transaction, by, within } = scope.begin(services, actor).await?;
         creates::check(&transaction, actor, idempotency, self.now).await?;
@@ -142,6 +148,7 @@ impl Storing<'_> {
             created_by: actor.author(),
             now: self.now,
             secret: self.sealed.clone(),
+            pepper: self.pepper,
         };
         insert::insert(&transaction, &shared, keys).await?;
         let count = keys.len();
@@ -160,7 +167,7 @@ impl Storing<'_> {
         };
         audit::record(services, &transaction, scope.organization(), &by, event).await?;
         // A key may be cached as unknown, if somebody tried it before.
-        KeyInvalidation::keys(keys.iter().map(|key| key.digest))
+        KeyInvalidation::imported(keys.iter().map(|key| key.digest))
             .commit_and_invalidate(&services.checker, transaction)
             .await?;
         Ok(())
