@@ -128,6 +128,8 @@ impl Shared<'_> {
             period: Set(budget.period),
             starts_at: Set(starts_at),
             used: Set(i64::try_from(spent.billionths()).unwrap_or(i64::MAX)),
+            background: Set(0),
+            background_calls: Set(0),
         })
     }
 }
