@@ -22,6 +22,7 @@ pub(super) fn fast_digest(scheme: &FastScheme, presented: &str) -> Option<Vec<u8
             Some(of(&bytes))
         }
         Part::Prefixed(prefix) => Some(of(&[prefix.as_bytes(), presented.as_bytes()].concat())),
+        Part::Suffixed(suffix) => Some(of(&[presented.as_bytes(), suffix.as_bytes()].concat())),
     }
 }
 
@@ -57,6 +58,7 @@ mod tests {
             (Part::AfterPipe, "7|abc"),
             (Part::Unhexed, "616263"),
             (Part::Prefixed("ab".to_owned()), "c"),
+            (Part::Suffixed("bc".to_owned()), "a"),
         ] {
             assert_eq!(sha256(part, presented).as_deref(), Some(abc), "{presented}");
         }

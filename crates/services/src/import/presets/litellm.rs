@@ -35,11 +35,12 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     key.allowed_models = models(row)?;
     let budget = budget(row)?;
     let admits_nothing = budget.is_some_and(|(limit, _)| limit == Usd::ZERO);
-    if let Some((limit, period)) = budget
-        && let Ok(limit) = UsdLimit::new(limit)
-    {
-        key.budgets = Some(Some(Budgets::of_any_number([Budget::usd(limit, period)])));
-    }
+    let dollars = budget.and_then(|(limit, period)| {
+        UsdLimit::new(limit).ok().map(|limit| Budget::usd(limit, period))
+    });
+    let tokens = limit(row, &["tpd_limit"])?.map(|limit| Budget::tokens(limit, Period::Day));
+    let budgets = Budgets::of_any_number(dollars.into_iter().chain(tokens));
+    key.budgets = (!budgets.is_empty()).then_some(Some(budgets));
     let spent = row.dollars(&["spend"], SPEND_PLACES)?;
     let is_plain = stored.expose().starts_with("sk-");
     Ok(ImportRow {
@@ -50,7 +51,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
         last_used_at: row.time(&["last_active"])?,
         // Keys that people choose start with sk- too.
         shape: shape("token", "sk-", 7..=256, Alphabet::Visible)?,
-        spent: spent.filter(|spent| key.budgets.is_some() && *spent > Usd::ZERO),
+        spent: spent.filter(|spent| dollars.is_some() && *spent > Usd::ZERO),
         ..ImportRow::new(key, stored)
     })
 }
@@ -192,6 +193,14 @@ mod tests {
         for wrong in ["\"d\"", "\"30\"", "\"0d\"", "\"1y\"", "\"soon\""] {
             assert_eq!(with("\"30d\"", wrong).unwrap_err().field, "budget_duration");
         }
+    }
+
+    #[test]
+    fn litellm_tokens_of_a_day_are_a_budget() {
+        let row = with("\"blocked\": null", "\"tpd_limit\": \"500\"").unwrap();
+        let budgets = row.key.budgets.flatten().unwrap();
+        assert_eq!(budgets.token_limit().unwrap().1, Period::Day);
+        assert_eq!(row.spent.unwrap().to_string(), "1.23456789");
     }
 
     #[test]
