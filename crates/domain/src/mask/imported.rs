@@ -39,12 +39,13 @@ pub fn add_shapes<'a>(shapes: impl Iterator<Item = &'a KeyShape>) {
         let is_telling = text.len() >= LEAST_PREFIX
             && least >= LEAST_KEY
             && text.bytes().any(|byte| !byte.is_ascii_alphanumeric());
-        match prefixes.iter_mut().find(|known| known.text == text) {
-            Some(known) => known.least = known.least.min(least),
-            None if is_telling && prefixes.len() < MAX_PREFIXES => {
-                prefixes.push(Prefix { text: text.to_owned(), least });
-            }
-            None => {}
+        if !is_telling {
+            continue;
+        }
+        if let Some(known) = prefixes.iter_mut().find(|known| known.text == text) {
+            known.least = known.least.min(least);
+        } else if prefixes.len() < MAX_PREFIXES {
+            prefixes.push(Prefix { text: text.to_owned(), least });
         }
     }
     ARE_KNOWN.store(!prefixes.is_empty(), Ordering::Release);
