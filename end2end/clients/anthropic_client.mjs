@@ -53,6 +53,17 @@ async function models(_, key) {
   return ids;
 }
 
+const count = async (model, key) => (await client(key).messages.countTokens({ model, messages })).input_tokens;
+
+async function counts(model, key) {
+  const all = await Promise.all(Array.from({ length: 25 }, () => count(model, key)));
+  return all.reduce((sum, one) => sum + one, 0);
+}
+
+async function thinking(model, key) {
+  return text(await create(model, key, { max_tokens: 4000, thinking: { type: "enabled", budget_tokens: 3000 } }));
+}
+
 await tell({
   answer: async (model, key) => text(await create(model, key)),
   stream: streamed,
@@ -60,6 +71,16 @@ await tell({
   tool,
   structured,
   limited,
-  count: async (model, key) => (await client(key).messages.countTokens({ model, messages })).input_tokens,
+  count,
+  counts,
+  thinking,
+  "v1 twice": async (model, key) => {
+    const doubled = client(key, { baseURL: process.env.OPENAI_BASE_URL });
+    return text(await doubled.messages.create({ model, max_tokens: 1000, messages }));
+  },
+  "two keys": async (model, key, other) => {
+    const both = client(key, { defaultHeaders: { "x-api-key": other } });
+    return text(await both.messages.create({ model, max_tokens: 1000, messages }));
+  },
   models,
 });

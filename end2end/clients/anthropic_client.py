@@ -1,8 +1,10 @@
 """Anthropic's official client for Python."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import anthropic
 from pydantic import BaseModel
-from told import tell
+from told import URL, tell
 
 HI = [{"role": "user", "content": "Hi"}]
 TOOL = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}
@@ -47,6 +49,20 @@ def structured(model, key):
     return client(key).messages.parse(model=model, max_tokens=1000, messages=HI, output_format=City).parsed_output.city
 
 
+def count(model, key):
+    return client(key).messages.count_tokens(model=model, messages=HI).input_tokens
+
+
+def counts(model, key):
+    with ThreadPoolExecutor(25) as pool:
+        return sum(pool.map(lambda _: count(model, key), range(25)))
+
+
+def thinking(model, key):
+    budget = {"type": "enabled", "budget_tokens": 3000}
+    return text(client(key).messages.create(model=model, max_tokens=4000, messages=HI, thinking=budget))
+
+
 def limited(model, key):
     create(model, key)
     try:
@@ -62,6 +78,10 @@ tell({
     "tool": tool,
     "structured": structured,
     "limited": limited,
-    "count": lambda model, key: client(key).messages.count_tokens(model=model, messages=HI).input_tokens,
+    "count": count,
+    "counts": counts,
+    "thinking": thinking,
+    "v1 twice": lambda model, key: text(client(key, base_url=URL).messages.create(model=model, max_tokens=1000, messages=HI)),
+    "two keys": lambda model, key, other: text(create(model, key, extra_headers={"x-api-key": other})),
     "models": lambda model, key: [one.id for one in client(key).models.list()],
 })

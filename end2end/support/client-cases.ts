@@ -1,6 +1,6 @@
 // Cases that are the same for several AI client libraries: what their users see, how often gateway and upstream are
 // asked, and what the key is charged. Where a library differs, the case says so.
-import { expect, runClient, testWith, type Client } from "./clients.ts";
+import { costOf, expect, runClient, testWith, type Client } from "./clients.ts";
 import type { InferenceKey } from "./gateway.ts";
 
 /** A model that is not served. */
@@ -29,6 +29,8 @@ export interface Case<C extends Client> extends Outcome {
   key?: string;
   /** Whether the key is revoked before. */
   isRevoked?: boolean;
+  /** Whether another key of the same person is sent too. */
+  hasOther?: boolean;
   /** Where a library differs. */
   but?: Partial<Record<C, Partial<Outcome>>>;
 }
@@ -69,8 +71,10 @@ export function testCases<C extends Client>(all: Record<string, Case<C>>, common
         keys.set(name, key);
         if (isRevoked) await keyholder.revoke(key);
       }
+      const other = await keyholder.key(`${client}: another`);
       const calls = cases.map(([name, one]) => {
-        return { name, does: one.does, model: modelOf(name, one.model), key: one.key ?? keys.get(name)!.secret };
+        const call = { name, does: one.does, model: modelOf(name, one.model), key: one.key ?? keys.get(name)!.secret };
+        return one.hasOther ? { ...call, other } : call;
       });
       const told = await runClient(client, counter.url, calls);
       for (const [name, one] of cases) {
@@ -85,6 +89,7 @@ export function testCases<C extends Client>(all: Record<string, Case<C>>, common
           ...(requests === undefined ? {} : { requests: counter.requests(one.key ?? keys.get(name)!.secret) }),
         };
         expect.soft(seen, name).toEqual(wanted(client, one, common));
+        expect.soft(used.cost_usd, `cost of ${name}`).toBe(costOf(used.prompt_tokens, used.completion_tokens));
       }
       expect(upstream.faults, "nothing that a gateway may not send").toEqual([]);
     });

@@ -26,11 +26,16 @@ const CHAT = {
 const RESPONSES = {
   "OpenAI Responses (Python)": ["clients", "openai_responses.py"],
   "OpenAI Responses (Node)": ["clients", "openai_responses.mjs"],
+  "LangChain Responses": ["clients", "langchain_responses.py"],
+  "pydantic-ai Responses": ["clients", "pydantic_ai_responses.py"],
+  "openai-agents Responses": ["clients", "agents_responses.py"],
   "AI SDK Responses": ["clients", "ai_sdk_responses.mjs"],
 } as const;
 const MESSAGES = {
   "Anthropic (Python)": ["clients", "anthropic_client.py"],
   "Anthropic (Node)": ["clients", "anthropic_client.mjs"],
+  "LangChain Messages": ["clients", "langchain_messages.py"],
+  "pydantic-ai Messages": ["clients", "pydantic_ai_messages.py"],
   "AI SDK Messages": ["clients", "ai_sdk_messages.mjs"],
 } as const;
 const PROGRAMS = { ...CHAT, ...RESPONSES, ...MESSAGES };
@@ -46,6 +51,8 @@ export interface Asked {
   does: string;
   model: string;
   key: string;
+  /** Sent beside it, where two are sent. */
+  other?: string;
 }
 
 /** What its user sees: an answer, or an exception. */
@@ -77,7 +84,7 @@ export interface PerWorker {
   counter: CountingProxy;
 }
 
-/** Tests with a gateway before a strict upstream, which serves these models. */
+/** Tests with a gateway before a strict upstream, which serves these models at the price of `costOf`. */
 export function testWith(models: string[]) {
   return base.extend<object, PerWorker>({
     upstream: [
@@ -92,7 +99,8 @@ export function testWith(models: string[]) {
       async ({ upstream }, use, worker) => {
         const logs = join(worker.project.outputDir, "logs");
         await mkdir(logs, { recursive: true });
-        const file = `[[upstream]]\nname = "strict"\nbase_url = "${upstream.url}"\napi_key_env = "STRICT_KEY"\nmodels = ${JSON.stringify(models)}\n`;
+        const served = models.map((id) => `{ id = "${id}", price = { input = 1, output = 2 } }`);
+        const file = `[[upstream]]\nname = "strict"\nbase_url = "${upstream.url}"\napi_key_env = "STRICT_KEY"\nmodels = [${served.join(", ")}]\n`;
         const env = { STRICT_KEY: OPERATOR_KEY };
         const settings = { github: false, accessTokenTtl: 900, upstreams: { file, timeout: 5 }, env };
         const latchkey = await Latchkey.start(settings, null, join(logs, `${worker.workerIndex}-strict.log`));
@@ -111,6 +119,12 @@ export function testWith(models: string[]) {
       { scope: "worker" },
     ],
   });
+}
+
+/** What these tokens cost: a millionth of a dollar for each of a prompt, and two for each of an answer. */
+export function costOf(prompt: number, completion: number): string {
+  const millionths = `${prompt + 2 * completion}`.padStart(7, "0");
+  return `${Number(millionths.slice(0, -6))}.${millionths.slice(-6)}`.replace(/\.?0+$/, "");
 }
 
 export const expect = base.expect;

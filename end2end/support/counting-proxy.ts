@@ -35,9 +35,11 @@ export class CountingProxy {
   }
 
   private forward(request: IncomingMessage, response: ServerResponse): void {
-    const key = [request.headers["x-api-key"]].flat()[0] ?? request.headers.authorization?.replace(/^Bearer /i, "") ?? "";
+    const bearer = request.headers.authorization?.replace(/^Bearer /i, "");
+    const keys = [...[request.headers["x-api-key"]].flat(), bearer].filter((key) => key !== undefined);
     const path = (request.url ?? "").split("?")[0] ?? "";
-    this.paths.set(key, [...(this.paths.get(key) ?? []), path]);
+    // Some send two, and may mean the same.
+    for (const key of new Set(keys)) this.paths.set(key, [...(this.paths.get(key) ?? []), path]);
     const { host: _, ...headers } = request.headers;
     const options = { method: request.method ?? "GET", headers };
     const onward = send(new URL(request.url ?? "/", this.target), options, (answer) => {

@@ -18,6 +18,7 @@ export interface Totals {
   requests: number;
   prompt_tokens: number;
   completion_tokens: number;
+  cost_usd: string;
 }
 
 /** Somebody who is signed in as the local developer, on a tier without limits. */

@@ -16,6 +16,7 @@ export interface MessagesBody {
   max_tokens?: unknown;
   messages?: { role: string; content: string | Block[] }[];
   tools?: { name: string }[];
+  thinking?: { type: string; budget_tokens?: number };
   output_config?: { format?: { type: string } };
 }
 
@@ -26,6 +27,9 @@ export function messagesFault(request: IncomingMessage, body: MessagesBody, coun
   if (foreign) return `${foreign}: Extra inputs are not permitted`;
   if (!body.messages) return "messages: Field required";
   if (!counts && !Number.isInteger(body.max_tokens)) return "max_tokens: Field required";
+  const budget = body.thinking?.budget_tokens;
+  if (budget !== undefined && budget < 1024) return "thinking.budget_tokens: Input should be greater than or equal to 1024";
+  if (budget !== undefined && budget >= Number(body.max_tokens)) return "`max_tokens` must be greater than `thinking.budget_tokens`";
   if (results(body).some(({ tool_use_id }) => !tool_use_id)) return "a tool's answer names its call";
   return undefined;
 }
@@ -33,7 +37,7 @@ export function messagesFault(request: IncomingMessage, body: MessagesBody, coun
 export function answerMessage(body: MessagesBody, response: ServerResponse): void {
   const { block, stop } = replyTo(body);
   const usage = usageOf(body.model);
-  const message = { ...frame(body), content: [block], stop_reason: stop, usage: { ...usage, output_tokens: 5 } };
+  const message = { ...frame(body), content: [block], stop_reason: stop, usage: { ...usage, output_tokens: completionOf(body.model) } };
   if (!body.stream) return json(response, 200, message);
   const events = eventsOf(body, block, stop);
   const until = { cut: 3, "no-last-event": -1 }[body.model];
@@ -52,8 +56,14 @@ function frame(body: MessagesBody): object {
 
 /** What is known of the prompt: 7 tokens, of which those of a cache are told apart. */
 function usageOf(model: string): object {
+  if (model === "no-usage") return { input_tokens: 0 };
   const [read, written] = model === "cached" ? [3, 1] : [0, 0];
   return { input_tokens: 7 - read - written, cache_read_input_tokens: read, cache_creation_input_tokens: written };
+}
+
+/** Some servers count nothing, and say zero. */
+function completionOf(model: string): number {
+  return model === "no-usage" ? 0 : 5;
 }
 
 /** Text, a call of the tool that was offered, or JSON, as the request asks. */
@@ -67,7 +77,7 @@ function replyTo(body: MessagesBody): { block: Record<string, unknown>; stop: st
 
 /** The events of an answer's stream. Its content comes in the third and the following. */
 function eventsOf(body: MessagesBody, block: Record<string, unknown>, stop: string): StreamEvent[] {
-  const begun = { ...frame(body), content: [], stop_reason: null, usage: { ...usageOf(body.model), output_tokens: 1 } };
+  const begun = { ...frame(body), content: [], stop_reason: null, usage: { ...usageOf(body.model), output_tokens: Math.min(1, completionOf(body.model)) } };
   const isText = block.type === "text";
   const empty = isText ? { ...block, text: "" } : { ...block, input: {} };
   const texts = block.text === WORDS ? PARTS : [block.text];
@@ -79,7 +89,7 @@ function eventsOf(body: MessagesBody, block: Record<string, unknown>, stop: stri
     { type: "content_block_start", index: 0, content_block: empty },
     ...deltas.map((delta) => ({ type: "content_block_delta", index: 0, delta })),
     { type: "content_block_stop", index: 0 },
-    { type: "message_delta", delta: { stop_reason: stop, stop_sequence: null }, usage: { output_tokens: 5 } },
+    { type: "message_delta", delta: { stop_reason: stop, stop_sequence: null }, usage: { output_tokens: completionOf(body.model) } },
     { type: "message_stop" },
   ];
 }

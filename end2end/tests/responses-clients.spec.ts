@@ -1,46 +1,41 @@
 // Client libraries with the Responses API, against a gateway before a strict upstream and against its sandbox.
-import { expect } from "@playwright/test";
-import { testCases, UNKNOWN_MODEL, type Case } from "../support/client-cases.ts";
+import { testCases, type Case } from "../support/client-cases.ts";
+import { byPrompt, commonCases, differing, FAILED, NOTHING, STATUSES, type Prompts } from "../support/client-rows.ts";
 import type { ResponsesClient } from "../support/clients.ts";
 import { WORDS } from "../support/strict-answers.ts";
 
-/** The statuses that raise an exception; the first is that of a stream that broke off. */
-const STATUSES = [200, 401, 402, 404, 429, 502];
-
 /** What each library raises, in the order of the statuses. */
 const CLASSES: Record<ResponsesClient, string> = {
-  "OpenAI Responses (Python)": "APIError AuthenticationError APIStatusError NotFoundError RateLimitError InternalServerError",
-  "OpenAI Responses (Node)": "APIError AuthenticationError APIError NotFoundError RateLimitError InternalServerError",
-  "AI SDK Responses": "Error APICallError APICallError APICallError RetryError RetryError",
+  "OpenAI Responses (Python)":
+    "APIError BadRequestError AuthenticationError APIStatusError PermissionDeniedError NotFoundError RateLimitError InternalServerError",
+  "OpenAI Responses (Node)":
+    "APIError BadRequestError AuthenticationError APIError PermissionDeniedError NotFoundError RateLimitError InternalServerError",
+  "LangChain Responses":
+    "APIError BadRequestError OpenAIAuthenticationError APIStatusError OpenAIPermissionDeniedError OpenAIModelNotFoundError OpenAIRateLimitError OpenAIAPIError",
+  "pydantic-ai Responses":
+    "ModelServerError ModelRequestRejectedError ModelAuthenticationError ModelQuotaExceededError ModelAuthenticationError ModelNotFoundError ModelRateLimitError ModelServerError",
+  "openai-agents Responses":
+    "APIError BadRequestError AuthenticationError APIStatusError PermissionDeniedError NotFoundError RateLimitError InternalServerError",
+  "AI SDK Responses": "Error APICallError APICallError APICallError APICallError APICallError RetryError RetryError",
 };
 
-const TOLD = [7, 5] as const;
-const NOTHING = [0, 0] as const;
-const FAILED = /The upstream that serves this model failed/;
-const SANDBOX = "This is the Latchkey sandbox: no model was called. You said: Hi";
-const SANDBOX_TOKENS = Math.ceil(SANDBOX.length / 4);
-const IN_SANDBOX = { environment: "test" };
-/** Estimated tokens of the prompt: the AI SDK sends a message instead of a text. */
-const PROMPT = 1;
-const AI_SDK_PROMPT = 9;
+const PROMPTS: Prompts<ResponsesClient> = { usual: 1, but: { "LangChain Responses": 8, "pydantic-ai Responses": 6, "openai-agents Responses": 6, "AI SDK Responses": 9 } };
+
+const estimated = (completion: number) => (prompt: number) => ({ charged: [prompt, completion] as const });
+const counted = (prompt: number) => ({ sees: prompt + 7, ...estimated(7)(prompt) });
+const cut = { does: "stream", sees: FAILED, raises: 200, asked: 1, requests: 1 };
 
 const CASES: Record<string, Case<ResponsesClient>> = {
-  "an answer": { does: "answer", model: "plain", sees: WORDS, asked: 1, requests: 1, charged: TOLD },
-  "a stream": { does: "stream", model: "plain", sees: WORDS, asked: 1, requests: 1, charged: TOLD },
-  "a stream with usage": { does: "counted stream", model: "plain", sees: 12, asked: 1, requests: 1, charged: TOLD },
+  // It leaves the choice to the model, and the sandbox calls no tool unasked.
+  ...differing(commonCases(PROMPTS), { "a tool of the sandbox": { "pydantic-ai Responses": { requests: 1 } } }),
   "a stream without usage": {
     does: "counted stream",
     model: "no-usage",
-    sees: PROMPT + 7,
     asked: 1,
     requests: 1,
-    charged: [PROMPT, 7],
-    but: { "AI SDK Responses": { sees: AI_SDK_PROMPT + 7, charged: [AI_SDK_PROMPT, 7] } },
+    ...counted(PROMPTS.usual),
+    but: byPrompt(PROMPTS, counted),
   },
-  "a tool": { does: "tool", model: "plain", sees: WORDS, asked: 2, requests: 2, charged: [14, 10] },
-  "a structured output": { does: "structured", model: "plain", sees: "Paris", asked: 1, requests: 1, charged: TOLD },
-  "a count": { does: "count", model: "plain", sees: 7, asked: 1, requests: 1, charged: NOTHING },
-  "a conversation": { does: "continued", model: "plain", sees: WORDS, asked: 2, requests: 2, charged: [14, 10] },
   // Items of earlier responses are named by their ids alone.
   "a conversation by reference": {
     does: "continued by reference",
@@ -51,101 +46,19 @@ const CASES: Record<string, Case<ResponsesClient>> = {
     charged: [14, 10],
   },
   "a response of nobody": { does: "unknown response", model: "plain", sees: /not found/, raises: 404, asked: 0, requests: 1, charged: NOTHING },
-  "busy once": { does: "answer", model: "busy-once", sees: WORDS, asked: 2, requests: 2, charged: TOLD },
-  "busy for long": { does: "answer", model: "busy", sees: /rate limiting/, raises: 429, asked: 3, requests: 3, charged: NOTHING },
-  "an upstream that fails": { does: "answer", model: "failing", sees: FAILED, raises: 502, asked: 3, requests: 3, charged: NOTHING },
-  "a stream cut cleanly": {
-    does: "stream",
-    model: "cut",
-    sees: FAILED,
-    raises: 200,
-    asked: 1,
-    requests: 1,
-    charged: [PROMPT, 2],
-    but: { "AI SDK Responses": { charged: [AI_SDK_PROMPT, 2] } },
-  },
+  "a stream cut cleanly": { ...cut, model: "cut", ...estimated(2)(PROMPTS.usual), but: byPrompt(PROMPTS, estimated(2)) },
   // Its last event has the whole answer, and so is not made up.
-  "only the last event missing": {
-    does: "stream",
-    model: "no-last-event",
-    sees: FAILED,
-    raises: 200,
-    asked: 1,
-    requests: 1,
-    charged: [PROMPT, 7],
-    but: { "AI SDK Responses": { charged: [AI_SDK_PROMPT, 7] } },
-  },
-  "a limit that frees": {
-    does: "limited",
-    model: "plain",
-    limits: { rpm: 1 },
-    sees: /rpm 1 reached.*\(after [1-9]\d? s\)/s,
-    asked: 1,
-    requests: 2,
-    charged: TOLD,
-  },
-  "a budget spent": {
-    does: "answer",
-    model: "plain",
-    limits: { token_limit: 1, token_limit_period: "month" },
-    sees: /The budget of 1 tokens a month/,
-    raises: 402,
-    asked: 0,
-    requests: 1,
-    charged: NOTHING,
-  },
-  "a revoked key": { does: "answer", model: "plain", isRevoked: true, sees: /revoked/, raises: 401, asked: 0, requests: 1, charged: NOTHING },
-  "no such model": { does: "answer", model: UNKNOWN_MODEL, sees: /“gpt-0” does not exist/, raises: 404, asked: 0, requests: 1, charged: NOTHING },
-  "an answer of the sandbox": {
-    does: "answer",
-    model: "plain",
-    limits: IN_SANDBOX,
-    sees: SANDBOX,
-    asked: 0,
-    requests: 1,
-    charged: [PROMPT, SANDBOX_TOKENS],
-    but: { "AI SDK Responses": { charged: [AI_SDK_PROMPT, SANDBOX_TOKENS] } },
-  },
-  "a stream of the sandbox": {
-    does: "counted stream",
-    model: "plain",
-    limits: IN_SANDBOX,
-    sees: PROMPT + SANDBOX_TOKENS,
-    asked: 0,
-    requests: 1,
-    charged: [PROMPT, SANDBOX_TOKENS],
-    but: { "AI SDK Responses": { sees: AI_SDK_PROMPT + SANDBOX_TOKENS, charged: [AI_SDK_PROMPT, SANDBOX_TOKENS] } },
-  },
-  "a tool of the sandbox": {
-    does: "tool",
-    model: "plain",
-    limits: IN_SANDBOX,
-    sees: /^This is the Latchkey sandbox/,
-    asked: 0,
-    requests: 2,
-    charged: [expect.any(Number), expect.any(Number)],
-  },
-  "a structured output of the sandbox": {
-    does: "structured",
-    model: "plain",
-    limits: IN_SANDBOX,
-    sees: expect.any(String),
-    asked: 0,
-    requests: 1,
-    charged: [expect.any(Number), expect.any(Number)],
-  },
-  "a count of the sandbox": {
-    does: "count",
-    model: "plain",
-    limits: IN_SANDBOX,
-    sees: PROMPT,
-    asked: 0,
-    requests: 1,
-    charged: NOTHING,
-  },
+  "only the last event missing": { ...cut, model: "no-last-event", ...estimated(7)(PROMPTS.usual), but: byPrompt(PROMPTS, estimated(7)) },
+  "a WebSocket asked for": { does: "web socket", model: "plain", sees: /426/, asked: 0, requests: 1, charged: NOTHING },
 };
 
-// OpenAI's clients are given what to continue by `previous_response_id`, in "tool"; the AI SDK does not count.
-const lacks = (client: ResponsesClient, does: string): boolean =>
-  client === "AI SDK Responses" ? does === "count" : does.startsWith("continued");
-testCases(CASES, { classes: CLASSES, statuses: STATUSES, lacks });
+/** What is not there, or not by a name of its own: OpenAI's clients continue by `previous_response_id`, in "tool". */
+const LACKS: Record<ResponsesClient, string[]> = {
+  "OpenAI Responses (Python)": ["continued", "continued by reference", "web socket"],
+  "OpenAI Responses (Node)": ["continued", "continued by reference", "web socket"],
+  "LangChain Responses": ["count", "web socket"],
+  "pydantic-ai Responses": ["continued by reference", "web socket"],
+  "openai-agents Responses": ["count"],
+  "AI SDK Responses": ["count", "web socket"],
+};
+testCases(CASES, { classes: CLASSES, statuses: STATUSES, lacks: (client, does) => LACKS[client].includes(does) });
