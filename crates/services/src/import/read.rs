@@ -83,8 +83,11 @@ struct Seen {
 impl Reading<'_> {
     fn read_lines(&mut self, text: &str) -> Result<(), Error> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        if lines.clone().count() > MAX_ROWS {
+            return Err(too_many_rows());
+        }
         for line in lines {
-            self.count_row()?;
+            self.row += 1;
             if self.batch.faults.is_full() {
                 break;
             }
@@ -103,7 +106,10 @@ impl Reading<'_> {
         let header = |message: String| Error::invalid("header", message);
         let mut rows = CsvRows::new(text, self.preset.is_none()).map_err(header)?;
         while let Some(record) = rows.next_record() {
-            self.count_row()?;
+            self.row += 1;
+            if self.row > MAX_ROWS {
+                return Err(too_many_rows());
+            }
             if self.batch.faults.is_full() {
                 break;
             }
@@ -118,14 +124,6 @@ impl Reading<'_> {
             }
         }
         Ok(())
-    }
-
-    fn count_row(&mut self) -> Result<(), Error> {
-        self.row += 1;
-        if self.row <= MAX_ROWS {
-            return Ok(());
-        }
-        Err(Error::invalid("rows", "A file has at most 100,000 rows. Split it."))
     }
 
     fn add_own(&mut self, json: &[u8]) {
@@ -186,6 +184,10 @@ impl Reading<'_> {
         }
         Ok(self.batch)
     }
+}
+
+fn too_many_rows() -> Error {
+    Error::invalid("rows", "A file has at most 100,000 rows. Split it.")
 }
 
 const NOT_OBJECT: &str = "Expected a JSON object on one line.";

@@ -152,7 +152,7 @@ impl Storing<'_> {
         };
         insert::insert(&transaction, &shared, keys).await?;
         let count = keys.len();
-        let made = format!("{count} imported keys");
+        let made = format!("{count} imported key{}", if count == 1 { "" } else { "s" });
         creates::keep(&transaction, actor, idempotency, made, self.now).await?;
         let changes = Changes::default().set("keys_imported", count);
         let event = Event {

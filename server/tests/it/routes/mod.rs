@@ -8,6 +8,7 @@ mod check;
 mod clients;
 mod cors;
 mod gateway;
+mod import;
 pub(crate) mod ingest;
 mod invitations;
 mod key_view;
