@@ -89,7 +89,7 @@ async fn path_of_login(client: &Client, organization: &str, text: &str) -> Resul
     })?;
     let user = found.text("user_id");
     if user.is_empty() {
-        return Ok(format!("{organization}/invitations/{login}"));
+        return Ok(format!("{organization}/invitations/{}", found.text("login")));
     }
     Ok(format!("{members}/{user}"))
 }

@@ -1,6 +1,7 @@
 //! The binary itself: starting, draining, dying.
 
 mod backup;
+mod cli;
 mod config;
 pub(crate) mod edge;
 mod security;
