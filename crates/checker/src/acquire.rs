@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use latchkey_domain::budget::BudgetUnit;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::price::Price;
 use latchkey_domain::time::Timestamp;
@@ -9,6 +10,7 @@ use latchkey_domain::time::Timestamp;
 use crate::budget::{self, AcquiredBudgets, BudgetMode};
 use crate::budget_denial;
 use crate::budget_need::BudgetNeed;
+use crate::budget_slots::LimitedBudget;
 use crate::checker::Checker;
 use crate::evaluate::evaluate;
 use crate::outcome::Denial;
@@ -36,6 +38,11 @@ impl LimitNeed<'_> {
     /// A call that has used these tokens when it is admitted.
     pub(crate) const fn spent(tokens: u64) -> Self {
         Self { tokens: TokenAmount::Exactly(tokens), price: None, mode: BudgetMode::Spend }
+    }
+
+    /// A call that reads what an earlier call was charged for.
+    pub(crate) const fn reading() -> Self {
+        Self { mode: BudgetMode::Read, ..Self::spent(0) }
     }
 }
 
@@ -178,6 +185,14 @@ async fn acquire_budgets(
         let granted = tokens.of(u64::MAX).min(most);
         return Ok(AcquiredBudgets { granted, ..AcquiredBudgets::default() });
     }
+    let in_requests: Vec<_>;
+    let budgets = if mode == BudgetMode::Read {
+        let is_in_requests = |budget: &&LimitedBudget| budget.slot.id.unit == BudgetUnit::Requests;
+        in_requests = budgets.iter().filter(is_in_requests).cloned().collect();
+        &in_requests
+    } else {
+        budgets
+    };
     let need = BudgetNeed { tokens, most, price };
     let acquired = budget::acquire(checker, budgets, &need, mode, now).await.map_err(|error| {
         tracing::error!(%error, "Failed to query a budget");

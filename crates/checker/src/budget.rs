@@ -102,6 +102,8 @@ pub(crate) enum BudgetMode {
     Spend,
     /// When it settles; requests at once.
     Reserve,
+    /// Only in requests: what it asks for was charged to an earlier call.
+    Read,
 }
 
 /// What a draw leaves to be done of the budget with this index.

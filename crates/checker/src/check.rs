@@ -157,12 +157,34 @@ impl Checker {
         call: CheckRequest<'_>,
         pending: Option<&PendingCall>,
     ) -> Result<LimitStates, Denial> {
-        let now = self.clock.now();
-        let need = LimitNeed::spent(call.cost);
-        let (limits, _) = decide(self, identity, call, need, now, pending).await?;
-        self.usage.record(&identity.used(call, now, Outcome::Valid));
-        Ok(limits)
+        admit(self, identity, call, LimitNeed::spent(call.cost), pending).await
     }
+
+    /// Same as [`Self::admit`], for a call that reads, or ends, what an earlier call was charged
+    /// for. No budget in tokens or dollars refuses it: that call may have reserved all of it.
+    ///
+    /// # Errors
+    /// The [`Denial`] with the outcome.
+    pub async fn admit_reading(
+        &self,
+        identity: &IdentifiedKey,
+        call: CheckRequest<'_>,
+    ) -> Result<LimitStates, Denial> {
+        admit(self, identity, call, LimitNeed::reading(), None).await
+    }
+}
+
+async fn admit(
+    checker: &Checker,
+    identity: &IdentifiedKey,
+    call: CheckRequest<'_>,
+    need: LimitNeed<'_>,
+    pending: Option<&PendingCall>,
+) -> Result<LimitStates, Denial> {
+    let now = checker.clock.now();
+    let (limits, _) = decide(checker, identity, call, need, now, pending).await?;
+    checker.usage.record(&identity.used(call, now, Outcome::Valid));
+    Ok(limits)
 }
 
 /// Decides a call and counts a denial.

@@ -172,6 +172,22 @@ impl Caller {
         }
     }
 
+    /// Checks a call that reads or ends what an earlier call was charged for. It counts as one
+    /// request.
+    pub(super) async fn admit_reading(
+        &self,
+        state: &Gateway,
+        parts: &mut Parts,
+    ) -> Result<(), GatewayError> {
+        match state.checker.admit_reading(&self.identity, self.call(None)).await {
+            Ok(limits) => {
+                parts.extensions.insert(limits);
+                Ok(())
+            }
+            Err(denial) => Err(denied(parts, denial)),
+        }
+    }
+
     /// Checks a call that uses no tokens. It counts as one request.
     pub(super) async fn admit(
         &self,

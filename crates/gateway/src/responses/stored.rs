@@ -90,7 +90,7 @@ async fn serve(
     parts: &mut Parts,
 ) -> Result<Response, GatewayError> {
     let caller = Caller::authenticate(state, parts).await?;
-    caller.admit(state, parts, None, None).await?;
+    caller.admit_reading(state, parts).await?;
     let key = caller.identity().key();
     let query = passed_query(parts.uri.query().unwrap_or_default());
     match previous_response::find(&state.checker, key.project, id).await? {
