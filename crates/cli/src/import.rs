@@ -159,8 +159,7 @@ fn report(client: &Client, screen: Screen, answer: &Answer) -> Done {
     }
     let imported = report.number("imported");
     if report.text("dry_run") == "true" {
-        let count = if imported == 0 { rows.len().to_string() } else { imported.to_string() };
-        tell(&format!("All rows are good: {count}. This was a dry run, nothing was imported."));
+        tell(&format!("Nothing was imported: a dry run. All rows are good: {imported}."));
     } else {
         tell(&format!("Imported {imported} keys."));
     }

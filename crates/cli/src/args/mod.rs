@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use latchkey_domain::id::{ApplicationId, OrganizationId, ProjectId};
+use latchkey_domain::import::Preset;
 use latchkey_domain::role::Role;
 use serde::Serialize;
 
@@ -142,8 +143,13 @@ pub struct Import {
     /// ID of the project.
     #[arg(long, value_name = "PROJECT")]
     pub(crate) project: ProjectId,
-    /// Other system whose own rows the file has, e.g. `litellm`.
-    #[arg(long, value_name = "NAME", conflicts_with = "scheme")]
+    /// Other system whose own rows the file has.
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "scheme",
+        value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::as_str))
+    )]
     pub(crate) preset: Option<String>,
     /// What was digested in all rows, e.g. `sha256-hex`.
     #[arg(long, value_name = "NAME")]

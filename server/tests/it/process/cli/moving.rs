@@ -22,7 +22,7 @@ async fn keys_are_imported_checked_and_exported() {
     };
     let dry = finish(import(&["--dry-run"]), ROWS).await;
     assert_eq!(dry.code, Some(0), "{dry:?}");
-    assert!(dry.stderr.contains("nothing was imported"), "{dry:?}");
+    assert!(dry.stderr.contains("Nothing was imported"), "{dry:?}");
     assert_eq!(dry.cells(), [["1", ""], ["2", ""]]);
     let imported = finish(import(&[]), ROWS).await;
     assert_eq!(imported.code, Some(0), "{imported:?}");
