@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-agents test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-agents test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,7 +40,7 @@ test-agents: ## Run Codex and Claude Code against the gateway (installs 800 MB)
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e
 
-bench: bench-check bench-http bench-doors bench-gateway bench-nodes bench-scale bench-hostile ## Run all benchmarks, one after the other
+bench: bench-check bench-http bench-doors bench-gateway bench-import bench-nodes bench-scale bench-hostile ## Run all benchmarks, one after the other
 
 bench-build: ## Measure builds and tests beside those of an older commit (hours)
 	@exec scripts/bench-build.sh
@@ -56,6 +56,9 @@ bench-http: ## Measure a check over HTTP, compared to a bare axum handler
 
 bench-hostile: ## Measure checks and revocations of other tenants under a flood of telemetry
 	@exec scripts/bench.sh hostile
+
+bench-import: ## Measure how fast keys are imported, and what that costs checks
+	@exec scripts/bench.sh import
 
 bench-nodes: ## Measure how soon a revocation, disabling and enabling take effect on three nodes
 	@exec scripts/bench.sh nodes

@@ -2,7 +2,7 @@
 # `make bench-…`: builds the server and the benches as they are released, and runs one bench. The page is not
 # needed for it: where there is none, the server has none inside, until `make build`.
 #
-#   scripts/bench.sh NAME       (check, doors, gateway, hostile, http, nodes or scale)
+#   scripts/bench.sh NAME       (check, doors, gateway, hostile, http, import, nodes or scale)
 #
 # `gateway` measures the server that LATCHKEY_BEFORE names too, an earlier build, if it does.
 #
@@ -13,7 +13,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 cd "$LATCHKEY_ROOT"
 
-NAME=${1:?"bench.sh wants the name of a bench: check, doors, gateway, hostile, http, nodes or scale"}
+NAME=${1:?"bench.sh wants the name of a bench: check, doors, gateway, hostile, http, import, nodes or scale"}
 LOCKED=
 [ -z "${CI:-}" ] || LOCKED=--locked
 
@@ -53,12 +53,12 @@ case $NAME in
         rm -f "$LATCHKEY_STEPS"
         exec target/release/bench-http target/release/latchkey
         ;;
-    nodes)
+    import | nodes)
         tools base postgres
         step "Build the server" build_server
         step "Build the benchmarks" build_bench
         rm -f "$LATCHKEY_STEPS"
-        exec scripts/with-postgres.sh target/release/bench-nodes target/release/latchkey
+        exec scripts/with-postgres.sh "target/release/bench-$NAME" target/release/latchkey
         ;;
     hostile)
         tools base postgres

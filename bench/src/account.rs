@@ -1,7 +1,7 @@
 //! A signed-in user of the server under test, on a tier without limits.
 
 use anyhow::{Context, ensure};
-use reqwest::header::{ORIGIN, SET_COOKIE};
+use reqwest::header::{CONTENT_TYPE, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -109,6 +109,30 @@ impl Account {
     pub async fn key(&self, body: &Value) -> anyhow::Result<String> {
         let path = format!("/v1/projects/{}/keys", self.project);
         text(&self.call(Method::POST, &path, body).await?["key"])
+    }
+
+    /// Registers what imported keys look like.
+    ///
+    /// # Errors
+    /// The server refuses the request.
+    pub async fn register_shape(&self, body: &Value) -> anyhow::Result<()> {
+        let path = format!("/v1/projects/{}/key-shapes", self.project);
+        self.call(Method::POST, &path, body).await.map(drop)
+    }
+
+    /// Imports keys from lines of JSON.
+    ///
+    /// # Errors
+    /// The server refuses the request.
+    pub async fn import(&self, lines: String) -> anyhow::Result<()> {
+        let request =
+            self.client.post(format!("{}/v1/projects/{}/keys/import", self.url, self.project));
+        let request = request.bearer_auth(&self.token).header(CONTENT_TYPE, "application/x-ndjson");
+        let answer = request.body(lines).send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "the import: {status} {text:.1000}");
+        Ok(())
     }
 
     /// Revokes a key and returns the status of the response.
