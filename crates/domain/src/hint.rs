@@ -41,6 +41,17 @@ impl ForeignHint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// A hint that was accepted before. What counts as a whole key may have changed since.
+    fn accepted(text: &str) -> Result<Self, InvalidHint> {
+        let text = text.trim();
+        let count = text.chars().take(Self::MAX_CHARACTERS + 1).count();
+        let fits = (1..=Self::MAX_CHARACTERS).contains(&count);
+        if !fits || text.chars().any(is_control) {
+            return Err(InvalidHint::Characters);
+        }
+        Ok(Self(text.to_owned()))
+    }
 }
 
 impl Default for ForeignHint {
@@ -54,16 +65,11 @@ impl FromStr for ForeignHint {
     type Err = InvalidHint;
 
     fn from_str(text: &str) -> Result<Self, InvalidHint> {
-        let text = text.trim();
-        let count = text.chars().take(Self::MAX_CHARACTERS + 1).count();
-        let fits = (1..=Self::MAX_CHARACTERS).contains(&count);
-        if !fits || text.chars().any(is_control) {
-            return Err(InvalidHint::Characters);
+        let hint = Self::accepted(text)?;
+        match mask::masked(hint.0.as_bytes()) {
+            Some(_) => Err(InvalidHint::Secret),
+            None => Ok(hint),
         }
-        if mask::masked(text.as_bytes()).is_some() {
-            return Err(InvalidHint::Secret);
-        }
-        Ok(Self(text.to_owned()))
     }
 }
 
@@ -105,7 +111,7 @@ impl FromStr for MaskedSecret {
     type Err = InvalidHint;
 
     fn from_str(text: &str) -> Result<Self, InvalidHint> {
-        text.parse().map(Self::Own).or_else(|_| text.parse().map(Self::Imported))
+        text.parse().map(Self::Own).or_else(|_| ForeignHint::accepted(text).map(Self::Imported))
     }
 }
 
@@ -180,6 +186,7 @@ mod tests {
         let key = "lk_live_000000000000000000000000000000004cjNQE";
         for text in [key.to_owned(), format!("my {key}")] {
             assert_eq!(text.parse::<ForeignHint>(), Err(InvalidHint::Secret));
+            assert!(text.parse::<MaskedSecret>().is_ok(), "what is stored stays readable");
         }
         for text in ["", " ", "a\nb", &"é".repeat(65)] {
             assert_eq!(text.parse::<ForeignHint>(), Err(InvalidHint::Characters));

@@ -2,7 +2,7 @@
 
 use latchkey_domain::api::KeyRequest;
 use latchkey_domain::digest::KeyDigest;
-use latchkey_domain::hint::MaskedSecret;
+use latchkey_domain::hint::{ForeignHint, MaskedSecret};
 use latchkey_domain::id::KeyId;
 use latchkey_domain::import::{
     ImportRow, KeyShape, LookupPrefix, Scheme, SlowHash, StoredForm, decode_stored,
@@ -87,6 +87,15 @@ fn wrong(field: &str, message: impl Into<String>) -> FieldError {
     FieldError { field: field.to_owned(), message: message.into() }
 }
 
+/// Fields that everybody sees and that repeat the key.
+fn shown_plaintext(row: &ImportRow) -> Vec<FieldError> {
+    let text = row.stored.expose();
+    let hint = row.hint.as_ref().map(ForeignHint::as_str).unwrap_or_default();
+    let shown = [("name", row.key.name.as_str()), ("hint", hint)];
+    let repeating = shown.into_iter().filter(|(_, shown)| shown.contains(text));
+    repeating.map(|(field, _)| wrong(field, "Do not show the key here.")).collect()
+}
+
 impl Preparation<'_> {
     /// Validates and digests a row.
     ///
@@ -99,6 +108,9 @@ impl Preparation<'_> {
     ) -> Result<PreparedKey, Vec<FieldError>> {
         let mut errors = self.check_fields(&row);
         let scheme = row.scheme.as_ref().or(self.scheme).cloned();
+        if scheme == Some(Scheme::Plaintext) {
+            errors.extend(shown_plaintext(&row));
+        }
         let Some(scheme) = scheme else {
             errors.push(wrong("scheme", "Name the scheme here, or of all rows as ?scheme=."));
             return Err(errors);

@@ -48,6 +48,7 @@ on_both_databases! {
             ("hint", json!("a\nb")),
             ("token_limit_period", Value::Null),
             ("tags", json!("beta")),
+            ("hint", json!("sk-plain-7Qm2")),
         ];
         let mut file = String::new();
         for (index, (field, value)) in wrong.iter().enumerate() {
@@ -56,13 +57,17 @@ on_both_databases! {
             if *field == "token_limit_period" {
                 row["token_limit"] = 5.into();
             }
+            if *value == json!("sk-plain-7Qm2") {
+                row["stored"] = value.clone();
+                row["scheme"] = "plaintext".into();
+            }
             file.push_str(&format!("{row}\n"));
         }
         file.push_str("{\"name\": \"cut\n[]\n\n");
         let refused = send(&app, &ada, "", NDJSON, file).await;
         let refused = problem(refused, 422, "invalid").await;
         let named = (1..).zip(wrong).map(|(row, (field, _))| format!("rows[{row}].{field}"));
-        let cut = ["rows[15]", "rows[16]"].map(str::to_owned);
+        let cut = ["rows[16]", "rows[17]"].map(str::to_owned);
         let expected: Vec<_> = named.chain(cut).collect();
         assert_eq!(fields(&refused), expected);
         assert!(!refused.to_string().contains(&sha256("a")), "what was sent is not repeated");
