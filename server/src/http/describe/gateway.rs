@@ -62,6 +62,7 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         );
         fields = match path {
             "/v1/responses" => fields
+                .property("background", or_null(Type::Boolean).default(Some(json!(false))))
                 .property("max_output_tokens", cap())
                 .property("store", or_null(Type::Boolean).default(Some(json!(true)))),
             "/v1/messages" => fields.property("max_tokens", cap()),
