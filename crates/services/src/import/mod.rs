@@ -18,6 +18,7 @@ mod presets;
 mod read;
 mod request;
 mod room;
+mod scheme_limit;
 mod secrets;
 mod shape_of_plaintext;
 mod shapes;

@@ -15,7 +15,7 @@ use super::insert::{self, Shared};
 use super::prepare::PreparedKey;
 use super::read::{Batch, read};
 use super::request::{Import, ImportSecret};
-use super::{secrets, shapes};
+use super::{scheme_limit, secrets, shapes};
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
 use crate::creates;
@@ -79,6 +79,7 @@ async fn check(
     let reader = services.database.reader();
     compare(reader, scope, batch).await?;
     std::mem::take(&mut batch.faults).into_result()?;
+    scheme_limit::check(reader, scope, &batch.keys).await?;
     let new = shapes::missing(reader, scope, &batch.shapes).await?;
     if new.is_empty()
         && batch.keys.iter().any(|key| key.needs_shape)

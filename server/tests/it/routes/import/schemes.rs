@@ -61,6 +61,19 @@ on_both_databases! {
         assert_eq!(fields(&refused), ["rows[1].stored"]);
     }
 
+    async fn project_has_at_most_16_schemes(app: TestApp) {
+        let ada = mover(&app, "ada").await;
+        let of = |number: usize| {
+            let digest = HEXLOWER.encode(&digest(&number.to_string(), 32));
+            row(&format!("sha256-hex:prefixed={number}"), &digest)
+        };
+        let rows: Vec<_> = (0..16).map(of).collect();
+        assert_eq!(import(&app, &ada, &rows).await["imported"], 16);
+        let refused = send(&app, &ada, "", NDJSON, lines(&[of(16)])).await;
+        assert_eq!(fields(&problem(refused, 422, "invalid").await), ["scheme"]);
+        assert_eq!(stored_keys(&app, &ada).await, 16);
+    }
+
     async fn slow_hash_needs_a_start_and_bounded_costs(app: TestApp) {
         let ada = mover(&app, "ada").await;
         let slow = |scheme: &str, stored: &str, lookup: Option<&str>| {
