@@ -37,12 +37,12 @@ impl Checker {
         let digest = *seen.digest();
         let mut keys = self.watched_keys.lock();
         match keys.entry(digest) {
-            Entry::Occupied(ended) => KeyWatch(ended.get().subscribe()),
+            Entry::Occupied(ended) => KeyWatch::new(ended.get().subscribe()),
             Entry::Vacant(place) => {
                 let (ended, receiver) = watch::channel(None);
                 place.insert(ended.clone());
                 tokio::spawn(watch_until_ended(self.clone(), seen, ended));
-                KeyWatch(receiver)
+                KeyWatch::new(receiver)
             }
         }
     }
