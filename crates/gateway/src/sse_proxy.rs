@@ -107,9 +107,6 @@ impl SseProxy {
         if let Some(usage) = self.context.usage.ended_usage() {
             self.call.end_background(usage);
         }
-        if !self.ended {
-            self.call.set_usage(self.current_usage());
-        }
         out
     }
 
@@ -298,6 +295,9 @@ impl Drop for SseProxy {
         }
         if self.context.usage.is_refused() {
             self.call.release_later();
+        } else if !self.ended {
+            // Not computed for each event: nobody settles a stream before its end.
+            self.call.set_usage(self.current_usage());
         }
     }
 }

@@ -25,25 +25,30 @@ pub(crate) struct ResponseStream {
     /// None once the body is complete.
     connection: Option<Connection>,
     origin: Arc<Origin>,
+    /// Whether everything that had arrived was taken a moment ago.
+    is_drained: bool,
 }
 
 type PolledChunk = Option<hyper::Result<Bytes>>;
 
 impl ResponseStream {
     pub(super) const fn new(body: Incoming, connection: Connection, origin: Arc<Origin>) -> Self {
-        Self { body, connection: Some(connection), origin }
+        Self { body, connection: Some(connection), origin, is_drained: false }
     }
 
     /// Returns what has already arrived. If pending, no waker was registered.
     pub(crate) fn poll_now(&mut self) -> Poll<PolledChunk> {
         // Only driving the connection makes the body progress, so no waker is needed here.
+        self.is_drained = false;
         if let Poll::Ready(chunk) = self.poll_body() {
             return Poll::Ready(chunk);
         }
         if let Some(connection) = &mut self.connection {
             connection.drive_now();
         }
-        self.poll_body()
+        let polled = self.poll_body();
+        self.is_drained = polled.is_pending();
+        polled
     }
 
     fn poll_body(&mut self) -> Poll<PolledChunk> {
@@ -70,9 +75,12 @@ impl Stream for ResponseStream {
     type Item = hyper::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<PolledChunk> {
-        if let Poll::Ready(chunk) = self.poll_now() {
+        if !self.is_drained
+            && let Poll::Ready(chunk) = self.poll_now()
+        {
             return Poll::Ready(chunk);
         }
+        self.is_drained = false;
         // Polls again, now with a waker. If the waker were registered from the start, the
         // connection would wake its own task for each chunk.
         if let Some(connection) = &mut self.connection {
