@@ -99,7 +99,7 @@ fn refused(error: latchkey_checker::Error) -> Response {
             limits::write(&mut headers, denial.limits);
             denial.outcome.as_str()
         }
-        latchkey_checker::Error::TooManyFailures(_) => ErrorCode::TooManyFailures.as_str(),
+        latchkey_checker::Error::TooManyFailures(_) => "too_many_failures",
     };
     headers.insert(CODE, HeaderValue::from_static(code));
     (headers, Refusal::from(error)).into_response()
