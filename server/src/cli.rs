@@ -57,6 +57,31 @@ pub enum Command {
     /// Look at the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Follow the replacement of the pepper.
+    #[command(subcommand)]
+    Pepper(PepperCommand),
+}
+
+/// Subcommands of `latchkey pepper`.
+#[derive(Debug, Subcommand)]
+pub enum PepperCommand {
+    /// Print as JSON how many live keys stand under the pepper in use, and under those before.
+    /// Live keys are those that aren't revoked. Servers can keep running.
+    Status(Storage),
+    /// Revoke the live keys that stand under a pepper before. Servers can keep running.
+    DropRetired(DropRetiredArguments),
+}
+
+/// Arguments of `latchkey pepper drop-retired`.
+#[derive(Debug, Args)]
+pub struct DropRetiredArguments {
+    /// Revoke them. Without it, the command fails if there are any.
+    #[arg(long)]
+    pub force: bool,
+
+    /// Where what is stored is.
+    #[command(flatten)]
+    pub storage: Storage,
 }
 
 /// Arguments of `latchkey backup`.
@@ -175,6 +200,11 @@ pub struct Storage {
     #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
     pub pepper: Option<String>,
 
+    /// The pepper before, while it is being replaced. Keys move to the new one when they are used,
+    /// once every running node has both [default: none].
+    #[arg(long = "latchkey-pepper-retired", env = "LATCHKEY_PEPPER_RETIRED", hide_env_values = true)]
+    pub pepper_retired: Option<String>,
+
     /// TOML file of settings, named as the variables in lower case and without `LATCHKEY_`. A
     /// variable or flag wins over it [default: none].
     #[arg(long = "latchkey-config", env = "LATCHKEY_CONFIG")]
@@ -281,6 +311,15 @@ pub struct Settings {
     /// Secret that signs access tokens, at least 32 bytes [default: a file in the data folder].
     #[arg(long = "latchkey-jwt-secret", env = "LATCHKEY_JWT_SECRET", hide_env_values = true)]
     pub jwt_secret: Option<String>,
+
+    /// The secret before, while it is being replaced: access tokens that it signed are accepted
+    /// until they expire [default: none].
+    #[arg(
+        long = "latchkey-jwt-secret-retired",
+        env = "LATCHKEY_JWT_SECRET_RETIRED",
+        hide_env_values = true
+    )]
+    pub jwt_secret_retired: Option<String>,
 
     /// Lifetime of an access token, in seconds.
     #[arg(

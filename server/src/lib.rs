@@ -22,6 +22,7 @@ mod oauth;
 mod pages;
 #[doc(hidden)]
 pub mod parsers;
+pub mod pepper;
 pub mod remote;
 pub mod restore;
 mod router;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use latchkey_server::cli::{Command, ConfigCommand};
 use latchkey_server::invocation::Invocation;
 use latchkey_server::{
-    audit, backup, config_check, logging, migrate, remote, restore, serve, tier,
+    audit, backup, config_check, logging, migrate, pepper, remote, restore, serve, tier,
 };
 
 /// Quicker than the system's for many small pieces on many threads, which is what requests are made
@@ -33,6 +33,7 @@ async fn main() -> ExitCode {
         Command::Restore(arguments) => restore::run(arguments).await,
         Command::Migrate(storage) => migrate::run(&storage).await,
         Command::Tier(command) => tier::run(command).await,
+        Command::Pepper(command) => pepper::run(command).await,
         Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments, &layers),
         Command::Remote(command) => return remote::run(*command).await,
     };

@@ -176,7 +176,7 @@ async fn end_since(
             let command = "latchkey restore";
             match Operator::new(database.clone(), pepper, clock, random, command).await {
                 Ok(operator) => Some(operator),
-                Err(StartError::OtherPepper) => None,
+                Err(StartError::OtherPepper(_)) => None,
                 Err(error) => return Err(error.into()),
             }
         }

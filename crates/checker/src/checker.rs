@@ -3,6 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use latchkey_store::Database;
 use latchkey_store::clock::Clock;
 use latchkey_store::random::Random;
@@ -22,6 +23,7 @@ use crate::held_rates::HeldRates;
 use crate::in_progress::InProgress;
 use crate::lookup_limiter::LookupLimiter;
 use crate::parallel_limit::ParallelCalls;
+use crate::pepper_start;
 use crate::peppers::Peppers;
 use crate::prompt_ratio::PromptRatios;
 use crate::redis_limiter::probe::probe;
@@ -59,6 +61,8 @@ pub struct CheckerState {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) peppers: Peppers,
+    /// Name of this node among those that have to know a new pepper.
+    pub(crate) node: String,
     /// What keys of other systems look like.
     pub(crate) shapes: Shapes,
     pub(crate) slow_keys: SlowKeys,
@@ -101,12 +105,17 @@ impl Checker {
     /// Creates a checker on an open database.
     ///
     /// # Errors
-    /// The database fails, or Redis responds with an error that makes shared limits impossible.
+    /// The database fails, or this node's peppers would make it refuse good keys, or Redis responds
+    /// with an error that makes shared limits impossible.
     pub async fn start(config: CheckerConfig) -> Result<Self, StartError> {
         let CheckerConfig { database, clock, random, pepper, redis } = config;
+        let node = HEXLOWER.encode(&random.bytes::<8>());
+        let started =
+            pepper_start::start(&database, &pepper, &node, random.as_ref(), clock.now()).await?;
         let shared = match redis {
             Some(url) => {
-                let limiter = RedisLimiter::new(url, random.bytes(), &pepper, &database).await?;
+                let limiter = RedisLimiter::new(url, random.bytes(), &started.first, &database);
+                let limiter = limiter.await?;
                 probe(&limiter).await.map_err(StartError::Redis)?;
                 // Before anything is admitted: other nodes' shares shrink within a second.
                 limiter.membership.count(&database).await?;
@@ -118,7 +127,8 @@ impl Checker {
             database,
             clock,
             random,
-            peppers: Peppers::new(pepper),
+            peppers: Peppers::new(pepper, started.are_known_everywhere),
+            node,
             shapes: Shapes::default(),
             slow_keys: SlowKeys::new(),
             move_permits: Arc::new(Semaphore::new(MAX_MOVES)),

@@ -5,6 +5,7 @@ use latchkey_store::clock::whole_seconds;
 
 use crate::failures::TooManyFailures;
 use crate::outcome::Denial;
+use crate::pepper_rows::{PepperCheckError, PepperError};
 
 /// Why a call was not admitted.
 #[derive(Debug, thiserror::Error)]
@@ -70,9 +71,21 @@ pub enum StartError {
     /// The database returned an error.
     #[error("the database: {0}")]
     Database(#[from] latchkey_store::Error),
+    /// This node would refuse good keys.
+    #[error(transparent)]
+    Pepper(#[from] PepperError),
     /// Redis responds with an error that makes shared limits impossible.
     #[error("REDIS_URL: {0}")]
     Redis(String),
+}
+
+impl From<PepperCheckError> for StartError {
+    fn from(error: PepperCheckError) -> Self {
+        match error {
+            PepperCheckError::Database(error) => Self::Database(error),
+            PepperCheckError::Pepper(error) => Self::Pepper(error),
+        }
+    }
 }
 
 impl From<sea_orm::DbErr> for StartError {

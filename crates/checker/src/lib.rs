@@ -77,6 +77,10 @@ mod outcome;
 mod parallel_limit;
 mod peek;
 mod pending_call;
+mod pepper_nodes;
+mod pepper_rotation;
+mod pepper_rows;
+mod pepper_start;
 mod peppers;
 mod prompt_counting;
 mod prompt_ratio;
@@ -111,6 +115,10 @@ pub use key_version::KeyVersion;
 pub use lookup_limiter::{LookupCaller, LookupLimiter};
 pub use outcome::{Admission, Denial, LimitStates};
 pub use pending_call::PendingCall;
+pub use pepper_rows::{
+    PepperCheckError, PepperCounts, PepperError, chain_keys, check_pepper, lock_left_keys,
+    pepper_counts,
+};
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;
 pub use request::{CheckRequest, IdentifiedKey};

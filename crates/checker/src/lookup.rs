@@ -70,6 +70,9 @@ pub(crate) async fn look_up(
     };
     match known {
         KeyLookup::Key(identity) => Ok(identity),
+        KeyLookup::Unknown if checker.peppers.are_outdated() => {
+            Err(Denial::of(Outcome::Unavailable))
+        }
         KeyLookup::Unknown => Err(Denial::of(Outcome::UnknownKey)),
     }
 }

@@ -4,6 +4,7 @@ use crate::budget_lease;
 use crate::cache::CacheSize;
 use crate::checker::Checker;
 use crate::counters::CheckCounts;
+use crate::pepper_rotation;
 use crate::redis_heartbeat;
 use crate::redis_limiter::RedisLimiter;
 use latchkey_store::Error;
@@ -58,12 +59,14 @@ impl Checker {
         self.budget_slots.len()
     }
 
-    /// Removes this node from the nodes that share limits, as the database counts them. Redis,
+    /// Removes this node from the nodes that share limits, as the database counts them, and from
+    /// those that have to know a new pepper. Redis,
     /// which usually decides, forgets the node by itself: see `redis_limiter::membership`.
     ///
     /// # Errors
     /// The database fails. Its count drops after ten seconds without this node's heartbeat.
     pub async fn leave_membership(&self) -> Result<(), Error> {
+        pepper_rotation::leave(self).await?;
         redis_heartbeat::leave(self).await
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Peppers {
     /// Whether every node knows both. It never ends: a node that knows only the retired one does
     /// not start any more.
     known_everywhere: AtomicBool,
+    /// Whether keys stand under a pepper that this node does not know.
+    is_outdated: AtomicBool,
 }
 
 /// The pepper that new digests are made with at the moment.
@@ -28,9 +30,20 @@ pub(crate) struct WritingPepper<'a> {
 }
 
 impl Peppers {
-    pub(crate) fn new(pepper: Pepper) -> Self {
-        let known_everywhere = AtomicBool::new(pepper.retired().is_none());
-        Self { pepper, known_everywhere }
+    pub(crate) fn new(pepper: Pepper, are_known_everywhere: bool) -> Self {
+        let known_everywhere = AtomicBool::new(are_known_everywhere);
+        Self { pepper, known_everywhere, is_outdated: AtomicBool::new(false) }
+    }
+
+    /// Takes note whether this node lacks a pepper. Returns whether it has just begun to.
+    pub(crate) fn set_outdated(&self, is_outdated: bool) -> bool {
+        let was_outdated = self.is_outdated.swap(is_outdated, Ordering::AcqRel);
+        is_outdated && !was_outdated
+    }
+
+    /// Whether a key that this node does not know may be a good one.
+    pub(crate) fn are_outdated(&self) -> bool {
+        self.is_outdated.load(Ordering::Acquire)
     }
 
     /// This node's pepper, which knows the retired one.

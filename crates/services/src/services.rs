@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use latchkey_checker::digest::Pepper;
-use latchkey_checker::{Checker, CheckerConfig, RedisUrl};
+use latchkey_checker::{Checker, CheckerConfig, PepperCheckError, PepperError, RedisUrl};
 use latchkey_domain::time::Timestamp;
 use sea_orm::DbErr;
 
@@ -19,15 +19,14 @@ use crate::usage::ReportQueue;
 use crate::writes::Writes;
 use latchkey_store::clock::Clock;
 use latchkey_store::database::Database;
-use latchkey_store::entity::instance;
 use latchkey_store::random::Random;
 
 /// The operator's settings, as far as the services use them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Secret of the HMAC that digests every key.
+    /// Secret of the HMAC that digests every key, with the one that it replaces.
     pub pepper: Pepper,
-    /// Secret that signs access tokens.
+    /// Secret that signs access tokens, with the one that it replaces.
     pub jwt_secret: JwtSecret,
     /// The `iss` claim of access tokens: the public URL.
     pub issuer: String,
@@ -67,21 +66,42 @@ pub enum StartError {
     #[error("the database: {0}")]
     Database(#[from] latchkey_store::Error),
     /// The keys in the database were digested with a different pepper.
-    #[error(
-        "this node’s pepper differs from the pepper of the keys in the database. Set \
-         LATCHKEY_PEPPER to the same value on every node that shares the database, or copy the \
-         pepper file from the original data folder"
-    )]
-    OtherPepper,
+    #[error(transparent)]
+    OtherPepper(PepperError),
+    /// The peppers don't fit the keys in the database.
+    #[error(transparent)]
+    Pepper(PepperError),
     /// Redis responds, but refuses what rate limiting needs.
     #[error("REDIS_URL: {0}")]
     Redis(String),
+}
+
+impl From<PepperError> for StartError {
+    fn from(error: PepperError) -> Self {
+        match error {
+            PepperError::Other => Self::OtherPepper(error),
+            PepperError::OtherRetired
+            | PepperError::Replaced
+            | PepperError::Same
+            | PepperError::RetiredMissing(_) => Self::Pepper(error),
+        }
+    }
+}
+
+impl From<PepperCheckError> for StartError {
+    fn from(error: PepperCheckError) -> Self {
+        match error {
+            PepperCheckError::Database(error) => Self::Database(error),
+            PepperCheckError::Pepper(error) => error.into(),
+        }
+    }
 }
 
 impl From<latchkey_checker::StartError> for StartError {
     fn from(error: latchkey_checker::StartError) -> Self {
         match error {
             latchkey_checker::StartError::Database(error) => Self::Database(error),
+            latchkey_checker::StartError::Pepper(error) => error.into(),
             latchkey_checker::StartError::Redis(why) => Self::Redis(why),
         }
     }
@@ -132,15 +152,14 @@ impl Services {
     /// Starts the services on an open database.
     ///
     /// # Errors
-    /// The database fails, or its keys were digested with a different pepper. With a wrong pepper
-    /// this node would reject every key as unknown.
+    /// The database fails, or some of its keys were digested with a pepper that this node does not
+    /// have, so that it would reject them as unknown.
     pub async fn start(
         database: Database,
         settings: Settings,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, StartError> {
-        check_pepper(&database, &settings.pepper).await?;
         let checker = Checker::start(CheckerConfig {
             database: database.clone(),
             clock: Arc::clone(&clock),
@@ -202,21 +221,4 @@ impl Services {
         self.ingest.storing.wait().await;
         self.ingest.storing.reopen();
     }
-}
-
-/// Compares this node's pepper with the database's. The first node to start stores the fingerprint
-/// of its pepper; all others must match it.
-pub(crate) async fn check_pepper(database: &Database, pepper: &Pepper) -> Result<(), StartError> {
-    use sea_orm::sea_query::OnConflict;
-    use sea_orm::{EntityTrait, Set};
-
-    const NAME: &str = "pepper_fingerprint";
-    let ours = pepper.fingerprint();
-    let row = instance::ActiveModel { name: Set(NAME.to_owned()), value: Set(ours.clone()) };
-    instance::Entity::insert(row)
-        .on_conflict(OnConflict::column(instance::Column::Name).do_nothing().to_owned())
-        .exec_without_returning(database.writer())
-        .await?;
-    let theirs = instance::Entity::find_by_id(NAME.to_owned()).one(database.writer()).await?;
-    if theirs.is_some_and(|row| row.value == ours) { Ok(()) } else { Err(StartError::OtherPepper) }
 }

@@ -103,6 +103,8 @@ fn examine_rest(settings: &Settings, findings: &mut Findings) {
     let secrets = [
         ("LATCHKEY_JWT_SECRET", &settings.jwt_secret),
         ("LATCHKEY_PEPPER", &settings.storage.pepper),
+        ("LATCHKEY_JWT_SECRET_RETIRED", &settings.jwt_secret_retired),
+        ("LATCHKEY_PEPPER_RETIRED", &settings.storage.pepper_retired),
     ];
     for (name, secret) in secrets {
         let length = secret.as_deref().map_or(0, str::len);

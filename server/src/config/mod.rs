@@ -128,11 +128,7 @@ impl Config {
             settings.jwt_secret.as_deref(),
             &settings.storage.data_dir.join("jwt-secret"),
         )?;
-        let pepper = secrets::setting_or_file(
-            "LATCHKEY_PEPPER",
-            settings.storage.pepper.as_deref(),
-            &settings.storage.pepper_file(),
-        )?;
+        let pepper = pepper(&settings.storage)?;
         let people_are_known =
             matches!(sign_in, SignIn::Local) || settings.signup == SignupSetting::Invited;
         let upstreams_file =
@@ -166,8 +162,8 @@ impl Config {
             upstreams_file,
             upstream_timeout: Duration::from_secs(settings.upstream_timeout),
             services: ServiceSettings {
-                pepper: Pepper::new(&pepper),
-                jwt_secret: JwtSecret::new(jwt_secret).context("LATCHKEY_JWT_SECRET")?,
+                pepper,
+                jwt_secret: with_retired(jwt_secret, settings.jwt_secret_retired.as_deref())?,
                 issuer: public_url.to_string(),
                 access_token_ttl: Duration::from_secs(settings.access_token_ttl),
                 refresh_token_ttl: Duration::from_secs(settings.refresh_token_ttl),
@@ -204,8 +200,29 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
             file.display()
         );
     }
-    let pepper = secrets::setting_or_file("LATCHKEY_PEPPER", storage.pepper.as_deref(), &file)?;
-    Ok(Pepper::new(&pepper))
+    pepper(storage)
+}
+
+/// The pepper, with the one that it replaces.
+fn pepper(storage: &Storage) -> anyhow::Result<Pepper> {
+    let (setting, file) = (storage.pepper.as_deref(), storage.pepper_file());
+    let pepper = Pepper::new(&secrets::setting_or_file("LATCHKEY_PEPPER", setting, &file)?);
+    let retired = storage.pepper_retired.as_deref();
+    let retired = secrets::setting("LATCHKEY_PEPPER_RETIRED", retired)?;
+    Ok(match retired {
+        Some(retired) => pepper.replacing(Pepper::new(&retired)),
+        None => pepper,
+    })
+}
+
+/// The secret that signs access tokens, with the one that it replaces.
+fn with_retired(secret: Vec<u8>, retired: Option<&str>) -> anyhow::Result<JwtSecret> {
+    const RETIRED: &str = "LATCHKEY_JWT_SECRET_RETIRED";
+    let secret = JwtSecret::new(secret).context("LATCHKEY_JWT_SECRET")?;
+    Ok(match secrets::setting(RETIRED, retired)? {
+        Some(retired) => secret.replacing(JwtSecret::new(retired).context(RETIRED)?),
+        None => secret,
+    })
 }
 
 /// The database's URL, where certificates of the authorities that this machine trusts are valid.

@@ -31,6 +31,18 @@ pub(super) fn setting_or_file(
     Ok(secret)
 }
 
+/// The setting's raw bytes, if it is set.
+///
+/// # Errors
+/// The secret is shorter than 32 bytes.
+pub(super) fn setting(name: &str, setting: Option<&str>) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(text) = setting.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.len() < MIN_BYTES {
+        bail!("{name} has {} bytes; at least {MIN_BYTES} are required", text.len());
+    }
+    Ok(Some(text.as_bytes().to_vec()))
+}
+
 fn read_or_create(path: &Path) -> anyhow::Result<Vec<u8>> {
     match File::open(path) {
         Ok(file) => read(file, path),

@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use crate::checker::Checker;
 use crate::foreign::shape_reader;
+use crate::pepper_rotation;
 use crate::redis_heartbeat;
 use latchkey_store::database::ChangeSource;
 
@@ -44,7 +45,12 @@ impl Checker {
     /// that sharing limits needs. It never ends by itself. Without it every check queries the
     /// database.
     pub async fn keep_in_sync(&self) {
-        tokio::join!(observe(self), shape_reader::keep_current(self), redis_heartbeat::keep(self));
+        tokio::join!(
+            observe(self),
+            shape_reader::keep_current(self),
+            pepper_rotation::keep(self),
+            redis_heartbeat::keep(self)
+        );
     }
 }
 

@@ -17,7 +17,6 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{DbErr, EntityTrait, Set};
 
 use super::node_table::{self, NodeTable};
-use crate::digest::Pepper;
 use data_encoding::HEXLOWER;
 use latchkey_store::Error;
 use latchkey_store::database::{Database, in_time};
@@ -57,10 +56,12 @@ pub(crate) struct Membership {
 pub(crate) type HeartbeatResponse = (u64, u64, u8);
 
 impl Membership {
-    /// `known` is the number of nodes last stored in the database.
-    pub(crate) fn new(pepper: &Pepper, node: [u8; 8], known: u64) -> Self {
+    /// `installation` is the fingerprint of its first pepper, and `known` the number of nodes last
+    /// stored in the database.
+    pub(crate) fn new(installation: &str, node: [u8; 8], known: u64) -> Self {
+        let installation = installation.get(..16).unwrap_or(installation);
         Self {
-            key: format!("latchkey:{}:nodes", &pepper.fingerprint()[..16]),
+            key: format!("latchkey:{installation}:nodes"),
             node: HEXLOWER.encode(&node),
             heartbeat: Script::new(include_str!("heartbeat.lua")),
             nodes: AtomicU64::new(known),
@@ -230,10 +231,9 @@ mod tests {
 
     #[test]
     fn shares_add_up_to_the_limit() {
-        let pepper = Pepper::new(b"any");
         let nodes: Vec<_> = (0..3)
             .map(|before| {
-                let membership = Membership::new(&pepper, [0; 8], 1);
+                let membership = Membership::new("any", [0; 8], 1);
                 membership.observe(Duration::ZERO, false, (3, before, 1));
                 membership
             })
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn share_does_not_grow_while_degraded() {
-        let membership = Membership::new(&Pepper::new(b"any"), [0; 8], 3);
+        let membership = Membership::new("any", [0; 8], 3);
         assert_eq!(membership.share(50), 16, "one that starts while Redis is away");
         membership.observe(Duration::ZERO, false, (3, 1, 1));
         assert_eq!(membership.share(50), 17);

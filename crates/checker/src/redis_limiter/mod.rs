@@ -58,7 +58,6 @@ use self::membership::Membership;
 use self::scripts::Scripts;
 pub use self::url::RedisUrl;
 use crate::budget_owner::BudgetOwner;
-use crate::digest::Pepper;
 use crate::error::StartError;
 use latchkey_store::database::Database;
 
@@ -152,13 +151,13 @@ impl RedisLimiter {
     pub(crate) async fn new(
         url: RedisUrl,
         node: [u8; 8],
-        pepper: &Pepper,
+        installation: &str,
         database: &Database,
     ) -> Result<Self, StartError> {
         let known = membership::stored_count(database).await?;
         Ok(Self {
             url,
-            membership: Membership::new(pepper, node, known),
+            membership: Membership::new(installation, node, known),
             connection: Mutex::default(),
             is_up: AtomicBool::new(false),
             was_away: AtomicBool::new(false),

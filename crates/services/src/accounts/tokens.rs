@@ -13,9 +13,13 @@ use crate::error::Error;
 
 const AUDIENCE: &str = "latchkey";
 
-/// Secret that signs access tokens: at least 32 bytes, the raw UTF-8 of the setting.
+/// Secret that signs access tokens: at least 32 bytes, the raw UTF-8 of the setting. It may know
+/// the one that it replaces, whose tokens are accepted until they expire.
 #[derive(Clone)]
-pub struct JwtSecret(Vec<u8>);
+pub struct JwtSecret {
+    secret: Vec<u8>,
+    retired: Option<Vec<u8>>,
+}
 
 /// The secret is too short to sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +35,16 @@ impl JwtSecret {
     /// # Errors
     /// The secret is shorter.
     pub fn new(bytes: Vec<u8>) -> Result<Self, ShortSecret> {
-        if bytes.len() < Self::MIN_BYTES { Err(ShortSecret) } else { Ok(Self(bytes)) }
+        if bytes.len() < Self::MIN_BYTES {
+            return Err(ShortSecret);
+        }
+        Ok(Self { secret: bytes, retired: None })
+    }
+
+    /// The same secret, which replaces another one.
+    #[must_use]
+    pub fn replacing(self, retired: Self) -> Self {
+        Self { retired: Some(retired.secret), ..self }
     }
 }
 
@@ -69,7 +82,8 @@ struct Term {
 
 pub(crate) struct Signer {
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// The secret in use, and the one that it replaces.
+    decoding: Vec<DecodingKey>,
     validation: Validation,
     issuer: String,
     ttl: Duration,
@@ -86,8 +100,12 @@ impl Signer {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
-            encoding: EncodingKey::from_secret(&secret.0),
-            decoding: DecodingKey::from_secret(&secret.0),
+            encoding: EncodingKey::from_secret(&secret.secret),
+            decoding: [Some(&secret.secret), secret.retired.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|secret| DecodingKey::from_secret(secret))
+                .collect(),
             validation,
             issuer: issuer.to_owned(),
             ttl,
@@ -131,8 +149,8 @@ impl Signer {
     }
 
     fn read(&self, token: &str) -> Option<(Bearer, Term)> {
-        let TokenData { header, claims, .. } =
-            jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        let decode = |key| jsonwebtoken::decode::<Claims>(token, key, &self.validation).ok();
+        let TokenData { header, claims, .. } = self.decoding.iter().find_map(decode)?;
         // `crit` names extensions that a verifier must understand (RFC 7515 §4.1.11); this one
         // understands none.
         if header.crit.is_some() {
@@ -194,10 +212,21 @@ mod tests {
         assert!(ours.verify("", now).is_none());
     }
 
+    #[test]
+    fn retired_secret_verifies_and_does_not_sign() {
+        let issuer = "http://localhost";
+        let [new, old] = ["b", "a"].map(|text| JwtSecret::new(text.repeat(32).into()).unwrap());
+        let both = Signer::new(&new.replacing(old), issuer, Duration::from_mins(15));
+        let now = Timestamp::from_millis(NOW);
+        assert!(both.verify(&sign(&signer("a", issuer)), now).is_some());
+        assert!(signer("b", issuer).verify(&sign(&both), now).is_some());
+        assert!(signer("a", issuer).verify(&sign(&both), now).is_none());
+    }
+
     /// A validly signed token with changed claims or another header.
     fn signed(signer: &Signer, header: &Header, change: impl Fn(&mut Claims)) -> String {
         let token = sign(signer);
-        let read = jsonwebtoken::decode(&token, &signer.decoding, &signer.validation);
+        let read = jsonwebtoken::decode(&token, &signer.decoding[0], &signer.validation);
         let mut claims: Claims = read.unwrap().claims;
         change(&mut claims);
         jsonwebtoken::encode(header, &claims, &signer.encoding).unwrap()

@@ -1,6 +1,6 @@
 //! Hash of a row.
 
-use latchkey_checker::digest::Pepper;
+use latchkey_checker::digest::ChainKey;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
@@ -54,7 +54,7 @@ impl Link {
 
 /// HMAC-SHA-256 over the previous hash and the row's content as a JSON array. The array keeps
 /// fields apart, so content can't be moved from one field to the next.
-pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &Link) -> Vec<u8> {
+pub(super) fn hash(key: &ChainKey, before: &[u8], row: &Link) -> Vec<u8> {
     let content = serde_json::json!([
         row.organization_id,
         row.sequence,
@@ -70,5 +70,5 @@ pub(super) fn hash(pepper: &Pepper, before: &[u8], row: &Link) -> Vec<u8> {
         row.ip,
         row.changes,
     ]);
-    pepper.chain(before, content.to_string().as_bytes()).to_vec()
+    key.link(before, content.to_string().as_bytes()).to_vec()
 }

@@ -108,7 +108,7 @@ pub(crate) async fn append(
         changes: mask::secrets(&event.changes.to_json()).into_owned(),
         hash: Vec::new(),
     };
-    row.hash = chain::hash(stamp.pepper, &head.hash, &Link::of(&row));
+    row.hash = chain::hash(&stamp.pepper.chain_key(), &head.hash, &Link::of(&row));
     audit_head::Entity::update_many()
         .col_expr(audit_head::Column::Sequence, Expr::value(row.sequence))
         .col_expr(audit_head::Column::Hash, Expr::value(row.hash.clone()))

@@ -4,8 +4,9 @@ use latchkey_domain::id::{AuditEventId, OrganizationId};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::chain::{self, GENESIS, Link};
-use crate::services::{StartError, check_pepper};
-use latchkey_checker::digest::Pepper;
+use crate::services::StartError;
+use latchkey_checker::digest::{ChainKey, Pepper};
+use latchkey_checker::{chain_keys, check_pepper};
 use latchkey_store::database::Database;
 use latchkey_store::entity::{audit_event, audit_head};
 
@@ -67,13 +68,14 @@ impl std::fmt::Display for Finding {
 ///
 /// # Errors
 /// The database fails, or its keys were digested with a different pepper, which would make every
-/// row look altered.
+/// row look altered. Rows from before the pepper was replaced need no pepper of that time.
 pub async fn verify(
     database: &Database,
     pepper: &Pepper,
     mut report: impl FnMut(ChainReport),
 ) -> Result<(), StartError> {
     check_pepper(database, pepper).await?;
+    let keys = chain_keys(database, pepper).await?;
     let mut after = None;
     loop {
         let mut query = audit_event::Entity::find()
@@ -101,20 +103,20 @@ pub async fn verify(
         let Some(last) = organizations.last() else { return Ok(()) };
         after = Some(*last);
         for organization in organizations {
-            report(verify_chain(database, pepper, organization).await?);
+            report(verify_chain(database, &keys, organization).await?);
         }
     }
 }
 
 async fn verify_chain(
     database: &Database,
-    pepper: &Pepper,
+    keys: &[ChainKey],
     organization: OrganizationId,
 ) -> Result<ChainReport, DbErr> {
     let reader = database.reader();
     let head = audit_head::Entity::find_by_id(organization).one(reader).await?;
     let end = head.as_ref().map(|head| head.sequence);
-    let mut verifier = ChainVerifier::new(pepper);
+    let mut verifier = ChainVerifier::new(keys);
     loop {
         let mut query = audit_event::Entity::find()
             .filter(audit_event::Column::OrganizationId.eq(organization))
@@ -139,7 +141,8 @@ async fn verify_chain(
 
 /// State of the verification of one chain.
 struct ChainVerifier<'a> {
-    pepper: &'a Pepper,
+    /// Of the pepper in use, and of those before.
+    keys: &'a [ChainKey],
     sequence: i64,
     hash: Vec<u8>,
     events: u64,
@@ -147,8 +150,8 @@ struct ChainVerifier<'a> {
 }
 
 impl<'a> ChainVerifier<'a> {
-    fn new(pepper: &'a Pepper) -> Self {
-        Self { pepper, sequence: 0, hash: GENESIS.to_vec(), events: 0, findings: Vec::new() }
+    fn new(keys: &'a [ChainKey]) -> Self {
+        Self { keys, sequence: 0, hash: GENESIS.to_vec(), events: 0, findings: Vec::new() }
     }
 
     fn step(&mut self, row: &Link) {
@@ -157,7 +160,7 @@ impl<'a> ChainVerifier<'a> {
             // The predecessor's hash is gone, so this row can't be verified. The gap is reported
             // instead.
             self.find(Finding::Removed { first: expected, last: row.sequence - 1 });
-        } else if row.hash != chain::hash(self.pepper, &self.hash, row) {
+        } else if !self.is_genuine(row) {
             self.find(Finding::Altered { event: row.id.into(), sequence: row.sequence });
         }
         self.sequence = row.sequence;
@@ -165,6 +168,10 @@ impl<'a> ChainVerifier<'a> {
         // altered.
         self.hash.clone_from(&row.hash);
         self.events += 1;
+    }
+
+    fn is_genuine(&self, row: &Link) -> bool {
+        self.keys.iter().any(|key| row.hash == chain::hash(key, &self.hash, row))
     }
 
     fn finish(&mut self, head: Option<&audit_head::Model>) -> Vec<Finding> {

@@ -2,9 +2,11 @@
 //! scope, because whoever holds the database and the pepper may do anything. It is recorded in the
 //! audit log as an action of the system.
 
+mod pepper;
 mod restored;
 mod tier;
 
+pub use pepper::{DropRetired, drop_retired, pepper_counts};
 pub use restored::{EndedKey, LaterChange, end_since};
 pub use tier::{TierChange, set_tier};
 
@@ -15,7 +17,8 @@ use sea_orm::DatabaseTransaction;
 
 use crate::audit::{self, By, Event, Stamp};
 use crate::error::Error;
-use crate::services::{StartError, check_pepper};
+use crate::services::StartError;
+use latchkey_checker::check_pepper;
 use latchkey_checker::digest::Pepper;
 use latchkey_store::clock::Clock;
 use latchkey_store::database::Database;
@@ -25,6 +28,8 @@ use latchkey_store::random::Random;
 pub struct Operator {
     database: Database,
     pepper: Pepper,
+    /// The one that servers continue the audit logs with.
+    registered: Pepper,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     by: By,
@@ -43,8 +48,8 @@ impl Operator {
         random: Arc<dyn Random>,
         command: &str,
     ) -> Result<Self, StartError> {
-        check_pepper(&database, &pepper).await?;
-        Ok(Self { database, pepper, clock, random, by: By::command(command) })
+        let registered = check_pepper(&database, &pepper).await?.clone();
+        Ok(Self { database, pepper, registered, clock, random, by: By::command(command) })
     }
 
     async fn record(
@@ -54,7 +59,7 @@ impl Operator {
         event: Event<'_>,
     ) -> Result<(), Error> {
         let (now, random) = (self.clock.now(), self.random.bytes());
-        let stamp = Stamp { pepper: &self.pepper, now, random };
+        let stamp = Stamp { pepper: &self.registered, now, random };
         audit::append(&stamp, transaction, organization, &self.by, event).await
     }
 }

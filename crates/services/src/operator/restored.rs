@@ -128,7 +128,8 @@ fn end(
     grace_ended.then_some((LaterChange::GraceEnded, row))
 }
 
-async fn organization_of(
+/// Organization of a project, which is read once.
+pub(super) async fn organization_of(
     transaction: &DatabaseTransaction,
     known: &mut HashMap<ProjectId, OrganizationId>,
     id: ProjectId,
