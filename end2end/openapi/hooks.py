@@ -37,6 +37,13 @@ OF_SEVERAL = {
     "expires_at",
     "from",
     "to",
+    # Rows of an import: what is stored follows its scheme, and a shape must be there. Lengths of a shape are in order.
+    "rows",
+    "header",
+    "scheme",
+    "key-shapes",
+    "prefix",
+    "max_length",
 }
 
 

@@ -36,8 +36,9 @@ def one_body(message):
 
 
 def takes_form(operation):
-    """progenitor has no forms."""
-    return "multipart/form-data" in operation.get("requestBody", {}).get("content", {})
+    """progenitor has no forms and no files of lines."""
+    content = operation.get("requestBody", {}).get("content", {})
+    return "multipart/form-data" in content or "application/x-ndjson" in content
 
 
 def older(document):

@@ -6,6 +6,7 @@ mod media;
 
 use latchkey_domain::limit::{AllowList, ModelName, Tokens};
 use latchkey_domain::login::GithubLogin;
+use latchkey_services::import::ImportSecret;
 use serde_json::{Value, json};
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, Parameter};
@@ -222,6 +223,7 @@ fn complete_parameter(path: &str, parameter: &mut Parameter) {
                     .into(),
             );
         }
+        "x-import-secret" => limit_text(parameter, ImportSecret::MAX_BYTES),
         "login" => limit_text(parameter, GithubLogin::LONGEST),
         "id" if path == "/v1/models/{id}" => limit_text(parameter, ModelName::MAX_CHARACTERS),
         "after_id" | "before_id" => limit_text(parameter, ModelName::MAX_CHARACTERS),

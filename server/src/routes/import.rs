@@ -11,7 +11,9 @@ use latchkey_domain::problem::{ErrorCode, Problem};
 use latchkey_services::Services;
 use latchkey_services::import::{self, Import, ImportFormat, ImportSecret};
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::http::auth::Caller;
 use crate::http::extract::{Params, PathId, flag, one_of, parsed};
@@ -48,6 +50,22 @@ pub(crate) struct MisplacedSecret {
     secret: Option<String>,
 }
 
+/// A CSV file, for its description.
+pub(crate) enum CsvFile {}
+
+impl PartialSchema for CsvFile {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .max_length(Some(LARGEST_BODY))
+            .description(Some("CSV with a header row, which has the names of an `ImportRecord`"))
+            .into()
+    }
+}
+
+impl ToSchema for CsvFile {}
+
 refusals! {
     /// Nothing was imported.
     NotImported {
@@ -75,7 +93,7 @@ refusals! {
     ),
     request_body(content(
         (ImportRecord = "application/x-ndjson"),
-        (String = "text/csv"),
+        (CsvFile = "text/csv"),
     )),
     responses(
         (status = 200, description = "The imported keys", body = ImportAnswer),

@@ -42,7 +42,7 @@ pub(crate) async fn list(
     Ok(axum::Json(import::list_shapes(&services, &actor, project).await?))
 }
 
-/// Register a key shape
+/// Create a key shape
 ///
 /// Text is looked up as a key of another system only if it has a shape. A shape has a prefix of at
 /// least two characters or a `min_length` of at least 20, and not the prefix of Latchkey’s own

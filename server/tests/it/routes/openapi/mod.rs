@@ -44,9 +44,9 @@ fn openapi_names_every_endpoint() {
 /// Readers scan a list of operations by what each does.
 #[test]
 fn openapi_summaries_start_with_a_verb_in_the_imperative() {
-    let verbs = "Accept Archive Cancel Check Complete Create Decline Delete End Export Get Invite \
-                 List Refresh Remove Revoke Rotate Send Sign Simulate Start Unarchive Update Verify \
-                 Withdraw";
+    let verbs = "Accept Archive Cancel Check Complete Create Decline Delete End Export Get Import \
+                 Invite List Refresh Remove Revoke Rotate Send Sign Simulate Start Unarchive Update \
+                 Verify Withdraw";
     for document in [latchkey_server::openapi(), latchkey_server::dashboard_openapi()] {
         for (path, item) in &document.paths.paths {
             let operations = [&item.get, &item.post, &item.delete, &item.patch];
