@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::disabled;
 use super::row::{ForeignRow, refused, shape};
 
-/// Characters of SHA-1 in hexadecimal, which early versions used.
+/// Characters of SHA-1 in hexadecimal, which versions before 3.46 used.
 const SHA1_CHARACTERS: usize = 40;
 
 /// The secret of Payload's HMAC, from `PAYLOAD_SECRET`.
@@ -28,7 +28,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let stored = row.stored(&["apiKeyIndex", "api_key_index"])?;
     if stored.expose().len() == SHA1_CHARACTERS {
         let message =
-            "HMACs of SHA-1 can’t be imported. Save the document once in a newer Payload.";
+            "HMAC-SHA-1 can’t be imported. Save the document once with Payload 3.46 or later.";
         return Err(refused("apiKeyIndex", message));
     }
     let id = row.text(&["id", "_id"]).unwrap_or_default();

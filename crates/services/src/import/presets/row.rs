@@ -30,6 +30,18 @@ fn first(names: Names) -> &'static str {
     names.first().copied().unwrap_or_default()
 }
 
+/// The value in what MongoDB's exports wrap it in: `{"$date": "2026-…"}`.
+fn plain(value: &Value) -> &Value {
+    const WRAPPERS: [&str; 5] = ["$date", "$oid", "$numberLong", "$numberInt", "$numberDouble"];
+    let Value::Object(members) = value else { return value };
+    match members.iter().next() {
+        Some((name, inner)) if members.len() == 1 && WRAPPERS.contains(&name.as_str()) => {
+            plain(inner)
+        }
+        _ => value,
+    }
+}
+
 /// The text of a value, that of JSON if it is not a text.
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), |text| text.trim().to_owned())
@@ -41,7 +53,7 @@ impl ForeignRow {
     }
 
     fn cell(&self, names: Names) -> Option<(&'static str, &Value)> {
-        let cell = |name: &&'static str| Some((*name, self.0.get(*name)?));
+        let cell = |name: &&'static str| Some((*name, plain(self.0.get(*name)?)));
         let absent = |value: &Value| match value {
             Value::Null => true,
             Value::String(text) => text.trim().is_empty(),
@@ -263,6 +275,15 @@ mod tests {
         assert_eq!(row.flag(&["a"]).unwrap(), None);
         assert!(row.flag(&["c"]).is_err());
         assert_eq!(row.required(&["a"]).unwrap_err().field, "a");
+    }
+
+    #[test]
+    fn values_are_read_as_mongodb_exports_them() {
+        let row = row(r#"{"a": {"$oid": "674b"}, "b": {"$date": "2026-11-30T14:47:33.12Z"},
+            "c": {"$date": {"$numberLong": "1796050053120"}}, "d": {"$numberInt": "5"}}"#);
+        assert_eq!(row.text(&["a"]).unwrap(), "674b");
+        assert_eq!(row.time(&["b"]).unwrap(), row.time(&["c"]).unwrap());
+        assert_eq!(row.whole(&["d"]).unwrap(), Some(5));
     }
 
     #[test]
