@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-agents test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-agents test-moving-in test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ test-openapi: ## Test /openapi.json with linters, generators and generated clien
 
 test-agents: ## Run Codex and Claude Code against the gateway (installs 800 MB)
 	@exec scripts/test.sh agents
+
+test-moving-in: ## Move in from other key systems, run by their own packages (installs 400 MB)
+	@exec scripts/moving-in.sh
 
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e
@@ -79,4 +82,4 @@ deny: ## Check dependencies: unused ones, licences, versions, sources, advisorie
 	@scripts/test.sh deps && . scripts/env.sh && cargo deny check advisories # Last: it wants the network.
 
 clean: ## Remove all build output (keeps the tools in ~/.cache/latchkey)
-	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/middleware/node_modules end2end/agents/node_modules end2end/test-results end2end/playwright-report end2end/screenshots
+	rm -rf target bench/peers/better-auth/node_modules style/node_modules end2end/node_modules end2end/openapi/node_modules end2end/middleware/node_modules end2end/agents/node_modules end2end/moving-in/node_modules end2end/test-results end2end/playwright-report end2end/screenshots

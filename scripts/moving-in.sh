@@ -53,7 +53,7 @@ better_auth() {
 # LiteLLM's schema as its own migrations make it, a key digested by its own function, and the export of the documentation.
 litellm_itself() {
     environment litellm 'litellm[proxy]==1.108.7' 'litellm-proxy-extras==0.4.110'
-    scripts/with-postgres.sh end2end/moving-in/litellm.sh "$PLACE/litellm/bin/python" >>"$MADE"
+    scripts/with-postgres.sh end2end/moving-in/litellm.sh "$PLACE/litellm/bin/python" | grep '^{' >>"$MADE"
 }
 
 import_all() {

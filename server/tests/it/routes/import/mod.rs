@@ -1,6 +1,7 @@
 //! `/v1/projects/{id}/keys/import`, `…/keys/export` and `…/key-shapes`.
 
 mod export;
+mod presets_rows;
 mod refusals;
 mod rows;
 mod schemes;
