@@ -54,6 +54,11 @@ impl Checker {
         let by = PresentedBy::Caller(ip);
         authenticate_by(self, presented, by).await.map_err(|error| failed(self, ip, error))
     }
+
+    /// Whether a key is certainly as it was when it was identified. If not, identify it again.
+    pub fn is_unchanged(&self, identity: &IdentifiedKey) -> bool {
+        identity.seen.holds(&self.key_cache, self.clock.monotonic())
+    }
 }
 
 /// Turns the denial of an unidentified key into an error. Guesses count against their address.

@@ -89,8 +89,13 @@ pub(super) async fn handle(
     endpoint: Endpoint,
     request: Request,
 ) -> Response {
+    respond(&state, endpoint, request).await
+}
+
+/// Answers a call of a model, without an extractor.
+pub(super) async fn respond(state: &Gateway, endpoint: Endpoint, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let mut response = match call(&state, endpoint, &mut parts, body).await {
+    let mut response = match call(state, endpoint, &mut parts, body).await {
         Ok(response) => response,
         Err(refused) => refused.into_response_in(endpoint.format()),
     };
@@ -121,6 +126,15 @@ impl Caller {
         let identity = state.checker.authenticate(key, ip).await?;
         latchkey_listener::assign_to_caller(&parts.extensions, identity.key().organization.into());
         Ok(Self { identity, ip })
+    }
+
+    /// Authenticates the request again, as its key may have changed since.
+    async fn confirmed(self, state: &Gateway, parts: &Parts) -> Result<Self, GatewayError> {
+        if state.checker.is_unchanged(&self.identity) {
+            return Ok(self);
+        }
+        // Boxed: few keys change while a body arrives.
+        Box::pin(Self::authenticate(state, parts)).await
     }
 
     pub(super) const fn identity(&self) -> &IdentifiedKey {
@@ -216,7 +230,7 @@ const TOO_LITTLE_THINKING: &str = "Fewer than 1,024 tokens to think with are lef
 
 /// A validated call and the backend that will serve it.
 enum PreparedCall {
-    Sandbox(sandbox::SandboxCall, Price),
+    Sandbox(Box<sandbox::SandboxCall>, Price),
     Upstreams(Candidates),
 }
 
@@ -228,12 +242,13 @@ async fn call(
 ) -> Result<Response, GatewayError> {
     // The request is counted before the body is read, so that bodies arrive no faster than the rate
     // limit of the key allows.
-    let pending = Caller::authenticate(state, parts).await?.begin(state, parts).await?;
+    let caller = Caller::authenticate(state, parts).await?;
+    let pending = caller.begin(state, parts).await?;
     let body = read(endpoint, body)
         .await
         .and_then(|bytes| CallBody::read(endpoint, &parts.headers, bytes));
     // Look the key up again: it may have been revoked or changed while the body arrived.
-    let caller = Caller::authenticate(state, parts).await?;
+    let caller = caller.confirmed(state, parts).await?;
     let body = body.and_then(|body| with_model(state, &caller, body));
     let checked = match body {
         Ok(mut body) => match prepare(state, &caller, &body).await {
@@ -250,7 +265,9 @@ async fn call(
         Err((refused, model)) => {
             // A denial of the key takes precedence over errors of the body. The request counts in
             // any case.
-            caller.admit(state, parts, model.as_deref(), Some(&pending)).await?;
+            let admitted = caller.admit(state, parts, model.as_deref(), Some(&pending));
+            // Boxed, as what follows for the sandbox: calls of upstreams do not carry it.
+            Box::pin(admitted).await?;
             return Err(refused);
         }
     };
@@ -259,7 +276,7 @@ async fn call(
             let estimate = body.exact_estimate(sandbox::MAX_OUTPUT_TOKENS);
             let request = ReservationRequest { estimate, exact_count: None, price: Some(price) };
             let reservation = caller.reserve(state, parts, &body, request, pending).await?;
-            Ok(sandbox::respond(&state.checker, plan, body, reservation).await)
+            Ok(Box::pin(sandbox::respond(&state.checker, *plan, body, reservation)).await)
         }
         PreparedCall::Upstreams(mut candidates) => {
             let Some(permit) = state.upstreams.acquire_call() else {
@@ -339,7 +356,9 @@ async fn prepare(
     }
     Ok(match previous_response::confine(state, key, body, route).await? {
         ModelBackend::Upstreams(candidates) => PreparedCall::Upstreams(candidates),
-        ModelBackend::Sandbox(price) => PreparedCall::Sandbox(sandbox::plan(body).await?, price),
+        ModelBackend::Sandbox(price) => {
+            PreparedCall::Sandbox(Box::new(Box::pin(sandbox::plan(body)).await?), price)
+        }
     })
 }
 
