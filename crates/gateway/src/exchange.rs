@@ -104,10 +104,20 @@ async fn send_for_success(
     request: impl Fn() -> Request<Full<Bytes>>,
 ) -> Result<UpstreamResponse, CallFailure> {
     let response = send(state, upstream, request).await?;
-    let status = response.status;
-    if status.is_success() {
+    if response.status.is_success() {
         return Ok(response);
     }
+    // Boxed: few calls are rejected.
+    Err(Box::pin(rejection(state, upstream, response)).await)
+}
+
+/// Reads why an upstream rejected a request.
+async fn rejection(
+    state: &Gateway,
+    upstream: &UpstreamEndpoint,
+    response: UpstreamResponse,
+) -> CallFailure {
+    let status = response.status;
     let wait = retry_after(response.headers.get(RETRY_AFTER));
     let limit = state.upstreams.idle_timeout.min(ERROR_TIMEOUT);
     let error = read_error(ResponseBody::decode(response), limit, upstream).await;
@@ -125,7 +135,7 @@ async fn send_for_success(
     };
     let message = error.message.clone().into();
     let told = client_error(status, error, wait);
-    Err(CallFailure { kind, status: Some(status.as_u16()), message, told })
+    CallFailure { kind, status: Some(status.as_u16()), message, told }
 }
 
 /// Maps an upstream's error status to the client's error.

@@ -105,13 +105,21 @@ impl UpstreamClient {
                 result => return result,
             }
         }
-        let connecting = async {
-            let transport = origin.route().connect().await.map_err(CallError::Connect)?;
-            Connection::over(transport).await.map_err(CallError::Failed)
-        };
-        let connection = timeout(CONNECT_TIMEOUT, connecting).await;
-        exchange(connection.map_err(|_| CallError::ConnectTimeout)??, request(), origin).await
+        // Boxed: most calls find an idle connection.
+        Box::pin(connect_and_exchange(request(), origin)).await
     }
+}
+
+async fn connect_and_exchange(
+    request: Request<Full<Bytes>>,
+    origin: &Arc<Origin>,
+) -> Result<UpstreamResponse, CallError> {
+    let connecting = async {
+        let transport = origin.route().connect().await.map_err(CallError::Connect)?;
+        Connection::over(transport).await.map_err(CallError::Failed)
+    };
+    let connection = timeout(CONNECT_TIMEOUT, connecting).await;
+    exchange(connection.map_err(|_| CallError::ConnectTimeout)??, request, origin).await
 }
 
 async fn exchange(
