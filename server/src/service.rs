@@ -2,7 +2,8 @@
 //! It is one function instead of nested layers, because each layer clones everything below it per
 //! request.
 //!
-//! The busiest endpoints, `verify` and `check`, bypass the router.
+//! The busiest endpoints bypass the router: `verify`, `check` and the gateway's. Those of the
+//! gateway go through it if pages of other origins may call them, as its layers answer those.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, CONTENT_LENGTH};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -23,7 +24,7 @@ use hyper::body::Body as _;
 use latchkey_domain::mask;
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::problem::ErrorCode;
-use latchkey_gateway::{ApiFormat, UnmatchedRequest};
+use latchkey_gateway::{ApiFormat, DirectEndpoint, UnmatchedRequest};
 use latchkey_listener::{AcceptedRequest, BodyPermit, DrainedBody};
 use latchkey_services::clock::Clock;
 use latchkey_services::forward_auth::AllowedRequest;
@@ -35,7 +36,7 @@ use crate::http::client::ClientIp;
 use crate::http::problem::{self, Refusal};
 use crate::http::request_id::RequestId;
 use crate::http::request_limits::REQUEST_TIMEOUT;
-use crate::http::{masked, security_headers};
+use crate::http::{limits, masked, security_headers};
 use crate::ingest;
 use crate::metrics::{Metrics, RouteClass};
 use crate::router::router;
@@ -109,6 +110,44 @@ impl Endpoints {
         let elapsed = self.time(context);
         span.in_scope(|| log_response(&method, &path, &response, elapsed));
         response
+    }
+
+    /// As [`Self::routed`], for an endpoint of the gateway and without its boxes and clones.
+    async fn called(
+        &self,
+        context: &RequestContext,
+        endpoint: DirectEndpoint,
+        request: Request<DrainedBody>,
+    ) -> Response {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(latchkey_gateway::ClientIp(context.ip.0));
+        let span = tracing::info_span!("request", request_id = %context.id);
+        let gateway = &self.state.gateway;
+        let answered = catch_panic(endpoint.answer(gateway, request)).instrument(span.clone());
+        let mut response = match answered.await {
+            Ok(mut response) => {
+                limits::write_attached(&mut response);
+                set_content_length(&mut response);
+                response
+            }
+            Err(panicked) => panicked,
+        };
+        if !response.status().is_success() {
+            let sent = UnmatchedRequest::of_endpoint(endpoint.path(), context.format);
+            let is_refusal = response.extensions().get::<Refusal>().is_some();
+            let answer = sent.answer(gateway, context.ip.0, &Method::POST, response, is_refusal);
+            // Boxed: few calls are refused.
+            response = Box::pin(answer).await;
+        }
+        let response = self.finish(context, response).await;
+        let elapsed = self.time(context);
+        span.in_scope(|| log_response(&Method::POST, endpoint.path(), &response, elapsed));
+        response
+    }
+
+    /// The endpoint of the gateway that answers a request, if it needs no router.
+    fn direct(&self, request: &Request<DrainedBody>) -> Option<DirectEndpoint> {
+        DirectEndpoint::of(request).filter(|_| self.state.config.cors_origins.is_none())
     }
 
     /// A good answer to the busiest call is logged for debugging only: it is counted as usage, and
@@ -194,8 +233,11 @@ impl Endpoints {
             RouteClass::Verify if request.method() == Method::POST => {
                 self.verify(&context, request).await
             }
-            // Boxed: a check need not carry the router's states.
-            _ => Box::pin(self.routed(&context, request)).await,
+            // Boxed: a check need not carry the states of a call or of the router.
+            _ => match self.direct(&request) {
+                Some(endpoint) => Box::pin(self.called(&context, endpoint, request)).await,
+                None => Box::pin(self.routed(&context, request)).await,
+            },
         }
     }
 
@@ -277,6 +319,14 @@ fn shown(path: &str) -> String {
     }
     let masked = mask::secrets(path);
     format!("{}…", &masked[..masked.floor_char_boundary(LONGEST_SHOWN)])
+}
+
+/// Writes the length of a body that is known, as the router does.
+fn set_content_length(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        let length = HeaderValue::from(length);
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(length);
+    }
 }
 
 fn log_response(method: &Method, path: &str, response: &Response, elapsed: Duration) {

@@ -22,6 +22,7 @@ mod config;
 mod conversation;
 mod counting;
 mod credentials;
+mod direct_endpoint;
 mod endpoint;
 mod error;
 mod estimate;
@@ -68,6 +69,7 @@ pub use client_ip::ClientIp;
 pub use config::{
     CapField, EndpointGroup, GatewayConfig, Model, Tokenizer, Upstream, UpstreamKind,
 };
+pub use direct_endpoint::DirectEndpoint;
 pub use error::unavailable;
 pub use health::{HealthStatus, UpstreamHealth};
 pub use paths::{encode_model_id, strip_repeated_v1};

@@ -69,6 +69,11 @@ impl UnmatchedRequest {
         })
     }
 
+    /// Records a request to an endpoint of the gateway, whose client reads errors in `format`.
+    pub fn of_endpoint(path: &str, format: ApiFormat) -> Self {
+        Self { path: shown(path), format, is_websocket: false, key: None }
+    }
+
     /// Replaces the server's response if it refuses an LLM client in another format: no route
     /// matched, or a path cannot be read. `is_refusal` says that a route has refused the request.
     pub async fn answer(

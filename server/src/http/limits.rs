@@ -31,11 +31,15 @@ pub(crate) async fn announce(mut request: Request, next: Next) -> Response {
     let slot = Slot::of(&mut request);
     let mut response = next.run(request).await;
     slot.write(&mut response);
-    // The gateway attaches the state to its response.
+    write_attached(&mut response);
+    response
+}
+
+/// Writes the state that the gateway has attached to its response.
+pub(crate) fn write_attached(response: &mut Response) {
     if let Some(limits) = response.extensions_mut().remove::<LimitStates>() {
         write(response.headers_mut(), limits);
     }
-    response
 }
 
 impl Slot {
