@@ -15,6 +15,8 @@ use super::{SHA256_HEX, disabled};
 /// Models that stand for others.
 const ALL_MODELS: &str = "all-proxy-models";
 const OTHERS: [&str; 2] = ["all-team-models", "no-default-models"];
+/// Largest limit in dollars: a larger one stands for it.
+const LARGEST: Usd = Usd::dollars(Budget::MAX_DOLLARS);
 /// Decimal places of a limit in dollars.
 const LIMIT_PLACES: usize = Budget::PLACES;
 /// Decimal places of an amount that was spent.
@@ -36,7 +38,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let budget = budget(row)?;
     let admits_nothing = budget.is_some_and(|(limit, _)| limit == Usd::ZERO);
     let dollars = budget.and_then(|(limit, period)| {
-        UsdLimit::new(limit).ok().map(|limit| Budget::usd(limit, period))
+        UsdLimit::new(limit.min(LARGEST)).ok().map(|limit| Budget::usd(limit, period))
     });
     let tokens = limit(row, &["tpd_limit"])?.map(|limit| Budget::tokens(limit, Period::Day));
     let budgets = Budgets::of_any_number(dollars.into_iter().chain(tokens));

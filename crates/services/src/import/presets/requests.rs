@@ -8,7 +8,7 @@ use latchkey_domain::limit::{Period, Rpm, Tokens};
 pub(super) const DAY: u64 = 86_400_000;
 
 /// Our periods and their lengths in milliseconds, shortest first. A month has 28 to 31 days.
-const PERIODS: [(Period, std::ops::RangeInclusive<u64>); 5] = [
+static PERIODS: [(Period, std::ops::RangeInclusive<u64>); 5] = [
     (Period::Minute, 60_000..=60_000),
     (Period::Hour, 3_600_000..=3_600_000),
     (Period::Day, DAY..=DAY),
