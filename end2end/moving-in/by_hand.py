@@ -76,6 +76,11 @@ show("Directus", "directus", key, row)
 key = "n8n_api_" + "0f" * 40
 show("n8n", "n8n", key, {"id": "k1", "userId": "u1", "label": "My API Key", "apiKey": key, "scopes": "[]"})
 
+key, salt = "2233445566778899aabbccddee001a2b3c4d5e6f", "aB3dEf9hIj"
+digest = hashlib.pbkdf2_hmac("sha256", key.encode(), salt.encode(), 10_000, 50).hex()
+row = {"id": 1, "uid": 2, "name": "runner", "token_hash": digest, "token_salt": salt, "token_last_eight": key[-8:]}
+show("Gitea", "gitea", key, {**row, "scope": "read:user", "created_unix": 1796050053, "updated_unix": 1796050053})
+
 key = "mb_7kQ2" + "x" * 39 + "="
 row = {"id": 1, "user_id": 5, "name": "BI", "key_prefix": key[:7], "created_at": CREATED}
 show("Metabase", "metabase", key, {**row, "key": crypt.crypt(key, "$2a$06$abcdefghijklmnopqrstuu")})

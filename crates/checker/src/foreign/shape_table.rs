@@ -1,5 +1,6 @@
 //! What the keys of other systems look like, in all projects, and what is stored of them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use latchkey_domain::id::ProjectId;
@@ -48,8 +49,8 @@ pub(super) struct ShapedText<'a> {
     /// Projects with the shape, each once.
     pub(super) projects: Vec<ProjectId>,
     schemes: Vec<&'a KeyScheme>,
-    /// Starts of the text by which slow hashes are found.
-    pub(super) lookups: Vec<&'a str>,
+    /// Starts of the text by which slow hashes are found, and ends behind a `*`.
+    pub(super) lookups: Vec<Cow<'a, str>>,
 }
 
 impl ShapeTable {
@@ -126,14 +127,22 @@ impl ShapeTable {
                     schemes.push(scheme);
                 }
             }
-            for start in known.lookups.iter().filter_map(|length| text.get(..*length)) {
-                if !lookups.contains(&start) {
-                    lookups.push(start);
+            let starts = known.lookups.iter().filter_map(|length| text.get(..*length));
+            let ends = known.lookups.iter().filter_map(|length| by_end(text, *length));
+            for lookup in starts.map(Cow::Borrowed).chain(ends.map(Cow::Owned)) {
+                if !lookups.contains(&lookup) {
+                    lookups.push(lookup);
                 }
             }
         }
         Some(ShapedText { text, projects, schemes, lookups })
     }
+}
+
+/// What a key is found by whose end is known, and not its start: `*` and the end, `length` in all.
+fn by_end(text: &str, length: usize) -> Option<String> {
+    let start = text.len().checked_sub(length.checked_sub(1)?)?;
+    Some(format!("*{}", text.get(start..)?))
 }
 
 impl ShapedText<'_> {

@@ -1,4 +1,4 @@
-//! Looks up keys whose stored form is a slow hash, by the start of their text.
+//! Looks up keys whose stored form is a slow hash, by the start or the end of their text.
 //!
 //! A guess costs up to a second of a processor, and so would every call of a key if it stayed like
 //! this: at its first use it gets our own digest. Until then, a node computes two hashes at a time
@@ -138,7 +138,7 @@ async fn candidates(
     by: PresentedBy,
 ) -> Result<Vec<Candidate>, Error> {
     let query = imported_key::Entity::find()
-        .filter(imported_key::Column::Lookup.is_in(shaped.lookups.iter().copied()))
+        .filter(imported_key::Column::Lookup.is_in(shaped.lookups.iter().map(|lookup| &**lookup)))
         .filter(imported_key::Column::ProjectId.is_in(shaped.projects.iter().copied()))
         .filter(imported_key::Column::MovedAt.is_null())
         .order_by_asc(imported_key::Column::KeyId)

@@ -110,7 +110,8 @@ impl<'de> Deserialize<'de> for StoredForm {
     }
 }
 
-/// The start of a key under which its slow hash is found: 4–64 visible ASCII characters.
+/// The start of a key under which its slow hash is found, or a `*` and its end: 4–64 visible ASCII
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LookupPrefix(String);
 
