@@ -1,8 +1,8 @@
 //! Gives keys the digest that they should have, when they are used: only then is their text known.
 //!
 //! A key moves from the digest that another system's stored form has under our pepper, or from the
-//! digest under a retired pepper, to that of its text under the pepper in use. Checks find it before
-//! and after (`key_digests`), so that none is refused; a call in progress finds it again
+//! digest under a retired pepper, to that of its text under the pepper in use. Checks find it
+//! before and after (`key_digests`), so that none is refused; a call in progress finds it again
 //! (`KeyVersion`).
 //!
 //! *Consistency.* The row moves in one conditional statement, so once, whoever tries at the same

@@ -8,8 +8,9 @@
 //! A node registers itself when it compares its peppers (`pepper_start`), under the lock that the
 //! last step takes. So either the step sees the node, or the node does not start.
 //!
-//! *Failure.* A node that was thought to be gone and does not know the new pepper finds out with its
-//! next heartbeat. Until it is restarted, it answers `unavailable` for keys that it does not know.
+//! *Failure.* A node that was thought to be gone and does not know the new pepper finds out with
+//! its next heartbeat. Until it is restarted, it answers `unavailable` for keys that it does not
+//! know.
 
 use std::time::Duration;
 

@@ -15,7 +15,6 @@ use axum::response::{IntoResponse, Response};
 use latchkey_checker::Denial;
 use latchkey_domain::attribute::ExternalId;
 use latchkey_domain::outcome::Outcome;
-use latchkey_domain::problem::ErrorCode;
 use latchkey_domain::scope::Scopes;
 use latchkey_services::forward_auth::{
     self, AllowedRequest, AskedScopes, ForwardedRequest, ProtectedResource,

@@ -1,7 +1,8 @@
 //! Keys that another system has made.
 //!
-//! Their texts have no checksum, and what is stored of them was digested by the other system. A text
-//! is looked up as such a key only if it has a shape that a project has registered (`shapes`):
+//! Their texts have no checksum, and what is stored of them was digested by the other system. A
+//! text is looked up as such a key only if it has a shape that a project has registered
+//! (`shapes`):
 //!
 //! ```text
 //! our own digest, as after the first use -> what another system stores of the text, under our

@@ -38,7 +38,8 @@ impl Pepper {
         sealed
     }
 
-    /// Opens what [`Self::seal`] has sealed. `None`: it was sealed under another pepper, or altered.
+    /// Opens what [`Self::seal`] has sealed. `None`: it was sealed under another pepper, or was
+    /// altered.
     pub fn open(&self, sealed: &[u8]) -> Option<Opened> {
         let (random, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut buffer = sealed.to_vec();

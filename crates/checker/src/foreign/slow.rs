@@ -34,8 +34,8 @@ struct Candidate {
     hash: SlowHash,
 }
 
-/// The key with a slow hash of the text. It gets our own digest before this returns, if the database
-/// can be written to.
+/// The key with a slow hash of the text. It gets our own digest before this returns, if the
+/// database can be written to.
 ///
 /// # Errors
 /// `Denied` as `unknown_key`, or as `unavailable` if a turn did not come in time; `TooManyFailures`

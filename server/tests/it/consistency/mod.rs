@@ -9,6 +9,7 @@ mod leases;
 mod level_limits;
 pub(crate) mod nodes;
 mod old_budgets;
+mod pepper;
 pub(crate) mod shared_limits;
 mod spend;
 mod spend_rules;

@@ -7,6 +7,7 @@ mod budget_events;
 mod check;
 mod clients;
 mod cors;
+mod foreign_keys;
 mod gateway;
 mod import;
 pub(crate) mod ingest;
