@@ -8,9 +8,9 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::limit::Period;
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{disabled, fast};
 use super::requests::Requests;
 use super::row::{ForeignRow, hint_of_start, scopes, shape};
-use super::{disabled, fast};
 
 /// Characters of SHA-256 in base64 without padding.
 const DIGEST_CHARACTERS: usize = 43;

@@ -5,7 +5,7 @@ use latchkey_domain::import::{Alphabet, ImportRow, Scheme};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
-use super::disabled;
+use super::forms::disabled;
 use super::row::{ForeignRow, hint_of_start, refused, shape};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {

@@ -11,8 +11,8 @@ use latchkey_domain::import::{
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{fast, revoked};
 use super::row::{ForeignRow, hint_of_start, lookup, refused, shape, stored};
-use super::{fast, revoked};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let hashed = row.required(&["hashed_key"])?;

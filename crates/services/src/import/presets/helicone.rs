@@ -5,8 +5,8 @@ use latchkey_domain::import::{Alphabet, DigestEncoding, FastAlgorithm, ImportRow
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{fast, revoked};
 use super::row::{ForeignRow, shape, tag};
-use super::{fast, revoked};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let stored = row.stored(&["api_key_hash"])?;

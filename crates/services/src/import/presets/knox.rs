@@ -9,7 +9,7 @@ use latchkey_domain::import::{Alphabet, DigestEncoding, FastAlgorithm, ImportRow
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
-use super::fast;
+use super::forms::fast;
 use super::row::{ForeignRow, hint_of_start, refused, shape};
 
 /// Characters of `token_key` before version 5.

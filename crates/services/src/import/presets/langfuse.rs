@@ -8,7 +8,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 use sha2::{Digest, Sha256};
 
-use super::fast;
+use super::forms::fast;
 use super::row::{ForeignRow, refused, shape, tag};
 
 pub(super) fn key(row: &ForeignRow, salt: Option<&[u8]>) -> Result<ImportRow, FieldError> {

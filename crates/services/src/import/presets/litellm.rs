@@ -8,9 +8,9 @@ use latchkey_domain::limit::{AllowList, Limit, ModelName, Period};
 use latchkey_domain::money::Usd;
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{SHA256_HEX, disabled};
 use super::requests::{DAY, by_period};
 use super::row::{ForeignRow, Names, refused, shape, tag};
-use super::{SHA256_HEX, disabled};
 
 /// Models that stand for others.
 const ALL_MODELS: &str = "all-proxy-models";

@@ -6,6 +6,7 @@
 mod better_auth;
 mod directus;
 mod drf_api_key;
+mod forms;
 mod gitea;
 mod grafana;
 mod helicone;
@@ -28,17 +29,11 @@ mod uploadkit;
 
 use std::borrow::Cow;
 
-use latchkey_domain::import::{
-    DigestEncoding, FastAlgorithm, FastScheme, ImportRow, Part, Preset, Scheme,
-};
-use latchkey_domain::key::KeyStatus;
+use latchkey_domain::import::{ImportRow, Preset};
 use latchkey_domain::problem::FieldError;
 
+pub(crate) use self::row::ForeignRecord;
 use self::row::ForeignRow;
-
-/// A row of another system: the object of a line, or the record of a CSV file, whose members are
-/// then texts, dotted names being nested and empty cells absent.
-pub(crate) type ForeignRecord = serde_json::Map<String, serde_json::Value>;
 
 /// The keys in a row of another system: usually one. `secret` is what the import was given for the
 /// other system's digests.
@@ -83,24 +78,6 @@ pub(crate) fn digest_secret(preset: Preset, secret: &[u8]) -> Cow<'_, [u8]> {
     } else {
         secret.into()
     }
-}
-
-/// A scheme without a secret.
-const fn fast(algorithm: FastAlgorithm, encoding: DigestEncoding, part: Part) -> Option<Scheme> {
-    Some(Scheme::Fast(FastScheme { algorithm, encoding, part }))
-}
-
-/// SHA-256 of the whole key, in hexadecimal: what most systems store.
-const SHA256_HEX: Option<Scheme> = fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::Whole);
-
-/// The status of a key that the other system has switched off; absent if it has not.
-fn disabled(is_disabled: bool) -> Option<KeyStatus> {
-    is_disabled.then_some(KeyStatus::Disabled)
-}
-
-/// The status of a key that the other system has revoked or deleted; absent if it has not.
-fn revoked(is_revoked: bool) -> Option<KeyStatus> {
-    is_revoked.then_some(KeyStatus::Revoked)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ const TOKEN: &str = "eyJ";
 
 /// The claim of a token that an import keeps.
 #[derive(Deserialize)]
-struct Claims {
+struct ExpiryClaim {
     /// Seconds since 1970.
     exp: Option<i64>,
 }
@@ -55,7 +55,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
 fn expiry(token: &str) -> Option<Timestamp> {
     let claims = token.split('.').nth(1)?;
     let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).ok()?;
-    let claims: Claims = serde_json::from_slice(&claims).ok()?;
+    let claims: ExpiryClaim = serde_json::from_slice(&claims).ok()?;
     Some(Timestamp::from_millis(claims.exp?.checked_mul(1_000)?))
 }
 

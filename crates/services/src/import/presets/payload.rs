@@ -10,7 +10,7 @@ use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 use sha2::{Digest, Sha256};
 
-use super::disabled;
+use super::forms::disabled;
 use super::row::{ForeignRow, refused, shape};
 
 /// Characters of SHA-1 in hexadecimal, which versions before 3.46 used.

@@ -5,7 +5,7 @@ use latchkey_domain::import::{Alphabet, ImportRow};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
-use super::SHA256_HEX;
+use super::forms::SHA256_HEX;
 use super::row::{ForeignRow, refused, scopes, shape, stored};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {

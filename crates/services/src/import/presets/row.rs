@@ -11,7 +11,11 @@ use latchkey_domain::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{ForeignRecord, times};
+use super::times;
+
+/// A row of another system: the object of a line, or the record of a CSV file, whose members are
+/// then texts, dotted names being nested and empty cells absent.
+pub(crate) type ForeignRecord = serde_json::Map<String, Value>;
 
 /// Names that a column has in different exports; the first is the one in the other system's table.
 pub(super) type Names = &'static [&'static str];

@@ -5,7 +5,7 @@ use latchkey_domain::import::{Alphabet, DigestEncoding, FastAlgorithm, ImportRow
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
-use super::fast;
+use super::forms::fast;
 use super::row::{ForeignRow, hint_of_start, scopes, shape};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {

@@ -5,8 +5,8 @@ use latchkey_domain::import::{Alphabet, ImportRow};
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{SHA256_HEX, revoked};
 use super::row::{ForeignRow, hint, scopes, shape};
-use super::{SHA256_HEX, revoked};
 
 /// What every token starts with. Base64 of a JSON object follows, and after a `_` the secret.
 const PREFIX: &str = "sntrys_";

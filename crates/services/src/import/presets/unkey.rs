@@ -7,7 +7,7 @@ use latchkey_domain::limit::Period;
 use latchkey_domain::problem::FieldError;
 use serde::Deserialize;
 
-use super::fast;
+use super::forms::{disabled, fast};
 use super::requests::Requests;
 use super::row::{ForeignRow, hint_of_start, scopes, shape};
 
@@ -39,7 +39,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     requests.set(&mut key);
     let status = match row.time(&["deleted_at_m"])? {
         Some(_) => Some(KeyStatus::Revoked),
-        None => super::disabled(is_disabled),
+        None => disabled(is_disabled),
     };
     // Keys whose migration to Unkey is pending stand under what their former system digested.
     let is_pending = row.text(&["pending_migration_id"]).is_some();

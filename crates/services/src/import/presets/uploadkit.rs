@@ -5,8 +5,8 @@ use latchkey_domain::import::{Alphabet, ImportRow};
 use latchkey_domain::key::{Environment, KeyKind};
 use latchkey_domain::problem::FieldError;
 
+use super::forms::{SHA256_HEX, revoked};
 use super::row::{ForeignRow, hint_of_start, shape};
-use super::{SHA256_HEX, revoked};
 
 pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let stored = row.stored(&["keyHash"])?;
