@@ -2,23 +2,80 @@
 //!
 //! Secrets are masked in every line and every field, whichever crate logs it.
 
-use std::io::{self, IsTerminal, Write};
+mod json_lines;
+mod line_writer;
+
+use std::io::{self, IsTerminal, Stderr, Write};
 use std::panic;
+use std::sync::{Arc, OnceLock};
 
 use latchkey_domain::mask;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::service::LOG_TARGET;
+use json_lines::JsonLines;
+use line_writer::LineWriter;
+
+/// The writer of this process's logs, once it was started.
+static WRITER: OnceLock<Arc<LineWriter<Stderr>>> = OnceLock::new();
 
 /// Starts writing logs to standard error. What panics is a log line like any other.
 pub fn start() {
     panic::set_hook(Box::new(|panicked| tracing::error!(%panicked, "Thread panicked")));
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let terminal = std::io::stderr().is_terminal();
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| MaskWriter(io::stderr()));
+    let terminal = io::stderr().is_terminal();
+    let writer = WRITER.get_or_init(|| LineWriter::start(io::stderr()));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(MaskedLines(Arc::clone(writer)));
     if terminal {
         logs.with_target(false).init();
     } else {
-        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).init();
+        let logs = logs.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        logs.map_event_format(JsonLines::new).init();
+    }
+}
+
+/// Writes the lines that still wait. The process may end then.
+pub fn finish() {
+    if let Some(writer) = WRITER.get() {
+        writer.finish();
+    }
+}
+
+/// Masks secrets in all lines.
+struct MaskedLines(Arc<LineWriter<Stderr>>);
+
+impl<'a> MakeWriter<'a> for MaskedLines {
+    type Writer = MaskWriter<Line<'a>>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        MaskWriter(Line { writer: &self.0, may_wait: false })
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        // Of those there is one for each request.
+        let may_wait = *metadata.level() == Level::INFO && metadata.target() == LOG_TARGET;
+        MaskWriter(Line { writer: &self.0, may_wait })
+    }
+}
+
+/// One line.
+struct Line<'a> {
+    writer: &'a LineWriter<Stderr>,
+    may_wait: bool,
+}
+
+impl Write for Line<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.writer.write(line, self.may_wait)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -37,6 +37,7 @@ async fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments, &layers),
         Command::Remote(command) => return remote::run(*command).await,
     };
+    logging::finish();
     done.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 

@@ -44,6 +44,8 @@ use crate::routes::{check, verify};
 use crate::state::AppState;
 use crate::system::SystemClock;
 
+/// The target of the log lines of requests.
+pub(crate) const LOG_TARGET: &str = module_path!();
 /// What a log line shows of a path at most, in bytes.
 const LONGEST_SHOWN: usize = 1_024;
 
