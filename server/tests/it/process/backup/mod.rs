@@ -90,7 +90,7 @@ impl Site {
     }
 
     /// Creates a key of the application; its secret and its ID.
-    async fn create(&self, name: &str) -> (String, String) {
+    pub(super) async fn create(&self, name: &str) -> (String, String) {
         let body = json!({ "name": name, "application_id": self.application });
         let made = self.try_create(&body).await;
         assert_eq!(made.status(), 201);
@@ -105,7 +105,7 @@ impl Site {
     }
 
     /// The status of an ingest call.
-    async fn status(&self, secret: &str) -> u16 {
+    pub(super) async fn status(&self, secret: &str) -> u16 {
         ingest(&self.client, &self.base, secret).await.status().as_u16()
     }
 }
