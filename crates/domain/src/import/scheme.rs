@@ -193,7 +193,7 @@ impl Scheme {
     }
 
     /// The name without the encoding, which says how a digest was written and not what it is of:
-    /// `sha256:whole`, `hmac-sha512`, `bcrypt`. What the database and digests under the pepper have.
+    /// `sha256:whole`, `hmac-sha512`, `bcrypt`. What the database and digests under a pepper have.
     pub fn canonical(&self) -> String {
         match self {
             Self::Fast(fast) => format!("{}:{}", fast.algorithm.as_str(), fast.part),
