@@ -32,10 +32,7 @@ pub fn secrets(text: &str) -> Cow<'_, str> {
 
 /// As [`secrets`], for bytes that are mostly text; `None` if there is nothing to mask.
 pub fn masked(text: &[u8]) -> Option<Vec<u8>> {
-    if !may_have_secret(text) {
-        return None;
-    }
-    let own = own_masked(text);
+    let own = if may_have_secret(text) { own_masked(text) } else { None };
     let imported = imported::masked(own.as_deref().unwrap_or(text));
     imported.or(own)
 }
