@@ -8,7 +8,7 @@
 //! Reserved is not spent: a call that would fit once the calls in progress have settled waits for
 //! them, up to [`SETTLEMENT_TIMEOUT`].
 
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use latchkey_domain::price::Price;
 use latchkey_domain::time::Timestamp;
 use latchkey_domain::token_usage::TokenUsage;
 use tokio::sync::futures::Notified;
+use tokio::time::Sleep;
 
 use crate::acquire::{self, AcquiredTokens, LimitNeed};
 use crate::budget::{self, BudgetMode};
@@ -112,7 +113,8 @@ impl Checker {
             Some(_) => estimate.prompt_bound,
             None => self.prompt_ratios.scaled(pair, estimate.prompt_estimate),
         });
-        let mut timeout = pin!(tokio::time::sleep(SETTLEMENT_TIMEOUT));
+        // Made for the few calls that wait.
+        let mut timeout: Option<Pin<Box<Sleep>>> = None;
         loop {
             let now = self.clock.now();
             // Subscribe before deciding, so that no settlement after the decision is missed.
@@ -127,7 +129,8 @@ impl Checker {
                 mode: BudgetMode::Reserve,
             };
             let mut decided = if price.is_none() && confirmed.key.has_spend_limit() {
-                Err(self.not_priced(confirmed, call, now, &pending).await)
+                // Boxed, as the wait below: few calls need these futures.
+                Err(Box::pin(self.not_priced(confirmed, call, now, &pending)).await)
             } else {
                 acquire::decide(self, confirmed, call, need, now, Some(&pending)).await
             };
@@ -140,12 +143,10 @@ impl Checker {
             if let Err(denial) = &mut decided
                 && let Some((calls, tokens)) = reserved_by(denial, reserved.as_ref(), estimate)
             {
+                let timeout = timeout
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLEMENT_TIMEOUT)));
                 if !timeout.is_elapsed() {
-                    tokio::select! {
-                        () = settled_or_never(settled) => {}
-                        () = tokio::time::sleep(SETTLEMENT_INTERVAL) => {}
-                        () = &mut timeout => {}
-                    }
+                    Box::pin(wait_for_settlement(settled, timeout.as_mut())).await;
                     continue;
                 }
                 mention_reserved(denial, calls, &tokens);
@@ -176,6 +177,15 @@ impl Checker {
             (outcome, outcome.detail().to_owned())
         });
         acquire::refused(self, identity, refusal, Some(pending)).await
+    }
+}
+
+/// Waits until a call may be decided again.
+async fn wait_for_settlement(settled: Option<Notified<'_>>, timeout: Pin<&mut Sleep>) {
+    tokio::select! {
+        () = settled_or_never(settled) => {}
+        () = tokio::time::sleep(SETTLEMENT_INTERVAL) => {}
+        () = timeout => {}
     }
 }
 
