@@ -1,7 +1,7 @@
 //! What calls to upstreams share: the client, the permits, and the registry of the file as it was
 //! last read.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use latchkey_checker::KeyRecord;
@@ -93,7 +93,12 @@ impl Upstreams {
     }
 
     fn registry(&self) -> Arc<Registry> {
-        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current())
+    }
+
+    /// The registry, for what neither waits nor reads it again.
+    fn current(&self) -> RwLockReadGuard<'_, Arc<Registry>> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Acquires one of the concurrent calls. None if all are in use.
@@ -123,7 +128,7 @@ impl Upstreams {
         endpoints: EndpointGroup,
         key: &KeyRecord,
     ) -> Result<ModelBackend, Unserved> {
-        self.registry().find(model, endpoints, key)
+        self.current().find(model, endpoints, key)
     }
 
     /// The upstream of this name, if the key may use it.
@@ -150,7 +155,7 @@ impl Upstreams {
     /// Whether all upstreams of the model accept a field that may choose another model, host or
     /// credential.
     pub(super) fn passes(&self, model: &str, field: &str) -> bool {
-        self.registry().passes(model, field)
+        self.current().passes(model, field)
     }
 
     /// Models that the key may use, each with the name of its first upstream.
