@@ -143,8 +143,8 @@ impl Checker {
             if let Err(denial) = &mut decided
                 && let Some((calls, tokens)) = reserved_by(denial, reserved.as_ref(), estimate)
             {
-                let timeout = timeout
-                    .get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLEMENT_TIMEOUT)));
+                let timeout =
+                    timeout.get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLEMENT_TIMEOUT)));
                 if !timeout.is_elapsed() {
                     Box::pin(wait_for_settlement(settled, timeout.as_mut())).await;
                     continue;

@@ -162,8 +162,7 @@ impl IdleTimer {
         // Told by the clock of the timer. What is never polled sets no timer.
         let begin = || tokio::time::sleep(limit).deadline();
         let deadline = *self.deadline.get_or_insert_with(begin);
-        let sleep =
-            self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
             ready!(sleep.as_mut().poll(context));
             if sleep.deadline() >= deadline {

@@ -167,7 +167,8 @@ mod tests {
             tracing::warn!(target: LOG_TARGET, whole, below, told, nothing = f64::NAN, "A \"b\"");
         };
         log_one();
-        tracing::info_span!(target: LOG_TARGET, "request", request_id = %"req_1").in_scope(log_one);
+        let span = tracing::info_span!(target: LOG_TARGET, "request", request_id = %"req_1");
+        span.in_scope(log_one);
         tracing::info_span!(target: LOG_TARGET, "bare").in_scope(log_one);
     }
 
