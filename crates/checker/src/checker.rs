@@ -159,6 +159,11 @@ impl Checker {
         self.peppers.writing().pepper
     }
 
+    /// The other pepper, under which keys may stand while one replaces the other.
+    pub fn other_pepper(&self) -> Option<&Pepper> {
+        self.peppers.writing().other
+    }
+
     /// Waits until the background settlements have finished. New ones may start meanwhile.
     pub async fn settled(&self) {
         self.unsettled.close();

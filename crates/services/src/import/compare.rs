@@ -74,7 +74,8 @@ async fn add_known_digests(
     }
     let mut known: HashSet<KeyDigest> = HashSet::new();
     for chunk in keys.chunks(VALUES) {
-        let digests = chunk.iter().map(|key| key.foreign_digest);
+        let other = chunk.iter().filter_map(|key| key.other).map(|other| other.foreign_digest);
+        let digests = chunk.iter().map(|key| key.foreign_digest).chain(other);
         let found: Vec<KeyDigest> = imported_key::Entity::find()
             .select_only()
             .column(imported_key::Column::ForeignDigest)
@@ -84,7 +85,10 @@ async fn add_known_digests(
             .await?;
         known.extend(found);
     }
-    add(faults, keys, "stored", HERE_ALREADY, |key| known.contains(&key.foreign_digest));
+    add(faults, keys, "stored", HERE_ALREADY, |key| {
+        known.contains(&key.foreign_digest)
+            || key.other.is_some_and(|other| known.contains(&other.foreign_digest))
+    });
     Ok(())
 }
 
@@ -94,8 +98,9 @@ async fn add_known_plaintexts(
     keys: &[PreparedKey],
     faults: &mut Faults,
 ) -> Result<(), Error> {
-    let plaintexts: Vec<KeyDigest> =
-        keys.iter().filter(|key| key.has_moved).map(|key| key.digest).collect();
+    let both = |key: &PreparedKey| [Some(key.digest), key.other.map(|other| other.digest)];
+    let plaintexts = keys.iter().filter(|key| key.has_moved).flat_map(both);
+    let plaintexts: Vec<KeyDigest> = plaintexts.flatten().collect();
     let mut known: HashSet<KeyDigest> = HashSet::new();
     for chunk in plaintexts.chunks(VALUES) {
         for column in [key::Column::Digest, key::Column::OldDigest] {
@@ -109,7 +114,9 @@ async fn add_known_plaintexts(
             known.extend(found);
         }
     }
-    add(faults, keys, "stored", HERE_ALREADY, |key| key.has_moved && known.contains(&key.digest));
+    add(faults, keys, "stored", HERE_ALREADY, |key| {
+        key.has_moved && both(key).into_iter().flatten().any(|digest| known.contains(&digest))
+    });
     Ok(())
 }
 

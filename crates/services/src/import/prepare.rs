@@ -28,6 +28,8 @@ pub(super) struct PreparedKey {
     pub(super) digest: KeyDigest,
     pub(super) scheme: Scheme,
     pub(super) foreign_digest: KeyDigest,
+    /// What an earlier import of the key has under the pepper that is being replaced.
+    pub(super) other: Option<OtherDigests>,
     pub(super) lookup: Option<LookupPrefix>,
     /// The sealed slow hash. The secret of a HMAC is the same for all rows and stands apart.
     pub(super) sealed: Option<Vec<u8>>,
@@ -40,6 +42,13 @@ pub(super) struct PreparedKey {
     /// Whether a shape is needed, and the row brings none.
     pub(super) needs_shape: bool,
     pub(super) spent: Option<Usd>,
+}
+
+/// Digests of a key under another pepper.
+#[derive(Clone, Copy)]
+pub(super) struct OtherDigests {
+    pub(super) digest: KeyDigest,
+    pub(super) foreign_digest: KeyDigest,
 }
 
 impl PreparedKey {
@@ -77,6 +86,7 @@ pub(super) struct Preparation<'a> {
 struct Digested {
     digest: KeyDigest,
     foreign_digest: KeyDigest,
+    other: Option<OtherDigests>,
     sealed: Option<Vec<u8>>,
     has_moved: bool,
     /// The masked form, if the key has our own form.
@@ -147,6 +157,7 @@ impl Preparation<'_> {
             lookup: row.lookup.filter(|_| scheme.is_slow()),
             scheme,
             foreign_digest: digested.foreign_digest,
+            other: digested.other,
             sealed: digested.sealed,
             has_moved: digested.has_moved,
             is_revoked,
@@ -187,7 +198,8 @@ impl Preparation<'_> {
         stored: &StoredForm,
         id: KeyId,
     ) -> Result<Digested, FieldError> {
-        let pepper = self.services.checker.pepper();
+        let checker = &self.services.checker;
+        let (pepper, other) = (checker.pepper(), checker.other_pepper());
         let canonical = scheme.canonical();
         let text = stored.expose();
         let invalid =
@@ -201,9 +213,11 @@ impl Preparation<'_> {
                 }
                 let raw = decode_stored(scheme, text).map_err(invalid)?;
                 let digest = pepper.foreign_digest(&canonical, &raw);
+                let other = other.map(|pepper| pepper.foreign_digest(&canonical, &raw));
                 Ok(Digested {
                     digest,
                     foreign_digest: digest,
+                    other: other.map(|digest| OtherDigests { digest, foreign_digest: digest }),
                     sealed: None,
                     has_moved: false,
                     own: None,
@@ -212,9 +226,14 @@ impl Preparation<'_> {
             Scheme::Pbkdf2Sha256 | Scheme::Bcrypt | Scheme::Scrypt => {
                 SlowHash::parse(scheme, text).map_err(invalid)?;
                 let sealed = pepper.seal(self.services.random.bytes(), text.as_bytes());
+                let other = other.map(|pepper| OtherDigests {
+                    digest: pepper.slow_key_digest(id),
+                    foreign_digest: pepper.foreign_digest(&canonical, text.as_bytes()),
+                });
                 Ok(Digested {
                     digest: pepper.slow_key_digest(id),
                     foreign_digest: pepper.foreign_digest(&canonical, text.as_bytes()),
+                    other,
                     sealed: Some(sealed),
                     has_moved: false,
                     own: None,
@@ -231,9 +250,14 @@ impl Preparation<'_> {
             return Err(wrong("stored", message));
         }
         let own = PresentedKey::parse(text).ok();
+        let other = self.services.checker.other_pepper().map(|pepper| OtherDigests {
+            digest: pepper.digest(text),
+            foreign_digest: pepper.foreign_digest(canonical, text.as_bytes()),
+        });
         Ok(Digested {
             digest: pepper.digest(text),
             foreign_digest: pepper.foreign_digest(canonical, text.as_bytes()),
+            other,
             sealed: None,
             has_moved: true,
             own: own.map(|key| key.hint().into()),
