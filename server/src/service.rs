@@ -137,9 +137,9 @@ impl Endpoints {
         if !response.status().is_success() {
             let sent = UnmatchedRequest::of_endpoint(endpoint.path(), context.format);
             let is_refusal = response.extensions().get::<Refusal>().is_some();
-            let answer = sent.answer(gateway, context.ip.0, &Method::POST, response, is_refusal);
+            let (ip, post) = (context.ip.0, Method::POST);
             // Boxed: few calls are refused.
-            response = Box::pin(answer).await;
+            response = Box::pin(sent.answer(gateway, ip, &post, response, is_refusal)).await;
         }
         let response = self.finish(context, response).await;
         let elapsed = self.time(context);
