@@ -34,7 +34,7 @@ fuzz-api: ## Fuzz the API of a running server against /openapi.json for ten minu
 test-openapi: ## Test /openapi.json with linters, generators and generated clients
 	@exec scripts/test.sh openapi
 
-test-agents: ## Run Codex and Claude Code against the gateway (installs 800 MB)
+test-agents: ## Run Codex, Claude Code and opencode against the gateway (installs 1 GB)
 	@exec scripts/test.sh agents
 
 test-moving-in: ## Move in from other key systems, run by their own packages (installs 400 MB)

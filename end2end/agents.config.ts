@@ -1,4 +1,4 @@
-// Coding agents as programs: `make test-agents`, which installs them. They take 800 MB, and so are no part of `make test`.
+// Coding agents as programs: `make test-agents`, which installs them. They take 1 GB, and so are no part of `make test`.
 import { defineConfig } from "@playwright/test";
 
 export default defineConfig({

@@ -10,7 +10,7 @@
 #   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries, what reads OpenAPI, and the
 #             frameworks that clients/ has middleware for
-#   agents    Codex and Claude Code (800 MB)
+#   agents    Codex, Claude Code and opencode (1 GB)
 #   postgres  PostgreSQL's programs; no server of yours is touched
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   proxies   nginx, HAProxy, Caddy, Traefik and Envoy as programs; none is left running
@@ -574,7 +574,7 @@ if want e2e; then
 fi
 
 if want agents; then
-    npm_is_fresh end2end/agents || step "Codex and Claude Code (npm)" npm_packages end2end/agents
+    npm_is_fresh end2end/agents || step "Codex, Claude Code and opencode (npm)" npm_packages end2end/agents
 fi
 
 if want redis && ! have redis-server; then
