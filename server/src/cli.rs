@@ -202,7 +202,11 @@ pub struct Storage {
 
     /// The pepper before, while it is being replaced. Keys move to the new one when they are used,
     /// once every running node has both [default: none].
-    #[arg(long = "latchkey-pepper-retired", env = "LATCHKEY_PEPPER_RETIRED", hide_env_values = true)]
+    #[arg(
+        long = "latchkey-pepper-retired",
+        env = "LATCHKEY_PEPPER_RETIRED",
+        hide_env_values = true
+    )]
     pub pepper_retired: Option<String>,
 
     /// TOML file of settings, named as the variables in lower case and without `LATCHKEY_`. A

@@ -42,9 +42,9 @@ impl SeenNodes {
     /// Whether each node that may be running knows both peppers.
     pub(crate) fn know(&self, rows: &[pepper_node::Model], both: [&[u8]; 2]) -> bool {
         let is_there = |row: &&pepper_node::Model| {
-            self.0.get(&row.id).is_none_or(|seen| {
-                seen.beats != row.beats || seen.same < ABSENT_AFTER
-            })
+            self.0
+                .get(&row.id)
+                .is_none_or(|seen| seen.beats != row.beats || seen.same < ABSENT_AFTER)
         };
         rows.iter().filter(is_there).all(|row| {
             let own = [Some(row.current.as_slice()), row.retired.as_deref()];

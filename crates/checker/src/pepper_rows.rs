@@ -226,7 +226,8 @@ impl PepperRows {
         });
         for (fingerprint, key) in opened.chain([of_retired.clone()]) {
             let sealed = pepper.seal(random.bytes(), key.expose());
-            store(transaction, &format!("{RETIRED}{fingerprint}"), HEXLOWER.encode(&sealed)).await?;
+            store(transaction, &format!("{RETIRED}{fingerprint}"), HEXLOWER.encode(&sealed))
+                .await?;
         }
         Ok(())
     }
@@ -255,10 +256,7 @@ async fn store(transaction: &DatabaseTransaction, name: &str, value: String) -> 
     let replace = OnConflict::column(instance::Column::Name)
         .update_column(instance::Column::Value)
         .to_owned();
-    instance::Entity::insert(row)
-        .on_conflict(replace)
-        .exec_without_returning(transaction)
-        .await?;
+    instance::Entity::insert(row).on_conflict(replace).exec_without_returning(transaction).await?;
     Ok(())
 }
 
@@ -308,7 +306,8 @@ pub async fn pepper_counts(
     let rows = PepperRows::read(database.reader()).await?;
     let others = rows.others(&[Some(pepper.fingerprint())]);
     let retired = count(database.reader(), rows.live_under(&others, now)).await?;
-    let all = count(database.reader(), Condition::all().add(key::Column::RevokedAt.is_null())).await?;
+    let all =
+        count(database.reader(), Condition::all().add(key::Column::RevokedAt.is_null())).await?;
     Ok(PepperCounts { current: all.saturating_sub(retired), retired })
 }
 

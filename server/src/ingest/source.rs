@@ -93,11 +93,7 @@ fn password(parts: &Parts) -> Option<Cow<'_, str>> {
 /// How a kind of client sends the key.
 type ReadKey = for<'a> fn(&'a Parts, &Services) -> Result<Option<Cow<'a, str>>, Refusal>;
 
-async fn source(
-    parts: &mut Parts,
-    state: &AppState,
-    key: ReadKey,
-) -> Result<Source, Refusal> {
+async fn source(parts: &mut Parts, state: &AppState, key: ReadKey) -> Result<Source, Refusal> {
     let ClientIp(ip) = match ClientIp::from_request_parts(parts, state).await {
         Ok(ip) => ip,
         Err(never) => match never {},

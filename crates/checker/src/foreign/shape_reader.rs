@@ -95,11 +95,9 @@ async fn query(checker: &Checker) -> Result<ShapeTable, Error> {
     if table.is_empty() {
         return Ok(table);
     }
-    let secret: Expr = Expr::case(
-        imported_key::Column::Lookup.is_null(),
-        Expr::col(imported_key::Column::Sealed),
-    )
-    .into();
+    let secret: Expr =
+        Expr::case(imported_key::Column::Lookup.is_null(), Expr::col(imported_key::Column::Sealed))
+            .into();
     let length = Expr::expr(Func::char_length(Expr::col(imported_key::Column::Lookup)));
     let schemes: Vec<StoredScheme> = imported_key::Entity::find()
         .select_only()

@@ -109,11 +109,7 @@ impl ShapeTable {
     }
 
     /// Whose key a text may be; `None` if it has no shape.
-    pub(super) fn shaped<'a>(
-        &'a self,
-        text: &'a str,
-        is_own_form: bool,
-    ) -> Option<ShapedText<'a>> {
+    pub(super) fn shaped<'a>(&'a self, text: &'a str, is_own_form: bool) -> Option<ShapedText<'a>> {
         let mut projects: Vec<_> = self.matching(text, is_own_form).collect();
         projects.sort_unstable();
         projects.dedup();

@@ -60,7 +60,11 @@ impl SlowKeys {
     }
 
     /// Counts a failed attempt before it is known to be one.
-    pub(super) fn count(&self, key: KeyId, now: Duration) -> Result<CountedAttempt, TooManyFailures> {
+    pub(super) fn count(
+        &self,
+        key: KeyId,
+        now: Duration,
+    ) -> Result<CountedAttempt, TooManyFailures> {
         let new = || Ok::<_, Infallible>(SharedWindow::default());
         let window = match self.failures.get_or_insert_with(&key, new) {
             Ok(window) => window,

@@ -87,9 +87,10 @@ fn secret_at(text: &[u8], at: usize, prefixes: &[Prefix]) -> Option<Range<usize>
         let length = body.iter().take_while(|byte| !is_delimiter(**byte)).count();
         let is_id = length == ID_LENGTH
             && prefix.text.ends_with('_')
-            && body.iter().take(length).all(|byte| {
-                byte.is_ascii_digit() || byte.is_ascii_lowercase()
-            });
+            && body
+                .iter()
+                .take(length)
+                .all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase());
         let start = at + prefix.text.len();
         (prefix.text.len() + length >= prefix.least && !is_id).then_some(start..start + length)
     };
@@ -105,8 +106,22 @@ fn is_delimiter(byte: u8) -> bool {
     !byte.is_ascii_graphic()
         || matches!(
             byte,
-            b'"' | b'\'' | b'\\' | b'<' | b'>' | b',' | b';' | b'&' | b'/' | b'?' | b'#' | b'('
-                | b')' | b'{' | b'}' | b'[' | b']'
+            b'"' | b'\''
+                | b'\\'
+                | b'<'
+                | b'>'
+                | b','
+                | b';'
+                | b'&'
+                | b'/'
+                | b'?'
+                | b'#'
+                | b'('
+                | b')'
+                | b'{'
+                | b'}'
+                | b'['
+                | b']'
         )
 }
 

@@ -19,8 +19,7 @@ use crate::test_app::{Session, TestApp, on_both_databases, outcome_of, problem, 
 
 const PBKDF2: &str = "pbkdf2_sha256$1000$saltsalt$h9vKhwHp+3FWZ5PSyA6GcwhE63QxBhaCHvCErIb+WkE=";
 const BCRYPT: &str = "$2b$04$0CRJ6yK2Qz1J/pvtY/PqAeuthOvKmPg3V33ORwn.2rDiwzm0mngOC";
-const SCRYPT: &str =
-    "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ$uDMoaAezbDefQERH0HqDgH54OmTqGgr9/qK6I8gh8vA";
+const SCRYPT: &str = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ$uDMoaAezbDefQERH0HqDgH54OmTqGgr9/qK6I8gh8vA";
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
     outcome_of(services.checker.check(Some(secret), CheckRequest::default()).await)

@@ -33,7 +33,6 @@ mod tests {
     use latchkey_domain::key::KeyStatus;
 
     use super::super::tests::{found, read};
-    use super::*;
 
     const ROW: &str = r#"{"id": 4, "api_key_hash": "7442ef110a3adddc3412256c11b220b935492b92e7e9c009a571588cdcaad720", "api_key_name": "prod",
         "user_id": "2f0a3a51-6a0e-4d0a-9a7e-0d7f6ad3c1b2", "key_permissions": "rw",

@@ -63,7 +63,6 @@ mod tests {
     use latchkey_domain::import::Preset;
 
     use super::super::tests::{found, read};
-    use super::*;
 
     const TOKEN_TEXT: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 

@@ -40,7 +40,6 @@ mod tests {
     use latchkey_domain::import::Preset;
 
     use super::super::tests::{found, read};
-    use super::*;
 
     const ROW: &str = r#"{"id": "c1", "created_at": "2026-11-30 14:47:33.12", "note": null,
         "public_key": "pk-lf-1f0a3a51-6a0e-4d0a-9a7e-0d7f6ad3c1b2", "hashed_secret_key": "$2a$11$x",

@@ -35,7 +35,6 @@ mod tests {
     use latchkey_domain::import::Preset;
 
     use super::super::tests::{found, read};
-    use super::*;
 
     const ROW: &str = r#"{"id": "x", "label": "CI", "secure_value": "sha256$cb399cbae665c079be8e0fcdc788d34b7fb4648ceacd313f54f51aa1db209b87",
         "mask_value": "phx_...9Kd2", "user_id": 3, "created_at": "2026-11-30 14:47:33.12+00",

@@ -32,7 +32,6 @@ mod tests {
     use latchkey_domain::import::Preset;
 
     use super::super::tests::{found, read};
-    use super::*;
 
     const KEY: &str = "17|bAm3P9sQf6dWz1xKcV8yRt2hJ0nLgE5uTiOoZkXyc0f1a2b3";
     const ROW: &str = r#"{"id": 17, "tokenable_type": "App\\Models\\User", "tokenable_id": 4,

@@ -34,7 +34,6 @@ mod tests {
     use latchkey_domain::key::KeyStatus;
 
     use super::super::tests::found;
-    use super::*;
 
     #[test]
     fn sentry_token_is_a_digest_of_the_whole() {

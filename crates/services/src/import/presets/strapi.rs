@@ -29,7 +29,6 @@ mod tests {
     use latchkey_domain::import::Preset;
 
     use super::super::tests::found;
-    use super::*;
 
     #[test]
     fn strapi_token_is_an_hmac_under_the_salt() {

@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{CSV, NDJSON, import, imported, keys, lines, mover, row, send, sha256, stored_keys};
-use crate::test_app::{START, TestApp, on_both_databases, problem, text};
+use crate::test_app::{START, on_both_databases, problem, text};
 
 /// A time so many seconds before the tests begin.
 fn before(seconds: i64) -> String {

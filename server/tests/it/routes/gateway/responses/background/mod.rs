@@ -104,8 +104,8 @@ async fn budget(gateway: &Gateway, id: &str) -> (u64, u64) {
 async fn tokens(gateway: &Gateway, id: &str) -> (u64, u64) {
     gateway.app.services.settled().await;
     let ada = gateway.app.sign_in("ada").await;
-    let usage = gateway.app.json(&format!("/v1/inference/keys/{id}/usage?range=24h"), &ada.jwt);
-    let totals = usage.await["totals"].clone();
+    let path = format!("/v1/inference/keys/{id}/usage?range=24h");
+    let totals = gateway.app.json(&path, &ada.jwt).await["totals"].clone();
     let of = |name: &str| totals[name].as_u64().unwrap();
     (of("prompt_tokens"), of("completion_tokens"))
 }
