@@ -1,6 +1,6 @@
 // Client libraries with Anthropic's Messages API, against a gateway before a strict upstream and against its sandbox.
 import { testCases, type Case } from "../support/client-cases.ts";
-import { byPrompt, commonCases, differing, FAILED, NOTHING, SANDBOX_TOKENS, STATUSES, TOLD, type Prompts } from "../support/client-rows.ts";
+import { byPrompt, commonCases, differing, FAILED, NOTHING, STATUSES, TOLD, type Prompts } from "../support/client-rows.ts";
 import type { MessagesClient } from "../support/clients.ts";
 import { WORDS } from "../support/strict-answers.ts";
 
@@ -26,7 +26,6 @@ const CASES: Record<string, Case<MessagesClient>> = {
   ...differing(commonCases(PROMPTS), {
     // LangChain reads the usage of `message_delta` only, where the tokens of a prompt need not be told again.
     "a stream with usage": { "LangChain Messages": { sees: 5 } },
-    "a stream of the sandbox": { "LangChain Messages": { sees: SANDBOX_TOKENS } },
     // It leaves the choice to the model, and the sandbox calls no tool unasked.
     "a tool of the sandbox": { "pydantic-ai Messages": { requests: 1 } },
   }),

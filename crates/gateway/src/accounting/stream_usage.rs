@@ -156,7 +156,9 @@ impl StreamUsage {
                 if reports && is_empty { EventKind::UsageOnly } else { EventKind::Plain }
             }
             StreamForm::Messages(stream) => {
-                match stream.read(&data, seen.reported().completion.is_some()) {
+                // A zero beside content corrects nothing, so the placeholder stays one.
+                let told = seen.reported().without_zeros(self.text > 0);
+                match stream.read(&data, told.completion.is_some()) {
                     MessagesEvent::Error => EventKind::Error,
                     MessagesEvent::Stop => EventKind::Done,
                     MessagesEvent::Start | MessagesEvent::Other => EventKind::Plain,

@@ -81,11 +81,15 @@ impl GeneratedMessage {
         json!({
             "id": format!("msg_{}", self.digits), "type": "message", "role": "assistant",
             "model": self.model, "content": content, "stop_reason": stop_reason,
-            "stop_sequence": null,
-            "usage": {
-                "input_tokens": self.prompt_tokens, "cache_creation_input_tokens": 0,
-                "cache_read_input_tokens": 0, "output_tokens": output_tokens,
-            },
+            "stop_sequence": null, "usage": self.usage(output_tokens),
+        })
+    }
+
+    /// What has been used so far. Some clients read it at the end of a stream only.
+    fn usage(&self, output_tokens: u64) -> Value {
+        json!({
+            "input_tokens": self.prompt_tokens, "cache_creation_input_tokens": 0,
+            "cache_read_input_tokens": 0, "output_tokens": output_tokens,
         })
     }
 
@@ -166,7 +170,7 @@ impl BodyWriter for MessageEvents {
             }
             MessagePosition::MessageDelta => {
                 let delta = json!({ "stop_reason": message.stop_reason(), "stop_sequence": null });
-                let usage = json!({ "output_tokens": message.tokens() });
+                let usage = message.usage(message.tokens());
                 let event = json!({ "type": "message_delta", "delta": delta, "usage": usage });
                 ("message_delta", event, MessagePosition::Stop)
             }

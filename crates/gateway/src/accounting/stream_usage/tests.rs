@@ -194,6 +194,21 @@ fn usage_of_messages_is_cumulative() {
 }
 
 #[test]
+fn zeros_beside_the_content_of_a_message_are_no_count() {
+    let text = text_delta(&"x".repeat(400));
+    let delta = json!({ "type": "input_json_delta", "partial_json": "x".repeat(400) });
+    let tool = json!({ "type": "content_block_delta", "index": 0, "delta": delta });
+    for content in [text, tool] {
+        let stream = messages(&[message_start(), content.clone(), message_delta(0)]);
+        assert_eq!(sums(stream.usage()), (123, 100, 99), "{content}");
+        let stream = messages(&[message_start(), content, message_delta(9), message_delta(0)]);
+        assert_eq!(sums(stream.usage()), (123, 9, 0));
+    }
+    let silent = messages(&[message_start(), message_delta(0)]);
+    assert_eq!(sums(silent.usage()), (123, 0, 0), "nothing came out");
+}
+
+#[test]
 fn placeholder_of_a_message_is_not_delivered() {
     let mut start = message_start();
     start["message"]["usage"]["output_tokens"] = json!(8);
