@@ -11,7 +11,7 @@ use latchkey_domain::tier::Tier;
 /// Issue, limit, meter, rotate and revoke API keys, and check them at memory speed. Without a
 /// command, `latchkey` runs the server with settings from the environment.
 #[derive(Debug, Parser)]
-#[command(name = "latchkey", version, about, args_override_self = true)]
+#[command(name = "latchkey", version, args_override_self = true)]
 pub struct Cli {
     /// Subcommand, if one was given.
     #[command(subcommand)]

@@ -29,14 +29,14 @@ pub fn run(arguments: &ConfigCheck, layers: &Layers) -> anyhow::Result<()> {
         ));
     }
     let notes = notes(&arguments.settings);
-    if arguments.json {
-        print_json(layers, &findings, &notes)?;
+    let printed = if arguments.json {
+        print_json(layers, &findings, &notes)
     } else {
-        print_text(layers, &findings, &notes)?;
-    }
+        print_text(layers, &findings, &notes)
+    };
     let Findings { invalid, unsafe_settings } = findings;
     match (invalid.len(), unsafe_settings.len()) {
-        (0, 0) => Ok(()),
+        (0, 0) => printed,
         (0, count) => bail!("{count} unsafe"),
         (wrong, count) => bail!("{wrong} invalid, {count} unsafe"),
     }

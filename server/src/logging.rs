@@ -21,10 +21,12 @@ use line_writer::LineWriter;
 /// The writer of this process's logs, once it was started.
 static WRITER: OnceLock<Arc<LineWriter<Stderr>>> = OnceLock::new();
 
-/// Starts writing logs to standard error. What panics is a log line like any other.
-pub fn start() {
+/// Starts writing logs to standard error, from this level on unless `RUST_LOG` sets levels. What
+/// panics is a log line like any other.
+pub fn start(usual: Level) {
     panic::set_hook(Box::new(|panicked| tracing::error!(%panicked, "Thread panicked")));
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual.as_str()));
     let terminal = io::stderr().is_terminal();
     let writer = WRITER.get_or_init(|| LineWriter::start(io::stderr()));
     let logs = tracing_subscriber::fmt()

@@ -1,5 +1,6 @@
 //! `latchkey`: the command line. The implementation is in the library, where tests reach it.
 
+use std::io;
 use std::process::ExitCode;
 
 use latchkey_server::cli::{Command, ConfigCommand};
@@ -7,6 +8,7 @@ use latchkey_server::invocation::Invocation;
 use latchkey_server::{
     audit, backup, config_check, logging, migrate, pepper, remote, restore, serve, tier,
 };
+use tracing::Level;
 
 /// Quicker than the system's for many small pieces on many threads, which is what requests are made
 /// of.
@@ -24,7 +26,7 @@ async fn main() -> ExitCode {
     };
     // What talks to a server from a shell writes its result and nothing else.
     if !matches!(command, Command::Remote(_)) {
-        logging::start();
+        logging::start(usual_level(&command));
     }
     let done = match command {
         Command::Serve(settings) => serve::serve(*settings).await,
@@ -41,6 +43,21 @@ async fn main() -> ExitCode {
     done.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }
 
+/// What is logged unless `RUST_LOG` says otherwise. A server and long migrations tell what they do;
+/// the other commands print their result, and log only what went wrong on the way.
+const fn usual_level(command: &Command) -> Level {
+    match command {
+        Command::Serve(_) | Command::Migrate(_) => Level::INFO,
+        Command::Remote(_)
+        | Command::Audit(_)
+        | Command::Backup(_)
+        | Command::Restore(_)
+        | Command::Tier(_)
+        | Command::Config(_)
+        | Command::Pepper(_) => Level::WARN,
+    }
+}
+
 /// Prints what clap says of a line that is wrong or asks for help.
 fn wrong_usage(error: anyhow::Error) -> ExitCode {
     match error.downcast::<clap::Error>() {
@@ -49,8 +66,13 @@ fn wrong_usage(error: anyhow::Error) -> ExitCode {
     }
 }
 
-/// Prints an error with its causes, as one line.
+/// Prints an error with its causes, as one line. That a reader of standard output, such as `head`,
+/// has seen enough is none: nothing else that can break here is an I/O error without a context.
 fn failed(error: &anyhow::Error) -> ExitCode {
+    let unread = error.downcast_ref::<io::Error>();
+    if unread.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     let failed = latchkey_cli::print_error(&format!("{error:#}"));
     if error.is::<tier::UnknownOrganization>() { NOT_FOUND.into() } else { failed }
 }

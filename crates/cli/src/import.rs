@@ -16,7 +16,7 @@ use crate::problem::ApiProblem;
 use crate::request::Request;
 use crate::row::Row;
 use crate::table::{Column, Table, print_fields, whole};
-use crate::terminal::{Screen, clear_progress, print, tell};
+use crate::terminal::{Screen, clear_progress, counted, print, tell};
 
 /// Largest file that the server takes.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -161,7 +161,7 @@ fn report(client: &Client, screen: Screen, answer: &Answer) -> Done {
     if report.text("dry_run") == "true" {
         tell(&format!("Nothing was imported: a dry run. All rows are good: {imported}."));
     } else {
-        tell(&format!("Imported {imported} keys."));
+        tell(&format!("Imported {}.", counted(imported, "key")));
     }
     Ok(())
 }
@@ -179,8 +179,9 @@ fn report_faults(client: &Client, screen: Screen, answer: &Answer, problem: &Api
     let first = faults
         .first()
         .map_or(String::new(), |fault| format!(" The first: {}: {}", fault.field, fault.message));
-    let count = faults.len();
-    Err(Failure::failed(format!("Nothing was imported, for {count} faults.{first}")))
+    let count = u64::try_from(faults.len()).unwrap_or(u64::MAX);
+    let count = counted(count, "fault");
+    Err(Failure::failed(format!("Nothing was imported, for {count}.{first}")))
 }
 
 #[cfg(test)]

@@ -55,6 +55,12 @@ pub(crate) fn tell(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", one_line(line));
 }
 
+/// A number and what there is of it: "1 key", "2 keys".
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
 /// Replaces the line on standard error that shows how far something is.
 pub(crate) fn show_progress(line: &str) {
     let mut err = io::stderr().lock();
@@ -65,4 +71,16 @@ pub(crate) fn show_progress(line: &str) {
 /// Removes the line that shows how far something is.
 pub(crate) fn clear_progress() {
     show_progress("");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_counted_as_several() {
+        for (count, expected) in [(0, "0 keys"), (1, "1 key"), (2, "2 keys")] {
+            assert_eq!(counted(count, "key"), expected);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -157,6 +157,23 @@ fn config_check_prints_json() {
     let found = settings.iter().find(|one| one["name"] == "LATCHKEY_PUBLIC_URL").unwrap();
     assert_eq!(found["source"], "flag");
     assert_eq!(found["value"], "http://keys.example");
+}
+
+#[test]
+fn closed_pipe_changes_only_what_was_read() {
+    let folder = TempDir::new().unwrap();
+    for (url, code) in [("https://keys.example", 0), ("http://keys.example", 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_latchkey"));
+        command.args(["config", "check", &format!("--latchkey-public-url={url}")]).args(GITHUB);
+        command.arg(flag("latchkey-data-dir", folder.path())).env_clear();
+        command.stdout(writer).stderr(Stdio::piped());
+        let output = command.spawn().unwrap().wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert!(!said.contains("pipe"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

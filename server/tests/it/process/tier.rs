@@ -39,6 +39,8 @@ async fn check_tier(arguments: &[String]) {
     let output = latchkey(&line);
     assert!(output.status.success(), "{output:?}");
     assert!(stdout(&output).contains("free -> pro"), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("migrations"), "what is no error is not said: {said}");
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(models(&site, &secret).await, ["m"]);
 

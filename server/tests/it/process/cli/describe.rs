@@ -74,6 +74,7 @@ async fn manual_pages_are_rendered() {
 async fn help_and_version_exit_with_0() {
     assert!(output(&["--version"]).await.starts_with("latchkey "));
     let help = output(&["--help"]).await;
+    assert!(help.contains("Without a command, `latchkey` runs the server"), "{help}");
     for command in DOCUMENTED {
         assert!(help.contains(&format!("\n  {command}")), "{command} is not in\n{help}");
     }
