@@ -77,7 +77,9 @@ impl SseProxy {
             let out = self.process(chunk);
             let mut out = self.drain_ready(out);
             if let Err(error) = self.call.keep_background().await {
-                out = self.fail(&error);
+                drop(self.fail(&error));
+                // The client has nothing of the answer yet, even if all of it has come.
+                out = self.context.usage.error_events(&error).into();
             }
             if self.ended {
                 // Settles before the client reads the last bytes, as its next call may depend on

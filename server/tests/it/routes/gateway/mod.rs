@@ -7,6 +7,7 @@ mod begin;
 mod budgets;
 mod caps;
 mod crash;
+mod direct;
 mod dry_run;
 mod ended;
 mod leaving;

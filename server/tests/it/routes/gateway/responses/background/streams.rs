@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use futures::StreamExt;
 use reqwest::{Method, Response};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::super::super::upstream::Script;
@@ -97,5 +98,20 @@ on_both_gateways! {
         // “Hi there” has eight bytes, of which the rest of the stream has three.
         assert_eq!(tokens(&gateway, &id).await.1, 2);
         assert_eq!(budget(&gateway, &id).await.1, 0);
+    }
+
+    async fn stream_that_cannot_be_kept_ends_with_an_error(gateway: Gateway) {
+        let (key, id) = limited(&gateway, 1_000).await;
+        let database = sea_orm::Database::connect(&gateway.app.config.database_url).await.unwrap();
+        let away = "ALTER TABLE background_responses RENAME TO away";
+        database.execute_unprepared(away).await.unwrap();
+        let events = [created("resp_1"), delta(1, "Hi there"), completed(2, "resp_1")].concat();
+        for all in [vec![events.into()], vec![created("resp_1").into()]] {
+            let told = stream(&gateway, &key, Script::Stream(all)).await.text().await.unwrap();
+            assert!(told.starts_with("event: error\n"), "{told}");
+            assert!(told.contains("response.failed") && !told.contains("Hi there"), "{told}");
+        }
+        let (used, reserved) = budget(&gateway, &id).await;
+        assert!(used > 2 * CAP && reserved == 0, "{used} used, {reserved} reserved");
     }
 }
