@@ -28,6 +28,9 @@ const TIMEOUT: Duration = Duration::from_hours(1);
 const LISTED_ROWS: usize = 20;
 
 const IMPORT_SECRET: HeaderName = HeaderName::from_static("x-import-secret");
+/// How the server's words for a request's parts are said to somebody who types flags.
+const FLAGS: [(&str, &str); 2] =
+    [("as x-import-secret", "with --secret-file"), ("as ?scheme=", "with --scheme")];
 const ROWS: &[Column] = &[whole("row"), whole("key_id")];
 
 pub(crate) async fn run(import: &Import, context: Context, screen: Screen) -> Done {
@@ -173,15 +176,19 @@ fn report_faults(client: &Client, screen: Screen, answer: &Answer, problem: &Api
         print(&answer.body)?;
         screen.end_line(&answer.body)?;
     } else {
-        let lines = faults.iter().map(|fault| (fault.field.clone(), fault.message.clone()));
+        let lines = faults.iter().map(|fault| (fault.field.clone(), in_flags(&fault.message)));
         print_fields(screen, &lines.collect::<Vec<_>>())?;
     }
-    let first = faults
-        .first()
-        .map_or(String::new(), |fault| format!(" The first: {}: {}", fault.field, fault.message));
+    let first = faults.first().map_or(String::new(), |fault| {
+        format!(" The first: {}: {}", fault.field, in_flags(&fault.message))
+    });
     let count = u64::try_from(faults.len()).unwrap_or(u64::MAX);
     let count = counted(count, "fault");
     Err(Failure::failed(format!("Nothing was imported, for {count}.{first}")))
+}
+
+fn in_flags(message: &str) -> String {
+    FLAGS.iter().fold(message.to_owned(), |text, (said, flag)| text.replace(said, flag))
 }
 
 #[cfg(test)]

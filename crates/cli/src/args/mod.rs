@@ -151,7 +151,7 @@ pub struct Import {
         value_parser = PossibleValuesParser::new(Preset::ALL.map(Preset::as_str))
     )]
     pub(crate) preset: Option<String>,
-    /// What was digested in all rows, e.g. `sha256-hex`.
+    /// What was digested in rows that do not say so themselves, e.g. `sha256-hex`.
     #[arg(long, value_name = "NAME")]
     pub(crate) scheme: Option<String>,
     /// Check everything, but import nothing.

@@ -76,3 +76,17 @@ async fn import_says_which_file_it_cannot_read() {
     let format = ["import", &odd, "--format=ndjson", "--dry-run", "--project", &who.project];
     assert_eq!(app.latchkey(&who, &format).await.code, Some(0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn import_names_the_flag_that_is_missing() {
+    let app = TestApp::on(Backend::Sqlite).await;
+    let who = app.sign_in("ada").await;
+    let row = r#"{"name":"a","stored":"00"}"#;
+    for (more, flag) in [(None, "--scheme"), (Some("--scheme=hmac-sha256-hex"), "--secret-file")] {
+        let mut command = latchkey(&app.base, &who.jwt);
+        command.args(["import", "-", "--project", &who.project]).args(more);
+        let refused = finish(command, row).await;
+        assert_eq!(refused.code, Some(1), "{refused:?}");
+        assert!(refused.stdout.contains(flag) && refused.error().contains(flag), "{refused:?}");
+    }
+}
