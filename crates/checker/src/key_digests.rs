@@ -14,17 +14,20 @@ use crate::record::KeyRecord;
 pub(crate) struct KeyDigests {
     all: SmallVec<[KeyDigest; 2]>,
     target: KeyDigest,
+    /// How many of the first ones go before the others, if several keys have one.
+    preferred: usize,
     /// Projects that the key may belong to; `None`: any.
     within: Option<Box<[ProjectId]>>,
 }
 
 impl KeyDigests {
     pub(crate) fn one(digest: KeyDigest) -> Self {
-        Self { all: SmallVec::from_iter([digest]), target: digest, within: None }
+        Self { all: SmallVec::from_iter([digest]), target: digest, preferred: 1, within: None }
     }
 
     pub(crate) fn new(all: impl IntoIterator<Item = KeyDigest>, target: KeyDigest) -> Self {
-        Self { all: all.into_iter().collect(), target, within: None }
+        let all: SmallVec<[KeyDigest; 2]> = all.into_iter().collect();
+        Self { preferred: all.len(), all, target, within: None }
     }
 
     /// Digests to look up a key by that was found before, and may have moved since.
@@ -48,6 +51,12 @@ impl KeyDigests {
 
     pub(crate) fn as_slice(&self) -> &[KeyDigest] {
         &self.all
+    }
+
+    /// Digests that go before others: another project may have imported a digest of the same text.
+    /// `None`: all are alike.
+    pub(crate) fn preferred(&self) -> Option<&[KeyDigest]> {
+        self.all.get(..self.preferred).filter(|preferred| preferred.len() < self.all.len())
     }
 
     pub(crate) const fn target(&self) -> &KeyDigest {

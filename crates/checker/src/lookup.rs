@@ -9,7 +9,11 @@ use latchkey_domain::outcome::Outcome;
 use latchkey_store::Error;
 use latchkey_store::database::{in_time, primary};
 use latchkey_store::entity::{key, organization, project};
-use sea_orm::{ColumnTrait, Condition, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use crate::cache::CachedLookup;
 use crate::checker::Checker;
@@ -68,6 +72,19 @@ pub(crate) async fn look_up(
         // Boxed: few checks need the future of a database query.
         None => Box::pin(load(checker, digests, by)).await?,
     };
+    identified(checker, known)
+}
+
+/// As [`look_up`], past the cache: a key may just have moved, and the cache not know it yet.
+pub(crate) async fn look_up_now(
+    checker: &Checker,
+    digests: &KeyDigests,
+    by: PresentedBy,
+) -> Result<IdentifiedKey, Denial> {
+    identified(checker, Box::pin(load(checker, digests, by)).await?)
+}
+
+fn identified(checker: &Checker, known: KeyLookup) -> Result<IdentifiedKey, Denial> {
     match known {
         KeyLookup::Key(identity) => Ok(identity),
         KeyLookup::Unknown if checker.peppers.are_outdated() => {
@@ -182,6 +199,13 @@ pub(crate) async fn query(
         .and_also_related(organization::Entity)
         .filter(of_any.add(is_one(key::Column::OldDigest)))
         .limit(1);
+    if let Some(own) = digests.preferred() {
+        let is_own = |column: key::Column| column.is_in(own.iter().copied());
+        let is_own =
+            Condition::any().add(is_own(key::Column::Digest)).add(is_own(key::Column::OldDigest));
+        let place: Expr = Expr::case(is_own, Expr::val(0)).finally(Expr::val(1)).into();
+        query = query.order_by(place, Order::Asc);
+    }
     if let Some(projects) = digests.projects() {
         query = query.filter(key::Column::ProjectId.is_in(projects.iter().copied()));
     }

@@ -15,7 +15,7 @@ use latchkey_domain::digest::KeyDigest;
 /// digested once for each.
 const MAX_SCHEMES: usize = 32;
 /// Most schemes that one text is tried with, of all projects with its shape.
-const MAX_TRIED: usize = 256;
+const MAX_TRIED: usize = 1_024;
 
 /// How keys that have not moved yet are found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,12 +117,17 @@ impl ShapeTable {
             return None;
         }
         let (mut schemes, mut lookups) = (Vec::new(), Vec::new());
-        for known in projects.iter().filter_map(|project| self.schemes.get(project)) {
-            for scheme in &known.fast {
+        let known: Vec<_> = projects.iter().filter_map(|one| self.schemes.get(one)).collect();
+        // The first ones of all projects, then the second ones: those of one project must not keep
+        // out another's.
+        for turn in 0..MAX_SCHEMES {
+            for scheme in known.iter().filter_map(|known| known.fast.get(turn)) {
                 if schemes.len() < MAX_TRIED && !schemes.contains(&scheme) {
                     schemes.push(scheme);
                 }
             }
+        }
+        for known in known {
             let starts = known.lookups.iter().filter_map(|length| text.get(..*length));
             let ends = known.lookups.iter().filter_map(|length| by_end(text, *length));
             for lookup in starts.map(Cow::Borrowed).chain(ends.map(Cow::Owned)) {
@@ -165,5 +170,37 @@ impl ShapedText<'_> {
             }
             KeyScheme::Slow(_) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use latchkey_domain::import::{Alphabet, DigestEncoding, FastAlgorithm, Part};
+    use latchkey_domain::time::Timestamp;
+
+    use super::*;
+
+    fn scheme(name: String) -> KeyScheme {
+        let (algorithm, encoding) = (FastAlgorithm::Sha256, DigestEncoding::Hex);
+        KeyScheme::Fast(FastScheme { algorithm, encoding, part: Part::Prefixed(name) })
+    }
+
+    #[test]
+    fn schemes_of_other_projects_keep_none_out() {
+        let mut table = ShapeTable::default();
+        let shape = KeyShape::new("sk-", 4, 80, Alphabet::Visible).unwrap();
+        let id = |number: u8| ProjectId::new(Timestamp::from_millis(i64::from(number)), [0; 10]);
+        for project in 0..40 {
+            table.add_shape(id(project), shape.clone());
+            for one in 0..MAX_SCHEMES {
+                table.add_scheme(id(project), scheme(format!("{project} {one}")));
+            }
+        }
+        let last = scheme("last".to_owned());
+        table.add_shape(id(99), shape);
+        table.add_scheme(id(99), last.clone());
+        let shaped = table.shaped("sk-0123456789", false).unwrap();
+        assert_eq!(shaped.schemes.len(), MAX_TRIED);
+        assert!(shaped.schemes.contains(&&last));
     }
 }

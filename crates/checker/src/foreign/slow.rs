@@ -8,7 +8,8 @@
 use latchkey_domain::id::KeyId;
 use latchkey_domain::import::SlowHash;
 use latchkey_domain::outcome::Outcome;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Func};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
 
 use super::shape_reader::open;
 use super::shape_table::ShapedText;
@@ -18,7 +19,7 @@ use crate::checker::Checker;
 use crate::error::Error;
 use crate::failures::TooManyFailures;
 use crate::key_digests::KeyDigests;
-use crate::lookup::{PresentedBy, look_up};
+use crate::lookup::{PresentedBy, look_up, look_up_now};
 use crate::moves::{self, Origin};
 use crate::outcome::Denial;
 use crate::request::IdentifiedKey;
@@ -48,10 +49,9 @@ pub(super) async fn find(
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Error> {
     let unavailable = || Box::new(Denial::of(Outcome::Unavailable));
-    let unknown = || Box::new(Denial::of(Outcome::UnknownKey));
     let candidates = candidates(checker, shaped, by).await?;
     if candidates.is_empty() {
-        return Err(unknown().into());
+        return moved_meanwhile(checker, own, by, None).await;
     }
     let turn = checker.slow_keys.turn(by.guesses(checker)).await.ok_or_else(unavailable)?;
     // Another call may have been the first one meanwhile.
@@ -73,12 +73,30 @@ pub(super) async fn find(
     });
     let (found, turn) = computing.await.map_err(|_| unavailable())?;
     let Some(id) = found else {
-        return Err(full.map_or_else(|| unknown().into(), Error::from));
+        drop(turn);
+        return moved_meanwhile(checker, own, by, full).await;
     };
     attempts.into_iter().for_each(CountedAttempt::release);
     let identity = moved(checker, own, id, by).await;
     drop(turn);
     identity
+}
+
+/// The key, if it has moved since it was looked up by its own digest: then its hash was not among
+/// those that were tried.
+async fn moved_meanwhile(
+    checker: &Checker,
+    own: &KeyDigests,
+    by: PresentedBy,
+    full: Option<TooManyFailures>,
+) -> Result<IdentifiedKey, Error> {
+    match look_up_now(checker, own, by).await {
+        Ok(identity) => Ok(identity),
+        Err(denial) => match full.filter(|_| denial.outcome == Outcome::UnknownKey) {
+            Some(full) => Err(full.into()),
+            None => Err(Box::new(denial).into()),
+        },
+    }
 }
 
 /// Keys to try, whose attempts are counted as failures until one has the text.
@@ -117,7 +135,7 @@ async fn moved(
     let identity = look_up(checker, &digests, by).await;
     let identity = match identity {
         // It has moved in this moment.
-        Err(denial) if denial.outcome == Outcome::UnknownKey => look_up(checker, own, by).await,
+        Err(denial) if denial.outcome == Outcome::UnknownKey => look_up_now(checker, own, by).await,
         other => other,
     };
     let identity = identity.map_err(Box::new)?;
@@ -131,17 +149,20 @@ async fn moved(
     }
 }
 
-/// Keys with a slow hash that are found by the start of the text.
+/// Keys with a slow hash that are found by the start of the text. The longest start comes first,
+/// then the oldest project: another project's shorter ones must not keep out a key.
 async fn candidates(
     checker: &Checker,
     shaped: &ShapedText<'_>,
     by: PresentedBy,
 ) -> Result<Vec<Candidate>, Error> {
+    let length = Expr::expr(Func::char_length(Expr::col(imported_key::Column::Lookup)));
     let query = imported_key::Entity::find()
         .filter(imported_key::Column::Lookup.is_in(shaped.lookups.iter().map(|lookup| &**lookup)))
         .filter(imported_key::Column::ProjectId.is_in(shaped.projects.iter().copied()))
         .filter(imported_key::Column::MovedAt.is_null())
-        .order_by_asc(imported_key::Column::KeyId)
+        .order_by(length, Order::Desc)
+        .order_by_asc(imported_key::Column::ProjectId)
         .limit(MAX_KEYS);
     let guesser = by.guesses(checker);
     let reading = async {

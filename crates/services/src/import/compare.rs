@@ -7,7 +7,7 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::faults::Faults;
+use super::faults::{Faults, MAX_ROWS};
 use super::prepare::PreparedKey;
 use super::read::{Batch, numbered};
 use crate::error::Error;
@@ -55,8 +55,13 @@ fn add(
     message: &str,
     is_wrong: impl Fn(&PreparedKey) -> bool,
 ) {
+    // Of each field the first ones, so that all of the first wrong rows are among them.
+    let (mut rows, mut last) = (0, None);
     for key in keys.iter().filter(|key| is_wrong(key)) {
-        if faults.is_full() {
+        if last.replace(key.row) != Some(key.row) {
+            rows += 1;
+        }
+        if rows > MAX_ROWS {
             return;
         }
         faults.add(key.row, field, message);

@@ -5,7 +5,7 @@ use latchkey_domain::problem::FieldError;
 use crate::error::Error;
 
 /// Rows that an answer names.
-const MAX_ROWS: usize = 100;
+pub(super) const MAX_ROWS: usize = 100;
 
 /// Wrong fields, by row.
 #[derive(Debug, Default)]

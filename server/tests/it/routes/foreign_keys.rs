@@ -7,11 +7,13 @@
 
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use latchkey_checker::{CheckRequest, Error};
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use reqwest::Method;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha512};
 
 use crate::consistency::nodes::hears;
 use crate::routes::import::{column, import, mover, register, row, sha256};
@@ -20,6 +22,13 @@ use crate::test_app::{Session, TestApp, on_both_databases, outcome_of, problem, 
 const PBKDF2: &str = "pbkdf2_sha256$1000$saltsalt$h9vKhwHp+3FWZ5PSyA6GcwhE63QxBhaCHvCErIb+WkE=";
 const BCRYPT: &str = "$2b$04$0CRJ6yK2Qz1J/pvtY/PqAeuthOvKmPg3V33ORwn.2rDiwzm0mngOC";
 const SCRYPT: &str = "$scrypt$ln=4,r=8,p=1$c2FsdHNhbHQ$uDMoaAezbDefQERH0HqDgH54OmTqGgr9/qK6I8gh8vA";
+
+/// Slow hashes of keys.
+const SLOW: [(&str, &str, &str); 3] = [
+    ("pbkdf2-sha256", PBKDF2, "sk-slow-first-0123456789"),
+    ("bcrypt", BCRYPT, "sk-slow-second-0123456789"),
+    ("scrypt", SCRYPT, "sk-slow-third-0123456789"),
+];
 
 async fn outcome(services: &Services, secret: &str) -> Outcome {
     outcome_of(services.checker.check(Some(secret), CheckRequest::default()).await)
@@ -160,11 +169,7 @@ on_both_databases! {
 
     async fn slow_hash_is_computed_until_the_first_use(app: TestApp) {
         let ada = mover(&app, "ada").await;
-        for (scheme, stored, secret) in [
-            ("pbkdf2-sha256", PBKDF2, "sk-slow-first-0123456789"),
-            ("bcrypt", BCRYPT, "sk-slow-second-0123456789"),
-            ("scrypt", SCRYPT, "sk-slow-third-0123456789"),
-        ] {
+        for (scheme, stored, secret) in SLOW {
             let before = moved(&app).await;
             import(&app, &ada, &[slow_row(scheme, stored, &secret[..12])]).await;
             let wrong = format!("{secret}0");
@@ -215,6 +220,68 @@ on_both_databases! {
             assert_eq!(came_to, Outcome::Valid);
         }
         assert_eq!(moved(&app).await, 1);
+    }
+
+    async fn first_uses_of_a_slow_key_on_two_nodes_are_admitted(app: TestApp) {
+        let other = app.second_node().await;
+        let ada = mover(&app, "ada").await;
+        hears(&other).await;
+        for (scheme, stored, secret) in SLOW {
+            let fast = format!("sk-{scheme}-0123456789");
+            let heard = json!({
+                "name": scheme, "scheme": format!("sha256-hex:prefixed={scheme}"),
+                "stored": sha256(&format!("{scheme}{fast}")),
+            });
+            import(&app, &ada, &[slow_row(scheme, stored, &secret[..12]), heard]).await;
+            until_admitted(&other, &fast).await;
+            let checks = (0..40_u64).map(|index| {
+                let services = if index % 2 == 0 { &app.services } else { &other };
+                async move {
+                    // So that some come while the key moves.
+                    tokio::time::sleep(Duration::from_millis(index / 2)).await;
+                    outcome(services, secret).await
+                }
+            });
+            for came_to in futures_of(checks).await {
+                assert_eq!(came_to, Outcome::Valid, "{scheme}");
+            }
+        }
+    }
+
+    async fn starts_of_another_project_keep_out_no_slow_key(app: TestApp) {
+        let (ada, eve) = (mover(&app, "ada").await, mover(&app, "eve").await);
+        let secret = "sk-slow-first-0123456789";
+        let theirs: Vec<_> = (4..12)
+            .map(|length| {
+                let stored = PBKDF2.replace("salt", &format!("salt{length}"));
+                let mut row = slow_row("pbkdf2-sha256", &stored, &secret[..length]);
+                row["created_at"] = "2020-01-01T00:00:00Z".into();
+                row
+            })
+            .collect();
+        import(&app, &eve, &theirs).await;
+        import(&app, &ada, &[slow_row("pbkdf2-sha256", PBKDF2, &secret[..12])]).await;
+        assert_eq!(app.verify(&ada, json!({ "key": secret })).await["code"], "valid");
+    }
+
+    async fn digest_in_another_project_hides_no_key(app: TestApp) {
+        let (ada, eve) = (mover(&app, "ada").await, mover(&app, "eve").await);
+        for number in 0..4 {
+            let secret = format!("sk-twice-{number}-0123456789");
+            let theirs = json!({
+                "name": secret, "scheme": "sha512-hex",
+                "stored": HEXLOWER.encode(&Sha512::digest(&secret)),
+            });
+            let ours = json!({ "name": number.to_string(), "scheme": "plaintext", "stored": secret });
+            if number % 2 == 0 {
+                import(&app, &eve, &[theirs]).await;
+                import(&app, &ada, &[ours]).await;
+            } else {
+                import(&app, &ada, &[ours]).await;
+                import(&app, &eve, &[theirs]).await;
+            }
+            assert_eq!(app.verify(&ada, json!({ "key": secret })).await["code"], "valid");
+        }
     }
 
     async fn imported_key_opens_every_door(app: TestApp) {

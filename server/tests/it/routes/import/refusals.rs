@@ -90,6 +90,23 @@ on_both_databases! {
         assert!(!fields.iter().any(|field| field.starts_with("rows[101]")), "{fields:?}");
     }
 
+    async fn first_bad_rows_are_named_whatever_is_wrong(app: TestApp) {
+        let ada = mover(&app, "ada").await;
+        let mut rows: Vec<Value> = (1..=150).map(|number| row(&format!("k{number}"))).collect();
+        import(&app, &ada, &rows).await;
+        for (index, row) in rows.iter_mut().enumerate() {
+            row["name"] = format!("again {index}").into();
+        }
+        let mut named = row("new");
+        named["name"] = "k1".into();
+        rows.insert(0, named);
+        let refused = send(&app, &ada, "", NDJSON, lines(&rows)).await;
+        let fields = fields(&problem(refused, 422, "invalid").await);
+        assert_eq!(fields.first().map(String::as_str), Some("rows[1].name"));
+        assert_eq!(fields.last().map(String::as_str), Some("rows[100].stored"));
+        assert_eq!(fields.len(), 100);
+    }
+
     async fn duplicates_are_refused_without_saying_whose(app: TestApp) {
         let ada = mover(&app, "ada").await;
         let eve = mover(&app, "eve").await;
