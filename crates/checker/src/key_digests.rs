@@ -16,26 +16,36 @@ pub(crate) struct KeyDigests {
     target: KeyDigest,
     /// How many of the first ones go before the others, if several keys have one.
     preferred: usize,
+    /// The one that it gets once every node knows a new pepper, maybe while a call is in progress.
+    later: Option<KeyDigest>,
     /// Projects that the key may belong to; `None`: any.
     within: Option<Box<[ProjectId]>>,
 }
 
 impl KeyDigests {
     pub(crate) fn one(digest: KeyDigest) -> Self {
-        Self { all: SmallVec::from_iter([digest]), target: digest, preferred: 1, within: None }
+        Self::new([digest], digest)
     }
 
     pub(crate) fn new(all: impl IntoIterator<Item = KeyDigest>, target: KeyDigest) -> Self {
         let all: SmallVec<[KeyDigest; 2]> = all.into_iter().collect();
-        Self { preferred: all.len(), all, target, within: None }
+        Self { preferred: all.len(), all, target, later: None, within: None }
     }
 
     /// Digests to look up a key by that was found before, and may have moved since.
     pub(crate) fn again(seen: &KeyVersion) -> Self {
-        if seen.is_at_target() {
-            return Self::one(*seen.digest());
+        let mut all: SmallVec<[KeyDigest; 2]> = SmallVec::from_iter([*seen.digest()]);
+        for other in [Some(*seen.target()), seen.later()].into_iter().flatten() {
+            if !all.contains(&other) {
+                all.push(other);
+            }
         }
-        Self::new([*seen.digest(), *seen.target()], *seen.target())
+        Self { later: seen.later(), ..Self::new(all, *seen.target()) }
+    }
+
+    /// The same, for keys that get this digest once every node knows a new pepper.
+    pub(crate) fn moving_later(self, later: KeyDigest) -> Self {
+        Self { later: Some(later), ..self }
     }
 
     /// The same, for keys of these projects only.
@@ -74,6 +84,7 @@ impl KeyDigests {
 
     /// Current versions of all digests. Take them before anything is read.
     pub(crate) fn versions(&self, cache: &KeyCache) -> SmallVec<[KeyVersion; 2]> {
-        self.all.iter().map(|digest| KeyVersion::now(cache, *digest, self.target)).collect()
+        let version = |digest| KeyVersion::now(cache, digest, self.target, self.later);
+        self.all.iter().copied().map(version).collect()
     }
 }

@@ -12,13 +12,20 @@ pub struct KeyVersion {
     /// Digest that the key has now, if it has moved since: under another pepper, or under ours if
     /// it was imported.
     target: KeyDigest,
+    /// Digest that the key gets once every node knows a new pepper.
+    later: Option<KeyDigest>,
     generation: Generation,
 }
 
 impl KeyVersion {
     /// Current version. Take it before looking up the key.
-    pub(crate) fn now(cache: &KeyCache, digest: KeyDigest, target: KeyDigest) -> Self {
-        Self { digest, target, generation: cache.begin_load(&digest) }
+    pub(crate) fn now(
+        cache: &KeyCache,
+        digest: KeyDigest,
+        target: KeyDigest,
+        later: Option<KeyDigest>,
+    ) -> Self {
+        Self { digest, target, later, generation: cache.begin_load(&digest) }
     }
 
     /// Digest by which the key was found.
@@ -31,9 +38,14 @@ impl KeyVersion {
         &self.target
     }
 
+    /// Digest that the key gets once every node knows a new pepper.
+    pub(crate) const fn later(&self) -> Option<KeyDigest> {
+        self.later
+    }
+
     /// Whether a row has this digest for the secret that was used, now or before it moved.
     pub fn is_of(&self, digest: &KeyDigest) -> bool {
-        self.digest == *digest || self.target == *digest
+        self.digest == *digest || self.target == *digest || self.later == Some(*digest)
     }
 
     /// Whether the key had the digest that it should have.

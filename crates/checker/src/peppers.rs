@@ -83,9 +83,9 @@ impl<'a> WritingPepper<'a> {
     /// Digests under which a key with this text may stand.
     pub(crate) fn digests(self, text: &str) -> KeyDigests {
         let target = self.pepper.digest(text);
-        match self.other {
-            None => KeyDigests::one(target),
-            Some(other) => KeyDigests::new([target, other.digest(text)], target),
-        }
+        let Some(other) = self.other else { return KeyDigests::one(target) };
+        let other = other.digest(text);
+        let digests = KeyDigests::new([target, other], target);
+        if self.is_current { digests } else { digests.moving_later(other) }
     }
 }

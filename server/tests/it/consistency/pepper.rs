@@ -246,6 +246,23 @@ async fn calls_in_progress_go_on_while_their_key_moves() {
     node.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_from_before_the_replacement_go_on() {
+    let app = TestApp::on(Backend::Postgres).await;
+    let (_, secrets) = with_keys(&app, 1).await;
+    // Keys stay under the retired pepper while the first node lacks the new one.
+    let node = Node::start(&app, &both(&app)).await;
+    let checker = &node.services.checker;
+    let identity = checker.authenticate_for_server(Some(&secrets[0])).await.unwrap();
+    let mut watch = checker.watch_key(&identity);
+    end_first_node(&app).await;
+    use_until_moved(&app, &node.services, &secrets).await;
+    assert!(checker.admit(&identity, CheckRequest::default()).await.is_ok());
+    let ended = tokio::time::timeout(Duration::from_millis(500), watch.ended()).await;
+    assert!(ended.is_err(), "{ended:?}");
+    node.stop().await;
+}
+
 on_both_databases! {
     async fn start_fails_with_a_wrong_retired_pepper(app: TestApp) {
         with_keys(&app, 1).await;
