@@ -1,5 +1,6 @@
 //! `latchkey keys`.
 
+use bytes::Bytes;
 use reqwest::Method;
 use serde_json::json;
 
@@ -73,6 +74,16 @@ enum Change {
     Enable,
 }
 
+impl Change {
+    const fn done(self) -> &'static str {
+        match self {
+            Self::Revoke => "Revoked",
+            Self::Disable => "Disabled",
+            Self::Enable => "Enabled",
+        }
+    }
+}
+
 pub(crate) async fn run(command: KeysCommand, context: Context, screen: Screen) -> Done {
     match command {
         KeysCommand::List(list) => {
@@ -135,19 +146,25 @@ fn fields(key: &Row) -> Vec<(String, String)> {
     names.map(|name| (name.to_owned(), key.text(name))).collect()
 }
 
-/// Changes each key. One that can't be changed does not save the next ones from it; the first
-/// failure is the command's.
+/// Changes each key. One that can't be changed does not save the next ones from it, nor does a reader
+/// of standard output that has seen enough; the first failure is the command's.
 async fn change(keys: &SomeKeys, change: Change, context: Context, screen: Screen) -> Done {
     let client = Client::new(&keys.remote, context)?;
     let mut first: Option<Failure> = None;
+    let mut printed: Done = Ok(());
+    let mut bodies = 0_usize;
     for id in &keys.ids {
-        let Err(failure) = change_one(&client, screen, &id.to_string(), change).await else {
-            continue;
+        let failure = match change_one(&client, &id.to_string(), change).await {
+            Ok(body) => {
+                if client.json() && !body.is_empty() && printed.is_ok() {
+                    printed = print_body(screen, &body, bodies == 0);
+                    bodies += 1;
+                }
+                tell(&format!("{} {id}.", change.done()));
+                continue;
+            }
+            Err(failure) => Failure::new(failure.exit, format!("{id}: {failure}")),
         };
-        if !failure.has_message() {
-            return Err(failure);
-        }
-        let failure = Failure::new(failure.exit, format!("{id}: {failure}"));
         if first.is_none() {
             // It is reported by the caller.
             first = Some(failure);
@@ -155,25 +172,29 @@ async fn change(keys: &SomeKeys, change: Change, context: Context, screen: Scree
             tell(&format!("error: {failure}"));
         }
     }
-    first.map_or(Ok(()), Err)
+    first.map_or(printed, Err)
 }
 
-async fn change_one(client: &Client, screen: Screen, id: &str, change: Change) -> Done {
+/// Changes a key; the body of the response, which may be empty.
+async fn change_one(client: &Client, id: &str, change: Change) -> Result<Bytes, Failure> {
     let path = format!("/v1/keys/{id}");
     let patch =
         |disabled: bool| Request::new(Method::PATCH, &path).json(&json!({ "disabled": disabled }));
-    let (request, done) = match change {
-        Change::Revoke => (Request::new(Method::DELETE, &path), "Revoked"),
-        Change::Disable => (patch(true), "Disabled"),
-        Change::Enable => (patch(false), "Enabled"),
+    let request = match change {
+        Change::Revoke => Request::new(Method::DELETE, &path),
+        Change::Disable => patch(true),
+        Change::Enable => patch(false),
     };
-    let answer = client.send(&request).await?;
-    if client.json() {
-        print(&answer.body)?;
-        screen.end_line(&answer.body)?;
+    Ok(client.send(&request).await?.body)
+}
+
+/// Prints a body on a line of its own. The only one is printed as it is.
+fn print_body(screen: Screen, body: &[u8], is_first: bool) -> Done {
+    if !is_first && screen.width.is_none() {
+        print(b"\n")?;
     }
-    tell(&format!("{done} {id}."));
-    Ok(())
+    print(body)?;
+    screen.end_line(body)
 }
 
 #[cfg(test)]

@@ -99,6 +99,10 @@ async fn keys_are_disabled_enabled_and_revoked() {
     for name in ["a", "b"] {
         ids.push(text(&app.create(&who, &json!({ "name": name })).await["api_key"]["id"]));
     }
+    let enabled = app.done(&who, &["keys", "enable", &ids[0], &ids[1], "--json"]).await;
+    let bodies = enabled.stdout.lines().map(serde_json::from_str::<serde_json::Value>);
+    let named: Vec<_> = bodies.map(|body| text(&body.unwrap()["id"])).collect();
+    assert_eq!(named, ids, "a body is a line");
     for (command, status) in [("disable", "disabled"), ("enable", "active"), ("revoke", "revoked")]
     {
         let changed = app.done(&who, &["keys", command, &ids[0], &ids[1]]).await;

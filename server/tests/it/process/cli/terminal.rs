@@ -107,6 +107,19 @@ async fn closed_pipe_ends_a_list_in_silence() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_are_disabled_though_nobody_reads() {
+    let (app, who, id) = app_with_a_key().await;
+    let other = text(&app.create(&who, &json!({"name": "b"})).await["api_key"]["id"]);
+    let mut command = latchkey(&app.base, &who.jwt);
+    command.args(["keys", "disable", &id, &other, "--json"]);
+    let (code, stderr) = without_a_reader(command).await;
+    assert_eq!(code, Some(0), "{stderr}");
+    for id in [id, other] {
+        assert_eq!(app.json(&format!("/v1/keys/{id}"), &who.jwt).await["status"], "disabled");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn secret_that_nobody_reads_is_told() {
     let (app, who, id) = app_with_a_key().await;
     let mut command = latchkey(&app.base, &who.jwt);
