@@ -106,8 +106,10 @@ impl SseProxy {
             Ok(None) => self.finish(),
             Err(error) => self.fail(&error),
         };
-        if let Some(usage) = self.context.usage.ended_usage() {
-            self.call.end_background(usage);
+        let usage = &self.context.usage;
+        // Whoever has cancelled it is told so, or we ask; then it costs what was reserved.
+        if let Some(used) = usage.ended_usage().filter(|_| !usage.is_cancelled_untold()) {
+            self.call.end_background(used);
         }
         out
     }

@@ -62,6 +62,7 @@ pub(super) struct ResponsesStream {
     number_before: Option<u64>,
     /// Whether the last event is an error, which another event replaces.
     has_error: bool,
+    is_cancelled: bool,
 }
 
 /// What is kept of the response that the first event shows.
@@ -105,6 +106,8 @@ struct ResponseHead<'a> {
     model: Value,
     #[serde(default)]
     created_at: Value,
+    #[serde(default)]
+    status: Value,
     #[serde(borrow, default)]
     usage: Option<&'a RawValue>,
 }
@@ -148,6 +151,7 @@ impl ResponsesStream {
         let lacks_usage =
             is_final && head.kind == FINAL_KINDS[0] && response.as_ref().is_some_and(lacks_usage);
         if let Some(response) = response {
+            self.is_cancelled |= is_final && response.status == "cancelled";
             self.see(response);
         }
         let is_item = head.kind.starts_with("response.output_item.");
@@ -172,6 +176,11 @@ impl ResponsesStream {
             let created_at = created_at.unwrap_or_else(|| json!(0));
             self.response = Some(SeenResponse { id, model, created_at });
         }
+    }
+
+    /// Whether the last event says that somebody has cancelled the response.
+    pub(super) const fn is_cancelled(&self) -> bool {
+        self.is_cancelled
     }
 
     /// The ID of the response, once it is known; None from the second time on.

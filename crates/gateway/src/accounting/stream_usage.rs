@@ -280,6 +280,13 @@ impl StreamUsage {
         Some(token_usage(self.endpoint, self.reported, self.prompt, text))
     }
 
+    /// Whether a response was cancelled and its last event does not tell what it has used. Whoever
+    /// resumes a stream late has hardly any text of it.
+    pub(crate) fn is_cancelled_untold(&self) -> bool {
+        let StreamForm::Responses(stream) = &self.form else { return false };
+        stream.is_cancelled() && self.reported == ReportedUsage::default()
+    }
+
     /// Whether the reported completion is at most the placeholder of a message's first event.
     const fn has_placeholder(&self) -> bool {
         matches!(&self.form, StreamForm::Messages(stream) if !stream.tells_output())

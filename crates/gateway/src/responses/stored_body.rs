@@ -130,9 +130,9 @@ impl StoredBody {
 
     /// Settles a background response whose last event has come, before the client has it.
     async fn settle_ended(&mut self) {
-        let used = self.events.as_ref().and_then(|events| events.usage.ended_usage());
+        let used = self.events.as_ref().and_then(StoredEvents::used);
         if let (Some(reader), Some(used)) = (&mut self.reader, used) {
-            reader.settle(BackgroundUsage::Told(used)).await;
+            reader.settle(used).await;
         }
     }
 }
@@ -183,6 +183,13 @@ impl StoredEvents {
             out.append(&mut self.pending);
             self.permit = BufferPermit::default();
         }
+    }
+
+    /// What the response has used, once its last event has come.
+    fn used(&self) -> Option<BackgroundUsage> {
+        let told = self.usage.ended_usage()?;
+        let is_untold = self.usage.is_cancelled_untold();
+        Some(if is_untold { BackgroundUsage::Unread } else { BackgroundUsage::Told(told) })
     }
 
     /// Whether the last event of the stream has come.

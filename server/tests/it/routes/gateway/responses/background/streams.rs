@@ -11,8 +11,8 @@ use serde_json::json;
 use super::super::super::upstream::Script;
 use super::super::streams::{completed, created, delta, event};
 use super::{
-    CAP, USED, ask, asks_in_background, budget, check_after_ten_minutes, limited, on_both_gateways,
-    response, send, tokens,
+    CAP, USED, ask, asks_in_background, budget, check_after_ten_minutes, limited, make,
+    on_both_gateways, response, send, tokens, untold,
 };
 use crate::routes::gateway::Gateway;
 
@@ -98,6 +98,16 @@ on_both_gateways! {
         // “Hi there” has eight bytes, of which the rest of the stream has three.
         assert_eq!(tokens(&gateway, &id).await.1, 2);
         assert_eq!(budget(&gateway, &id).await.1, 0);
+    }
+
+    async fn late_reader_of_a_cancelled_stream_saves_nothing(gateway: Gateway) {
+        let (key, id) = limited(&gateway, 1_000).await;
+        make(&gateway, &key, "resp_1").await;
+        let (_, reserved) = budget(&gateway, &id).await;
+        let last = json!({ "response": untold("resp_1", "cancelled") });
+        resume(&gateway, &key, &[event(90, "response.incomplete", &last)]).await;
+        let (used, left) = budget(&gateway, &id).await;
+        assert!((CAP..=reserved).contains(&used) && left == 0, "{used} of {reserved} used");
     }
 
     async fn stream_that_cannot_be_kept_ends_with_an_error(gateway: Gateway) {
