@@ -73,10 +73,11 @@ async fn verify(client: &Client, screen: Screen, check: &Check, key: &str) -> Do
     if code.is_empty() {
         return Err(client.not_ours());
     }
-    print_outcome(client, screen, &answer, &code)?;
+    // That nobody reads the outcome of a key that is refused does not make it valid.
+    let printed = print_outcome(client, screen, &answer, &code);
     if outcome.text("valid") == "true" {
         describe(&outcome, "key_id");
-        return Ok(());
+        return printed;
     }
     let known = Outcome::from_name(&code);
     let detail = match (outcome.text("detail"), known) {
@@ -102,7 +103,7 @@ async fn view(client: &Client, screen: Screen, check: &Check, key: &str) -> Done
     let Ok(mut header) = HeaderValue::from_str(key) else {
         // No key has such characters, and no header can carry them.
         let malformed = Outcome::MalformedKey;
-        print(format!("{}\n", malformed.as_str()).as_bytes())?;
+        let _ = print(format!("{}\n", malformed.as_str()).as_bytes());
         return Err(Failure::new(exit(malformed), malformed.detail()));
     };
     header.set_sensitive(true);
@@ -123,7 +124,7 @@ async fn view(client: &Client, screen: Screen, check: &Check, key: &str) -> Done
         problem.code == TOO_MANY_FAILURES || Outcome::from_name(&problem.code).is_some()
     });
     let Some(refused) = refused else { return Err(client.refusal(&answer)) };
-    print_outcome(client, screen, &answer, &refused.code)?;
+    let _ = print_outcome(client, screen, &answer, &refused.code);
     Err(refused.failure(answer.status))
 }
 

@@ -155,30 +155,32 @@ fn report(client: &Client, screen: Screen, answer: &Answer) -> Done {
     let rows = report.objects("rows");
     // A terminal is no place for 100,000 lines.
     let is_long = screen.width.is_some() && rows.len() > LISTED_ROWS;
-    if !is_long {
-        let mut table = Table::new(screen, ROWS);
-        table.add(&rows)?;
-        table.finish()?;
-    }
+    let printed = if is_long { Ok(()) } else { print_rows(screen, &rows) };
     let imported = report.number("imported");
     if report.text("dry_run") == "true" {
         tell(&format!("Nothing was imported: a dry run. All rows are good: {imported}."));
     } else {
         tell(&format!("Imported {}.", counted(imported, "key")));
     }
-    Ok(())
+    printed
+}
+
+fn print_rows(screen: Screen, rows: &[Row]) -> Done {
+    let mut table = Table::new(screen, ROWS);
+    table.add(rows)?;
+    table.finish()
 }
 
 /// Lists the bad rows on standard output. They are what was asked for.
 fn report_faults(client: &Client, screen: Screen, answer: &Answer, problem: &ApiProblem) -> Done {
     let faults = &problem.errors;
-    if client.json() {
-        print(&answer.body)?;
-        screen.end_line(&answer.body)?;
+    // The import has failed, whether or not somebody reads all of it.
+    let _ = if client.json() {
+        print(&answer.body).and_then(|()| screen.end_line(&answer.body))
     } else {
         let lines = faults.iter().map(|fault| (fault.field.clone(), in_flags(&fault.message)));
-        print_fields(screen, &lines.collect::<Vec<_>>())?;
-    }
+        print_fields(screen, &lines.collect::<Vec<_>>())
+    };
     let first = faults.first().map_or(String::new(), |fault| {
         format!(" The first: {}: {}", fault.field, in_flags(&fault.message))
     });

@@ -146,8 +146,8 @@ fn fields(key: &Row) -> Vec<(String, String)> {
     names.map(|name| (name.to_owned(), key.text(name))).collect()
 }
 
-/// Changes each key. One that can't be changed does not save the next ones from it, nor does a reader
-/// of standard output that has seen enough; the first failure is the command's.
+/// Changes each key. One that can't be changed does not save the next ones from it, nor does a
+/// reader of standard output that has seen enough; the first failure is the command's.
 async fn change(keys: &SomeKeys, change: Change, context: Context, screen: Screen) -> Done {
     let client = Client::new(&keys.remote, context)?;
     let mut first: Option<Failure> = None;

@@ -120,6 +120,26 @@ async fn keys_are_disabled_though_nobody_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn failures_are_told_though_nobody_reads() {
+    let (app, who, _) = app_with_a_key().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.ndjson");
+    std::fs::write(&rows, "no row\n").unwrap();
+    let import = ["import", rows.to_str().unwrap(), "--project", &who.project];
+    let check = ["check", "lk_live_0"];
+    let jwt = who.jwt.as_str();
+    for (token, arguments, code) in
+        [(jwt, &import[..], 1), (jwt, &check[..], 4), ("", &check[..], 4)]
+    {
+        let mut command = latchkey(&app.base, token);
+        command.args(arguments);
+        let (exit, stderr) = without_a_reader(command).await;
+        assert_eq!(exit, Some(code), "{arguments:?}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{arguments:?}: {stderr}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn secret_that_nobody_reads_is_told() {
     let (app, who, id) = app_with_a_key().await;
     let mut command = latchkey(&app.base, &who.jwt);
