@@ -8,6 +8,7 @@ mod pepper;
 mod security;
 mod tier;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -232,6 +233,26 @@ async fn sigterm_drains_and_writes_the_last_counters() {
     assert_eq!(usage["totals"]["valid"], 1, "the counters were written at the end");
     process.signal("-TERM");
     assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test]
+async fn sigterm_loses_no_log_line() {
+    let (folder, client) = (tempfile::tempdir().unwrap(), client());
+    let process = Process::start(&folder, &client).await;
+    let url = format!("{}/v1/chat/completions", process.base);
+    for _ in 0..10 {
+        let calls = (0..40).map(|_| client.post(&url).body("{}").send());
+        for answer in futures::future::join_all(calls).await {
+            assert_eq!(answer.unwrap().status(), 401);
+        }
+    }
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+    let log = std::fs::read_to_string(log_file(&folder)).unwrap();
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let of_calls = lines.filter(|line| line["path"] == "/v1/chat/completions");
+    let ids: HashSet<String> = of_calls.map(|line| text(&line["span"]["request_id"])).collect();
+    assert_eq!(ids.len(), 400, "a line for each");
 }
 
 #[tokio::test]
