@@ -66,12 +66,12 @@ fn backup_note(settings: &Settings) -> Option<String> {
     is_old.then(|| format!("the last backup that was seen is {days} days old ({last})"))
 }
 
-/// What is printed for the value: never a secret.
-fn shown(setting: &LayeredSetting) -> &str {
+/// What is printed for the value: never a secret. In parentheses is what is no value.
+fn shown(setting: &LayeredSetting) -> String {
     match &setting.value {
-        Some(_) if setting.is_secret => "(secret)",
-        Some(value) => value,
-        None => "(not set)",
+        Some(_) if setting.is_secret => "(secret)".to_owned(),
+        Some(value) => value.clone(),
+        None => format!("({})", setting.stand_in.as_deref().unwrap_or("not set")),
     }
 }
 

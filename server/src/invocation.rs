@@ -43,6 +43,8 @@ pub struct LayeredSetting {
     pub source: SettingSource,
     /// Lists with commas. `None` if it has no value.
     pub value: Option<String>,
+    /// What holds without a value, in the words of the help.
+    pub stand_in: Option<String>,
     /// Whether the value must not be shown.
     pub is_secret: bool,
 }
@@ -109,6 +111,7 @@ impl Invocation {
             name: name.to_owned(),
             source,
             value: value(argument, values),
+            stand_in: stand_in(argument),
             is_secret: argument.is_hide_env_values_set(),
         });
         let settings = settings.collect();
@@ -183,6 +186,14 @@ fn value(argument: &Arg, values: &ArgMatches) -> Option<String> {
     let raw = values.get_raw(argument.get_id().as_str())?;
     let texts: Vec<_> = raw.map(|text| text.to_string_lossy()).collect();
     Some(texts.join(","))
+}
+
+/// What the help says that a setting has as its default, where clap knows of none.
+fn stand_in(argument: &Arg) -> Option<String> {
+    let help = argument.get_help()?.to_string();
+    let (_, words) = help.rsplit_once("[default: ")?;
+    let (words, _) = words.split_once(']')?;
+    Some(words.to_owned())
 }
 
 #[cfg(test)]

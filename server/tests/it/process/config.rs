@@ -40,8 +40,12 @@ fn defaults_are_safe_and_a_missing_backup_is_a_note() {
     let output = check(&folder, &[]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = stdout(&output);
-    for line in ["LATCHKEY_LISTEN\tdefault\t127.0.0.1:3000", "LATCHKEY_PEPPER\tdefault\t(not set)"]
-    {
+    for line in [
+        "LATCHKEY_LISTEN\tdefault\t127.0.0.1:3000",
+        "LATCHKEY_PEPPER\tdefault\t(a file in the data folder)",
+        "LATCHKEY_METRICS_LISTEN\tdefault\t(127.0.0.1:9464, unless it is in use)",
+        "LATCHKEY_GITHUB_CLIENT_ID\tdefault\t(not set)",
+    ] {
         assert!(said.lines().any(|one| one == line), "{line} is not in\n{said}");
     }
     assert!(said.contains("note: no backup was seen"), "{said}");
