@@ -153,6 +153,19 @@ impl KeyShape {
         self.alphabet
     }
 
+    /// Whether a text of the other shape is found by this one too.
+    pub fn covers(&self, other: &Self) -> bool {
+        let rest = other.prefix.strip_prefix(self.prefix.as_str());
+        // Without a prefix, what looks like a key of ours is not looked up.
+        let is_as_telling = self.prefix.len() >= 2 || other.prefix.len() < 2;
+        is_as_telling
+            && self.min_length <= other.min_length
+            && self.max_length >= other.max_length
+            && rest.is_some_and(|rest| rest.bytes().all(|byte| self.alphabet.contains(byte)))
+            && (b'!'..=b'~')
+                .all(|byte| !other.alphabet.contains(byte) || self.alphabet.contains(byte))
+    }
+
     /// Whether a presented text looks like a key of the other system.
     pub fn matches(&self, text: &str) -> bool {
         let lengths = usize::from(self.min_length)..=usize::from(self.max_length);
@@ -231,6 +244,33 @@ mod tests {
 
     fn shape(prefix: &str, min: u16, max: u16) -> Result<KeyShape, InvalidShape> {
         KeyShape::new(prefix, min, max, Alphabet::Base64url)
+    }
+
+    #[test]
+    fn wider_shape_covers_narrower_ones() {
+        let wide = shape("sk-", 20, 60).unwrap();
+        let of = |prefix, min, max, alphabet| KeyShape::new(prefix, min, max, alphabet).unwrap();
+        for covered in [
+            wide.clone(),
+            shape("sk-a_", 21, 59).unwrap(),
+            of("sk-", 20, 60, Alphabet::Base62),
+            of("sk-", 20, 60, Alphabet::Hex),
+        ] {
+            assert!(wide.covers(&covered), "{covered:?}");
+        }
+        for other in [
+            shape("sk", 20, 60).unwrap(),
+            shape("sk-", 19, 60).unwrap(),
+            shape("sk-", 20, 61).unwrap(),
+            shape("sk-.", 20, 60).unwrap(),
+            of("sk-", 20, 60, Alphabet::Base64),
+            of("sk-", 20, 60, Alphabet::Visible),
+        ] {
+            assert!(!wide.covers(&other), "{other:?}");
+        }
+        let any = of("", 20, 60, Alphabet::Visible);
+        assert!(any.covers(&of("s", 20, 60, Alphabet::Hex)));
+        assert!(!any.covers(&wide), "it does not find sk_live_…");
     }
 
     #[test]

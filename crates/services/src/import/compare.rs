@@ -37,8 +37,16 @@ pub(super) async fn compare(
     add_missing_applications(database, scope, keys, faults).await?;
     if *renames {
         let taken = taken_names(database, scope, keys).await?;
+        let mut held: HashSet<_> =
+            keys.iter().filter(|key| key.holds_name()).map(PreparedKey::name).collect();
         for key in keys.iter_mut().filter(|key| key.holds_name() && taken.contains(&key.name())) {
-            key.request.name = numbered(&key.request.name, key.row);
+            let kind = key.request.kind;
+            let is_taken = |name: &str| {
+                let name = (kind, name.to_owned());
+                held.contains(&name) || taken.contains(&name)
+            };
+            key.request.name = numbered(&key.request.name, key.row, is_taken);
+            held.insert(key.name());
         }
     }
     let taken = taken_names(database, scope, keys).await?;

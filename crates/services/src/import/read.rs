@@ -211,7 +211,9 @@ impl Seen {
             return Ok(());
         }
         if renames && self.names.contains_key(&key.name()) {
-            key.request.name = numbered(&key.request.name, key.row);
+            let kind = key.request.kind;
+            let is_taken = |name: &str| self.names.contains_key(&(kind, name.to_owned()));
+            key.request.name = numbered(&key.request.name, key.row, is_taken);
         }
         match self.names.insert(key.name(), key.row) {
             Some(row) => Err(wrong("name", format!("Row {row} has the same name."))),
@@ -220,9 +222,19 @@ impl Seen {
     }
 }
 
-/// A name with the number of its row: `Shop (12)`.
-pub(super) fn numbered(name: &Name, row: usize) -> Name {
-    let number = format!(" ({row})");
+/// Numbers behind a name that are tried.
+const NUMBERS: usize = 100;
+
+/// A name with the number of its row: `Shop (12)`, or `Shop (12.2)` if that is taken too.
+pub(super) fn numbered(name: &Name, row: usize, is_taken: impl Fn(&str) -> bool) -> Name {
+    let first = with_number(name, &row.to_string());
+    let others = (2..NUMBERS).map(|number| with_number(name, &format!("{row}.{number}")));
+    let free = std::iter::once(first.clone()).chain(others).find(|name| !is_taken(name.as_str()));
+    free.unwrap_or(first)
+}
+
+fn with_number(name: &Name, number: &str) -> Name {
+    let number = format!(" ({number})");
     let room = Name::MAX_CHARACTERS.saturating_sub(number.len());
     let stem: String = name.as_str().chars().take(room).collect();
     format!("{}{number}", stem.trim_end()).parse().unwrap_or_else(|_| name.clone())
@@ -235,8 +247,11 @@ mod tests {
     #[test]
     fn numbered_name_fits_a_name() {
         let name = |text: &str| text.parse::<Name>().unwrap();
-        assert_eq!(numbered(&name("Shop"), 12), name("Shop (12)"));
-        let long = numbered(&name(&"é".repeat(64)), 100_000);
+        assert_eq!(numbered(&name("Shop"), 12, |_| false), name("Shop (12)"));
+        let is_taken = |text: &str| ["Shop (12)", "Shop (12.2)"].contains(&text);
+        assert_eq!(numbered(&name("Shop"), 12, is_taken), name("Shop (12.3)"));
+        assert_eq!(numbered(&name("Shop"), 12, |_| true), name("Shop (12)"));
+        let long = numbered(&name(&"é".repeat(64)), 100_000, |_| false);
         assert_eq!(long.as_str().chars().count(), 64);
         assert!(long.as_str().ends_with("é (100000)"));
     }

@@ -61,7 +61,7 @@ async fn create_once(
     let now = services.clock.now();
     creates::check(&transaction, actor, idempotency, now).await?;
     let shapes = std::slice::from_ref(shape);
-    let new = missing(&transaction, &scope, shapes).await?;
+    let new = missing(&transaction, &scope, shapes, KeyShape::eq).await?;
     if new.is_empty() {
         return Err(Error::Conflict("This project already has this shape."));
     }
@@ -102,7 +102,7 @@ pub(super) async fn of_project(
         .await?)
 }
 
-/// Those of `wanted` that the project does not have. In a transaction, the caller has locked the
+/// Those of `wanted` that none of the project's shapes replaces. In a transaction, the caller has locked the
 /// project.
 ///
 /// # Errors
@@ -111,11 +111,12 @@ pub(super) async fn missing(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
     wanted: &[KeyShape],
+    replaces: fn(&KeyShape, &KeyShape) -> bool,
 ) -> Result<Vec<KeyShape>, Error> {
     let rows = of_project(database, scope).await?;
     let there: Vec<KeyShape> = rows.iter().filter_map(key_shape::Model::shape).collect();
     let new: Vec<KeyShape> =
-        wanted.iter().filter(|shape| !there.contains(shape)).cloned().collect();
+        wanted.iter().filter(|new| !there.iter().any(|old| replaces(old, new))).cloned().collect();
     let count = rows.len().saturating_add(new.len());
     if new.is_empty() || count <= KeyShape::MAX_PER_PROJECT {
         return Ok(new);

@@ -3,7 +3,7 @@
 use latchkey_checker::KeyInvalidation;
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::ProjectId;
-use latchkey_domain::import::{ImportAnswer, ImportedRow, Preset};
+use latchkey_domain::import::{ImportAnswer, ImportedRow, KeyShape, Preset};
 use latchkey_domain::role::Permission;
 use latchkey_domain::time::Timestamp;
 use latchkey_store::entity::project;
@@ -80,7 +80,7 @@ async fn check(
     compare(reader, scope, batch).await?;
     std::mem::take(&mut batch.faults).into_result()?;
     scheme_limit::check(reader, scope, &batch.keys).await?;
-    let new = shapes::missing(reader, scope, &batch.shapes).await?;
+    let new = shapes::missing(reader, scope, &batch.shapes, KeyShape::covers).await?;
     if new.is_empty()
         && batch.keys.iter().any(|key| key.needs_shape)
         && shapes::of_project(reader, scope).await?.is_empty()
@@ -142,7 +142,7 @@ impl Storing<'_> {
         let mut faults = Faults::default();
         add_missing_applications(&transaction, &scope, keys, &mut faults).await?;
         faults.into_result()?;
-        let new = shapes::missing(&transaction, &scope, shapes).await?;
+        let new = shapes::missing(&transaction, &scope, shapes, KeyShape::covers).await?;
         shapes::insert(services, &transaction, &scope, actor, &new, self.now).await?;
         let shared = Shared {
             project: &within,

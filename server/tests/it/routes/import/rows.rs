@@ -131,6 +131,11 @@ on_both_databases! {
         let shape = &shapes["data"][0];
         assert_eq!((&shape["prefix"], &shape["alphabet"]), (&json!("acme_"), &json!("base62")));
         assert_eq!((&shape["min_length"], &shape["max_length"]), (&json!(12), &json!(14)));
+        // What a shape covers needs no other one.
+        import(&app, &ada, &[plain("D", "acme_c7Qm2x91")]).await;
+        let again = app.json(&format!("/v1/projects/{}/key-shapes", ada.project), &ada.jwt).await;
+        assert_eq!(again, shapes);
+        assert_eq!(app.verify(&ada, json!({"key": "acme_c7Qm2x91"})).await["valid"], true);
         let short = send(&app, &ada, "", NDJSON, lines(&[plain("C", "abc123")])).await;
         let refused = problem(short, 422, "invalid").await;
         assert_eq!(super::fields(&refused), ["rows[1].stored"]);
@@ -233,5 +238,14 @@ on_both_databases! {
             keys(&app, &ada, "").await.iter().map(|key| text(&key["name"])).collect();
         names.sort();
         assert_eq!(names, ["Bot", "Bot (1)", "Bot (2)"]);
+        // Row 1 would take the name that row 2 has.
+        app.create(&ada, &json!({"name": "Cat", "kind": "inference"})).await;
+        let mut rows = [row("sk-3456789"), row("sk-4567890")];
+        for (row, name) in rows.iter_mut().zip(["Cat", "Cat (1)"]) {
+            row["key_alias"] = name.into();
+        }
+        imported(send(&app, &ada, "?preset=litellm", NDJSON, lines(&rows)).await).await;
+        let found = keys(&app, &ada, "q=Cat%20(1.2)").await;
+        assert_eq!(found.len(), 1);
     }
 }
