@@ -77,9 +77,10 @@ refusals! {
 ///
 /// The file has a row for each key: a JSON object a line, or CSV with a header row, whose dotted
 /// names are members of objects and whose lists are separated by `;`. It has at most 64 MiB and
-/// 100,000 rows. Either all keys are imported or none: `errors` names the first 100 wrong rows,
-/// such as `rows[17].stored`, counted from 1. A key that is here already is a wrong row. Unless the
-/// rows are plaintext or a preset’s, register first what the keys look like (`key-shapes`).
+/// 100,000 rows, each of at most 1 MiB. Either all keys are imported or none: `errors` names the
+/// first 100 wrong rows, such as `rows[17].stored`, counted from 1. A key that is here already is a
+/// wrong row. Unless the rows are plaintext or a preset’s, register first what the keys look like
+/// (`key-shapes`).
 #[utoipa::path(
     post,
     path = "/v1/projects/{projectId}/keys/import",

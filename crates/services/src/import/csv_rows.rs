@@ -5,6 +5,16 @@ use serde_json::{Map, Value};
 
 use super::presets::ForeignRecord;
 
+/// Longest row, in bytes: parsed JSON takes many times the memory of its text.
+pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
+pub(super) const TOO_LONG: &str = "A row has at most 1 MiB.";
+
+/// Most columns, most bytes of a name, and most members around a member: what a file may nest is
+/// serialized and dropped by recursion.
+const MAX_COLUMNS: usize = 1_024;
+const MAX_NAME: usize = 256;
+const MAX_DEPTH: usize = 32;
+
 /// Columns whose cells are lists, separated by `;`.
 const LISTS: [&str; 4] = ["tags", "scopes", "allowed_models", "allowed_cidrs"];
 /// Columns whose cells are numbers.
@@ -29,7 +39,14 @@ impl<'a> CsvRows<'a> {
     pub(super) fn new(text: &'a str, is_own: bool) -> Result<Self, String> {
         let mut reader = ReaderBuilder::new().flexible(false).from_reader(text.as_bytes());
         let header = reader.headers().map_err(|_| "The header row can’t be read.".to_owned())?;
+        if header.len() > MAX_COLUMNS {
+            return Err(format!("A file has at most {MAX_COLUMNS} columns."));
+        }
         let mut names: Vec<&str> = header.iter().map(str::trim).collect();
+        if names.iter().any(|name| name.len() > MAX_NAME || name.split('.').count() > MAX_DEPTH) {
+            let most = format!("{MAX_NAME} bytes and {MAX_DEPTH} dotted parts");
+            return Err(format!("Give every column a name of at most {most}."));
+        }
         let columns: Vec<Vec<String>> =
             names.iter().map(|name| name.split('.').map(str::to_owned).collect()).collect();
         if columns.iter().flatten().any(String::is_empty) {
@@ -46,6 +63,9 @@ impl<'a> CsvRows<'a> {
     pub(super) fn next_record(&mut self) -> Option<Result<ForeignRecord, String>> {
         match self.reader.read_record(&mut self.record) {
             Ok(false) => None,
+            Ok(true) if self.record.as_slice().len() > MAX_ROW_BYTES => {
+                Some(Err(TOO_LONG.to_owned()))
+            }
             Ok(true) => Some(self.to_object()),
             Err(error) => Some(Err(match error.kind() {
                 csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
@@ -154,6 +174,15 @@ mod tests {
         let found = rows("name,stored\na,b\nc\nd,e,f\ng,h\n", true);
         let good: Vec<bool> = found.iter().map(Result::is_ok).collect();
         assert_eq!(good, [true, false, false, true]);
+        let deep = format!("name,{}a\n", "a.".repeat(MAX_DEPTH));
+        let long = format!("name,{}\n", "a".repeat(MAX_NAME + 1));
+        let wide: Vec<_> = (0..=MAX_COLUMNS).map(|column| column.to_string()).collect();
+        for header in [deep, long, format!("{}\n", wide.join(","))] {
+            assert!(CsvRows::new(&header, false).is_err(), "{header:.20}");
+        }
+        let large = format!("name,metadata\na,{}\nb,\n", "[".repeat(MAX_ROW_BYTES));
+        let good: Vec<bool> = rows(&large, true).iter().map(Result::is_ok).collect();
+        assert_eq!(good, [false, true]);
         assert!(rows("metadata,metadata.a\n{},b\n", true)[0].is_ok());
         assert!(rows("metadata,metadata.a\nx,b\n", true)[0].is_err());
     }

@@ -12,7 +12,7 @@ use latchkey_domain::name::Name;
 use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::time::Timestamp;
 
-use super::csv_rows::CsvRows;
+use super::csv_rows::{CsvRows, MAX_ROW_BYTES, TOO_LONG};
 use super::faults::Faults;
 use super::prepare::{Preparation, PreparedKey};
 use super::presets::{self, ForeignRecord};
@@ -90,6 +90,10 @@ impl Reading<'_> {
             self.row += 1;
             if self.batch.faults.is_full() {
                 break;
+            }
+            if line.len() > MAX_ROW_BYTES {
+                self.batch.faults.add(self.row, "", TOO_LONG);
+                continue;
             }
             match self.preset {
                 Some(preset) => match serde_json::from_str::<ForeignRecord>(line) {

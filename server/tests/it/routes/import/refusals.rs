@@ -210,6 +210,19 @@ on_both_databases! {
         }
     }
 
+    async fn row_that_is_too_long_or_deep_is_refused(app: TestApp) {
+        let ada = mover(&app, "ada").await;
+        let long = format!("{{\"metadata\": [{}0]}}\n", "0,".repeat(1 << 19));
+        let deep = format!("name,{}a\nb,c\n", "a.".repeat(1 << 20));
+        for (kind, file, field) in [(NDJSON, long, "rows[1]"), (CSV, deep, "header")] {
+            for query in ["", "?preset=unkey"] {
+                let refused = send(&app, &ada, query, kind, file.clone()).await;
+                let refused = problem(refused, 422, "invalid").await;
+                assert_eq!(fields(&refused), [field], "{file:.20}");
+            }
+        }
+    }
+
     async fn file_with_too_many_rows_is_refused(app: TestApp) {
         let ada = mover(&app, "ada").await;
         let line = format!("{}\n", row("A"));
