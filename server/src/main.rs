@@ -73,6 +73,34 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     if unread.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
-    let failed = latchkey_cli::print_error(&format!("{error:#}"));
+    let failed = latchkey_cli::print_error(&with_causes(error));
     if error.is::<tier::UnknownOrganization>() { NOT_FOUND.into() } else { failed }
+}
+
+/// The error and its causes, without those that the text before them ends with: many errors of
+/// libraries have their cause in their own text.
+fn with_causes(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if line.is_empty() {
+            line = cause;
+        } else if !line.ends_with(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_says_each_cause_once() {
+        let error = anyhow::Error::new(io::Error::other("refused"));
+        let error = error.context("Connection Error: refused").context("can't use the database");
+        let expected = "can't use the database: Connection Error: refused";
+        assert_eq!(with_causes(&error), expected);
+    }
 }
