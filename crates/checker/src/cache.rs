@@ -48,9 +48,22 @@ const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 /// slot costs one query.
 const SLOTS: usize = 4096;
 
-/// Generation of a key's slot when its load began.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Generation(u64);
+/// Generation of a key's slot when its load began. Two are equal if the key has not changed between
+/// them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Generation {
+    slot: u64,
+    /// Number of imports until then. What was unknown before one may be a key after it.
+    imports: u64,
+}
+
+impl PartialEq for Generation {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot == other.slot
+    }
+}
+
+impl Eq for Generation {}
 
 #[derive(Clone)]
 struct CacheEntry {
@@ -98,6 +111,7 @@ pub(crate) struct KeyCache {
     records: Cache<KeyDigest, CacheEntry, PlacesOfEntry>,
     unknown: Cache<KeyDigest, Unknown>,
     generations: Box<[AtomicU64]>,
+    imports: AtomicU64,
     validity: CacheValidity,
 }
 
@@ -107,6 +121,7 @@ impl KeyCache {
             records: Cache::with_weighter(CAPACITY, CAPACITY as u64, PlacesOfEntry),
             unknown: Cache::new(UNKNOWN),
             generations: std::iter::repeat_with(AtomicU64::default).take(SLOTS).collect(),
+            imports: AtomicU64::default(),
             validity: CacheValidity::default(),
         }
     }
@@ -121,13 +136,16 @@ impl KeyCache {
             return (entry.generation == current).then_some(CachedLookup::Key(entry.record));
         }
         let unknown = self.unknown.get(digest)?;
-        (unknown.generation == current && now < unknown.until).then_some(CachedLookup::Unknown)
+        let is_current =
+            unknown.generation == current && unknown.generation.imports == current.imports;
+        (is_current && now < unknown.until).then_some(CachedLookup::Unknown)
     }
 
     /// Current generation of the digest's slot. A load reads it before querying the database, and
     /// its result is valid while it is the same.
     pub(crate) fn begin_load(&self, digest: &KeyDigest) -> Generation {
-        Generation(self.slot(digest).load(Ordering::Acquire))
+        let imports = self.imports.load(Ordering::Acquire);
+        Generation { slot: self.slot(digest).load(Ordering::Acquire), imports }
     }
 
     /// Caches a loaded result at `now`. Returns false if the key changed during the load: the
@@ -167,6 +185,12 @@ impl KeyCache {
         for generation in &self.generations {
             generation.fetch_add(1, Ordering::AcqRel);
         }
+    }
+
+    /// Invalidates what is known to be no key, including loads in progress: keys were imported, or
+    /// texts are looked up in more projects. Keys stay valid.
+    pub(crate) fn forget_unknown(&self) {
+        self.imports.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Marks the cache valid for a while: all changes committed before `asked_at` have been
@@ -243,6 +267,21 @@ mod tests {
             assert!(keep());
             cache.evict_all();
             assert!(!is_known(&cache, NOW));
+        }
+    }
+
+    #[test]
+    fn import_invalidates_what_was_unknown_and_no_key() {
+        for (known, stays) in [(key(), true), (CachedLookup::Unknown, false)] {
+            let cache = valid();
+            let generation = cache.begin_load(&digest());
+            assert!(cache.finish_load(digest(), generation, &known, NOW));
+            assert!(is_known(&cache, NOW));
+            cache.forget_unknown();
+            assert_eq!(is_known(&cache, NOW), stays);
+            assert_eq!(cache.begin_load(&digest()), generation, "the key has not changed");
+            assert!(cache.finish_load(digest(), generation, &known, NOW));
+            assert_eq!(is_known(&cache, NOW), stays, "the load began before");
         }
     }
 

@@ -33,7 +33,7 @@ pub(crate) const CHANNEL: &str = "latchkey_keys";
 const ALL: &str = "all";
 /// Payload after which nodes read the shapes of imported keys again. Nodes of the release before
 /// know none, and invalidate all keys.
-pub(crate) const SHAPES: &str = "shapes";
+const SHAPES: &str = "shapes";
 /// A payload may have 8,000 bytes; a digest takes 64 and a space.
 const DIGESTS_A_NOTIFICATION: usize = 120;
 /// Number of digests beyond which all keys are invalidated: that is faster for every node.
@@ -47,8 +47,9 @@ pub enum KeyInvalidation {
     Keys(Vec<KeyDigest>),
     /// Every key.
     All,
-    /// Imported keys with these digests, and what imported keys look like.
-    Imported(Vec<KeyDigest>),
+    /// Texts that were unknown and may be keys now, and what imported keys look like. No key that
+    /// was there before.
+    Imported,
 }
 
 impl KeyInvalidation {
@@ -56,12 +57,6 @@ impl KeyInvalidation {
     pub fn keys(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
         let digests: Vec<_> = digests.into_iter().collect();
         if digests.len() > MAX_DIGESTS { Self::All } else { Self::Keys(digests) }
-    }
-
-    /// Invalidates keys that are imported, and makes every node read again what imported keys look
-    /// like.
-    pub fn imported(digests: impl IntoIterator<Item = KeyDigest>) -> Self {
-        Self::Imported(digests.into_iter().collect())
     }
 
     /// Commits the transaction that changes the keys. After that, no check in this process uses the
@@ -109,9 +104,10 @@ impl KeyInvalidation {
                 }
             }
             Self::All => checker.key_cache.evict_all(),
-            Self::Imported(digests) => {
+            Self::Imported => {
+                // First, so that no text is looked up in fewer projects, and kept as unknown.
                 checker.shapes.invalidate();
-                Self::keys(digests.iter().copied()).evict(checker);
+                checker.key_cache.forget_unknown();
             }
         }
     }
@@ -142,17 +138,16 @@ impl KeyInvalidation {
                 };
                 digests.chunks(DIGESTS_A_NOTIFICATION).map(|chunk| words(chunk).join(" ")).collect()
             }
-            Self::Imported(digests) => {
-                let mut payloads = Self::keys(digests.iter().copied()).payloads();
-                payloads.push(SHAPES.to_owned());
-                payloads
-            }
+            Self::Imported => vec![SHAPES.to_owned()],
         }
     }
 
     /// Parses another node's payload. An unknown payload invalidates all keys, so nothing is
     /// missed.
     pub(crate) fn parse(payload: &str) -> Self {
+        if payload == SHAPES {
+            return Self::Imported;
+        }
         let digests: Option<Vec<_>> = payload.split(' ').map(KeyDigest::from_hex).collect();
         digests.map_or(Self::All, Self::Keys)
     }
@@ -177,6 +172,7 @@ mod tests {
             KeyInvalidation::keys(digests(1)),
             KeyInvalidation::keys(digests(120)),
             KeyInvalidation::All,
+            KeyInvalidation::Imported,
         ] {
             let payloads = changed.payloads();
             assert_eq!(payloads.len(), 1);

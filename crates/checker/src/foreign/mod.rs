@@ -44,6 +44,7 @@ pub(crate) async fn authenticate(
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Error> {
     let denied = |outcome| Error::from(Box::new(Denial::of(outcome)));
+    let changes = checker.shapes.changes();
     let table = shape_reader::current(checker).await.map_err(|error| {
         tracing::error!(%error, "Failed to read the shapes of imported keys");
         denied(Outcome::Unavailable)
@@ -59,7 +60,12 @@ pub(crate) async fn authenticate(
         return Ok(identity);
     }
     let digests = own.clone().and(shaped.foreign_digests(writing));
-    match look_up(checker, &digests, by).await {
+    let looked_up = look_up(checker, &digests, by).await;
+    if checker.shapes.changes() != changes {
+        // It may be kept as unknown because this table lacks a project.
+        checker.key_cache.forget_unknown();
+    }
+    match looked_up {
         Ok(identity) => {
             let is_own = own.as_slice().contains(identity.seen.digest());
             let origin = if is_own { Origin::Pepper } else { Origin::Imported };

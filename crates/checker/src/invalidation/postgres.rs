@@ -21,7 +21,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::listen_error::{DATABASE_TIMEOUT, HEARTBEAT_INTERVAL, ListenError};
 use crate::checker::Checker;
-use crate::key_invalidation::{CHANNEL, KeyInvalidation, SHAPES};
+use crate::key_invalidation::{CHANNEL, KeyInvalidation};
 use data_encoding::HEXLOWER;
 use latchkey_store::database::{Postgres, PostgresRoutes, describe_error};
 
@@ -74,10 +74,7 @@ pub(super) async fn listen(
         };
         let payload = notification.payload();
         if notification.channel() == CHANNEL {
-            match payload {
-                SHAPES => checker.shapes.invalidate(),
-                payload => KeyInvalidation::parse(payload).evict(checker),
-            }
+            KeyInvalidation::parse(payload).evict(checker);
         } else if let Some(returned) = sent.take_if(|sent| payload == sent.number.to_string()) {
             checker.key_cache.extend_validity(returned.sent_at);
         }

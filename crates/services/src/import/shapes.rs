@@ -77,7 +77,7 @@ async fn create_once(
         changes: Changes::default().set("shape", shape),
     };
     audit::record(services, &transaction, scope.organization(), &by, event).await?;
-    KeyInvalidation::imported([]).commit_and_invalidate(&services.checker, transaction).await?;
+    KeyInvalidation::Imported.commit_and_invalidate(&services.checker, transaction).await?;
     Ok(listed)
 }
 

@@ -168,9 +168,7 @@ impl Storing<'_> {
         };
         audit::record(services, &transaction, scope.organization(), &by, event).await?;
         // A key may be cached as unknown, if somebody tried it before.
-        KeyInvalidation::imported(keys.iter().map(|key| key.digest))
-            .commit_and_invalidate(&services.checker, transaction)
-            .await?;
+        KeyInvalidation::Imported.commit_and_invalidate(&services.checker, transaction).await?;
         Ok(())
     }
 }

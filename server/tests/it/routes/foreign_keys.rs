@@ -132,6 +132,28 @@ on_both_databases! {
         assert_eq!(app.services.database.statements(), before);
     }
 
+    async fn key_is_found_as_soon_as_its_shape_arrives(app: TestApp) {
+        mover(&app, "ada").await;
+        let other = app.second_node().await;
+        let bob = app.sign_in("bob").await;
+        let shape = |prefix| {
+            json!({"prefix": prefix, "min_length": 9, "max_length": 40, "alphabet": "visible"})
+        };
+        assert_eq!(register(&app, &bob, &shape("zz-")).await.status(), 201);
+        let (here, there) = ("sk-of-bob-0123456789", "sk-of-bob-9876543210");
+        import(&app, &bob, &[row(here), row(there)]).await;
+        hears(&app.services).await;
+        hears(&other).await;
+        for secret in [here, there] {
+            assert_eq!(outcome(&app.services, secret).await, Outcome::UnknownKey);
+            let early = outcome(&other, secret).await;
+            assert!(matches!(early, Outcome::UnknownKey | Outcome::MalformedKey), "{early:?}");
+        }
+        assert_eq!(register(&app, &bob, &shape("sk-of-")).await.status(), 201);
+        assert_eq!(outcome(&app.services, here).await, Outcome::Valid);
+        until_admitted(&other, there).await;
+    }
+
     async fn key_is_not_found_by_the_shape_of_another_project(app: TestApp) {
         mover(&app, "ada").await;
         let bob = app.sign_in("bob").await;
