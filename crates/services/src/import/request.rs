@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::presets;
-use super::room::{ImportPermit, ImportRoom};
+use super::room::ImportPermit;
 use crate::actor::Actor;
 use crate::error::Error;
 use crate::scope;
@@ -109,12 +109,9 @@ pub async fn begin(
     actor: &Actor,
     project: ProjectId,
 ) -> Result<ImportPermit, Error> {
-    scope::project(services, actor, project, Permission::KeysImport).await?;
-    services.imports.try_acquire().ok_or_else(|| Error::TooMany {
-        detail: format!(
-            "{} imports are in progress. Try again when one has finished.",
-            ImportRoom::FILES
-        ),
+    let scope = scope::project(services, actor, project, Permission::KeysImport).await?;
+    services.imports.try_acquire(scope.organization()).ok_or_else(|| Error::TooMany {
+        detail: "Other imports are in progress. Try again when one has finished.".to_owned(),
         retry_after: Duration::from_secs(5),
     })
 }
