@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use latchkey_checker::{CheckRequest, PepperCounts, PepperError, pepper_counts};
 use latchkey_domain::outcome::Outcome;
 use latchkey_server::system::SystemRandom;
 use latchkey_services::operator::{DropRetired, Operator, drop_retired};
 use latchkey_services::{Database, Pepper, Services, StartError, audit};
+use reqwest::Method;
 use sea_orm::ConnectionTrait;
+use serde_json::json;
+use sha2::{Digest, Sha256};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::test_app::{
@@ -277,6 +281,35 @@ on_both_databases! {
         let other = start(&app, &Pepper::new(NEW)).await.err().unwrap();
         assert!(matches!(other, StartError::OtherPepper(_)));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secret_of_imports_counts_once_under_both_peppers() {
+    let app = TestApp::on(Backend::Sqlite).await;
+    let (ada, _) = with_keys(&app, 0).await;
+    let project = format!("/v1/projects/{}", ada.project);
+    let shape = json!({"prefix": "sk-", "min_length": 9, "max_length": 80, "alphabet": "visible"});
+    let shape = app.send(Method::POST, &format!("{project}/key-shapes"), &ada, &shape).await;
+    assert_eq!(shape.status(), 201);
+    let import = async |base: &str, secret: &str| {
+        let stored = HEXLOWER.encode(&Sha256::digest(format!("{base} {secret}")));
+        let name = format!("{secret} {stored:.8}");
+        let row = json!({"name": name, "scheme": "hmac-sha256-hex", "stored": stored});
+        let request = app.http.post(format!("{base}{project}/keys/import")).bearer_auth(&ada.jwt);
+        let request = request.header("content-type", "application/x-ndjson");
+        let request = request.header("x-import-secret", secret).body(format!("{row}\n"));
+        request.send().await.unwrap().status()
+    };
+    for number in 0..8 {
+        assert_eq!(import(&app.base, &format!("secret {number}")).await, 200);
+    }
+    let node = Node::start(&app, &both(&app)).await;
+    let base = app.serve(node.services.clone()).await;
+    for number in 0..8 {
+        assert_eq!(import(&base, &format!("secret {number}")).await, 200, "{number}");
+    }
+    assert_eq!(import(&base, "secret 9").await, 422);
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
