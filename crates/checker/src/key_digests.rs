@@ -48,6 +48,11 @@ impl KeyDigests {
         Self { later: Some(later), ..self }
     }
 
+    /// Others, of a key that gets the same digest as one of these.
+    pub(crate) fn instead(&self, all: impl IntoIterator<Item = KeyDigest>) -> Self {
+        Self { later: self.later, ..Self::new(all, self.target) }
+    }
+
     /// The same, for keys of these projects only.
     pub(crate) fn within(self, projects: &[ProjectId]) -> Self {
         Self { within: Some(projects.into()), ..self }

@@ -131,7 +131,7 @@ async fn moved(
 ) -> Result<IdentifiedKey, Error> {
     let writing = checker.peppers.writing();
     let slow = writing.each().map(|pepper| pepper.slow_key_digest(id));
-    let digests = KeyDigests::new(slow, *own.target());
+    let digests = own.instead(slow);
     let identity = look_up(checker, &digests, by).await;
     let identity = match identity {
         // It has moved in this moment.
