@@ -33,7 +33,7 @@ impl DirectEndpoint {
         Self::ALL.into_iter().find(|direct| direct.path == path)
     }
 
-    /// Its path.
+    /// Where clients find it, without a query.
     pub const fn path(self) -> &'static str {
         self.path
     }

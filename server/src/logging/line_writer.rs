@@ -124,15 +124,15 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<u8>>>);
+    struct SharedLines(Arc<Mutex<Vec<u8>>>);
 
-    impl Shared {
+    impl SharedLines {
         fn lines(&self) -> usize {
             self.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
         }
     }
 
-    impl Write for Shared {
+    impl Write for SharedLines {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -143,7 +143,7 @@ mod tests {
         }
     }
 
-    fn numbered(writer: &LineWriter<Shared>, count: usize) -> String {
+    fn numbered(writer: &LineWriter<SharedLines>, count: usize) -> String {
         let mut all = String::new();
         for number in 0..count {
             let line = format!("{number}\n");
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn lines_are_complete_and_in_order_at_the_end() {
-        let shared = Shared::default();
+        let shared = SharedLines::default();
         let writer = LineWriter::start(shared.clone());
         let mut all = numbered(&writer, 50_000);
         writer.finish();
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn few_lines_are_written_at_once() {
-        let shared = Shared::default();
+        let shared = SharedLines::default();
         let writer = LineWriter::start(shared.clone());
         numbered(&writer, DIRECT_LINES);
         assert_eq!(shared.lines(), DIRECT_LINES);
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn line_that_may_not_wait_follows_those_that_do() {
-        let shared = Shared::default();
+        let shared = SharedLines::default();
         let writer = LineWriter::start(shared.clone());
         let all = numbered(&writer, 3 * DIRECT_LINES) + "last\n";
         writer.write(b"last\n", false).unwrap();
@@ -183,7 +183,7 @@ mod tests {
 
     #[test]
     fn waiting_lines_are_written_soon() {
-        let shared = Shared::default();
+        let shared = SharedLines::default();
         let writer = LineWriter::start(shared.clone());
         numbered(&writer, 3 * DIRECT_LINES);
         for _ in 0..500 {

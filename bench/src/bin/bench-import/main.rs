@@ -65,7 +65,7 @@ struct Mover {
 }
 
 /// Results of one database.
-struct Figures {
+struct ImportFigures {
     imports: Vec<Duration>,
     alone: Vec<f64>,
     meanwhile: Vec<f64>,
@@ -73,7 +73,7 @@ struct Figures {
     memory: (u32, u32),
 }
 
-impl Figures {
+impl ImportFigures {
     fn per_second(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a file has at most 100,000 keys")]
         let rate = |time: &Duration| KEYS as f64 / time.as_secs_f64();
@@ -104,9 +104,9 @@ impl Mover {
         Ok(Self { server, account, check })
     }
 
-    async fn measure(&self) -> anyhow::Result<Figures> {
+    async fn measure(&self) -> anyhow::Result<ImportFigures> {
         self.account.register_shape(&file::shape()).await?;
-        let mut figures = Figures {
+        let mut figures = ImportFigures {
             imports: Vec::new(),
             alone: Vec::new(),
             meanwhile: Vec::new(),
@@ -141,7 +141,7 @@ async fn beside(with: &Mover, without: &Mover) -> anyhow::Result<f64> {
     Ok(statistics::median(others) / statistics::median(rates))
 }
 
-fn tell(databases: &[(&str, &Figures)]) {
+fn tell(databases: &[(&str, &ImportFigures)]) {
     let rows = databases.iter().map(|(name, figures)| {
         let numbers = [
             figures.per_second(),

@@ -21,13 +21,13 @@ const FAILURES: u64 = 30;
 /// Most keys whose failures are counted. One takes two KiB.
 const COUNTED: usize = 4_096;
 
-type SharedWindow = Arc<Mutex<Window>>;
+type FailureWindow = Arc<Mutex<Window>>;
 
 /// Turns and failures of slow hashes.
 pub(crate) struct SlowKeys {
     everybody: Arc<Semaphore>,
     guessers: Arc<Semaphore>,
-    failures: Cache<KeyId, SharedWindow>,
+    failures: Cache<KeyId, FailureWindow>,
 }
 
 /// A turn to compute hashes. It lasts until the computation has ended, even if the caller is gone.
@@ -65,7 +65,7 @@ impl SlowKeys {
         key: KeyId,
         now: Duration,
     ) -> Result<CountedAttempt, TooManyFailures> {
-        let new = || Ok::<_, Infallible>(SharedWindow::default());
+        let new = || Ok::<_, Infallible>(FailureWindow::default());
         let window = match self.failures.get_or_insert_with(&key, new) {
             Ok(window) => window,
             Err(never) => match never {},
@@ -91,7 +91,7 @@ impl SlowKeys {
 }
 
 /// An attempt counted as failed.
-pub(super) struct CountedAttempt(SharedWindow, WindowPermit);
+pub(super) struct CountedAttempt(FailureWindow, WindowPermit);
 
 impl CountedAttempt {
     /// Uncounts an attempt that did not fail.

@@ -11,7 +11,7 @@ use crate::word::{from_name, from_words, words};
 #[derive(strum::EnumCount, strum::VariantArray, strum::VariantNames)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Preset {
-    /// Unkey.
+    /// Unkey's exported keys.
     Unkey,
     /// LiteLLM's `LiteLLM_VerificationToken`.
     Litellm,
@@ -27,29 +27,29 @@ pub enum Preset {
     Sanctum,
     /// UploadKit.
     Uploadkit,
-    /// Upblit.
+    /// Upblit's table of API keys.
     Upblit,
-    /// Strapi.
+    /// Strapi's API tokens.
     Strapi,
-    /// Payload.
+    /// API keys of a Payload collection.
     Payload,
-    /// Langfuse.
+    /// Langfuse's key pairs, of which the secret counts.
     Langfuse,
     /// PostHog.
     Posthog,
     /// Sentry's organization tokens.
     Sentry,
-    /// Helicone.
+    /// Helicone's API keys.
     Helicone,
-    /// Directus.
+    /// Static tokens of users of Directus.
     Directus,
-    /// n8n.
+    /// n8n's API keys.
     N8n,
-    /// Gitea.
+    /// Gitea's access tokens.
     Gitea,
-    /// Metabase.
+    /// Metabase's API keys.
     Metabase,
-    /// Grafana.
+    /// Grafana's service account tokens.
     Grafana,
 }
 

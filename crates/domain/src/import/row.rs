@@ -12,7 +12,7 @@ use crate::key::KeyStatus;
 use crate::money::Usd;
 use crate::time::Timestamp;
 
-/// A row of an import.
+/// One key of a file, as it is to arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRow {
     /// The key as a request would create it. Its `expires_at` may have passed.
@@ -33,7 +33,8 @@ pub struct ImportRow {
     pub last_used_at: Option<Timestamp>,
     /// What a presented text of this key looks like. Only presets know.
     pub shape: Option<KeyShape>,
-    /// Dollars used so far of the first budget in dollars, in its current period. Only presets know.
+    /// Dollars used so far of the first budget in dollars, in its current period. Only presets
+    /// know.
     pub spent: Option<Usd>,
 }
 

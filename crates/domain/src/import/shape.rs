@@ -218,7 +218,7 @@ impl KeyShapeRequest {
 pub struct ListedKeyShape {
     /// ID of the shape.
     pub id: KeyShapeId,
-    /// The shape.
+    /// What keys of this shape look like.
     #[serde(flatten)]
     pub shape: KeyShape,
     /// When it was registered.

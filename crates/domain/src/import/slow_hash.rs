@@ -28,7 +28,7 @@ pub enum SlowHash {
         r: u32,
         /// Parallelism, at most [`SlowHash::MAX_SCRYPT_P`].
         p: u32,
-        /// Salt.
+        /// Random bytes that were hashed with the key.
         salt: Vec<u8>,
         /// Derived key, 16 to 64 bytes.
         digest: Vec<u8>,

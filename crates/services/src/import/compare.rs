@@ -7,9 +7,9 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::faults::{Faults, MAX_ROWS};
+use super::faults::{RowFaults, MAX_ROWS};
 use super::prepare::PreparedKey;
-use super::read::{Batch, numbered};
+use super::read::{PreparedFile, numbered};
 use crate::error::Error;
 use crate::scope::ProjectScope;
 use latchkey_store::entity::{application, imported_key, key};
@@ -28,9 +28,9 @@ const HERE_ALREADY: &str = "This key is here already.";
 pub(super) async fn compare(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
-    batch: &mut Batch,
+    batch: &mut PreparedFile,
 ) -> Result<(), Error> {
-    let Batch { keys, faults, renames, .. } = batch;
+    let PreparedFile { keys, faults, renames, .. } = batch;
     add_known_digests(database, keys, faults).await?;
     add_known_plaintexts(database, keys, faults).await?;
     add_known_lookups(database, scope, keys, faults).await?;
@@ -57,7 +57,7 @@ pub(super) async fn compare(
 }
 
 fn add(
-    faults: &mut Faults,
+    faults: &mut RowFaults,
     keys: &[PreparedKey],
     field: &str,
     message: &str,
@@ -80,7 +80,7 @@ fn add(
 async fn add_known_digests(
     database: &impl ConnectionTrait,
     keys: &[PreparedKey],
-    faults: &mut Faults,
+    faults: &mut RowFaults,
 ) -> Result<(), Error> {
     if imported_key::Entity::find().limit(1).one(database).await?.is_none() {
         return Ok(());
@@ -109,7 +109,7 @@ async fn add_known_digests(
 async fn add_known_plaintexts(
     database: &impl ConnectionTrait,
     keys: &[PreparedKey],
-    faults: &mut Faults,
+    faults: &mut RowFaults,
 ) -> Result<(), Error> {
     let both = |key: &PreparedKey| [Some(key.digest), key.other.map(|other| other.digest)];
     let plaintexts = keys.iter().filter(|key| key.has_moved).flat_map(both);
@@ -138,7 +138,7 @@ async fn add_known_lookups(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
     keys: &[PreparedKey],
-    faults: &mut Faults,
+    faults: &mut RowFaults,
 ) -> Result<(), Error> {
     let lookup = |key: &PreparedKey| key.lookup.as_ref().map(|start| start.as_str().to_owned());
     let starts: Vec<String> = keys.iter().filter_map(lookup).collect();
@@ -166,7 +166,7 @@ pub(super) async fn add_missing_applications(
     database: &impl ConnectionTrait,
     scope: &ProjectScope,
     keys: &[PreparedKey],
-    faults: &mut Faults,
+    faults: &mut RowFaults,
 ) -> Result<(), Error> {
     let named: HashSet<ApplicationId> =
         keys.iter().filter_map(|key| key.request.application_id).collect();

@@ -9,12 +9,12 @@ pub(super) const MAX_ROWS: usize = 100;
 
 /// Wrong fields, by row.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct RowFaults {
     found: Vec<(usize, FieldError)>,
     rows: usize,
 }
 
-impl Faults {
+impl RowFaults {
     /// Adds what is wrong with a field of a row, or with the whole row if `field` is empty.
     pub(super) fn add(&mut self, row: usize, field: &str, message: impl Into<String>) {
         if self.found.last().is_none_or(|(last, _)| *last != row) {
@@ -68,8 +68,8 @@ mod tests {
 
     #[test]
     fn answer_names_the_first_hundred_wrong_rows() {
-        assert!(Faults::default().into_result().is_ok());
-        let mut faults = Faults::default();
+        assert!(RowFaults::default().into_result().is_ok());
+        let mut faults = RowFaults::default();
         for row in (1..=150).rev() {
             faults.add(row, "stored", "wrong");
             faults.add(row, "tags[2]", "wrong");
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn whole_row_is_named_without_a_field() {
-        let mut faults = Faults::default();
+        let mut faults = RowFaults::default();
         faults.add(3, "body", "wrong");
         assert!(!faults.is_full());
         let Err(Error::Invalid(errors)) = faults.into_result() else { panic!("no errors") };

@@ -13,7 +13,7 @@ use latchkey_domain::problem::{ErrorCode, FieldError, Problem};
 use latchkey_domain::time::Timestamp;
 
 use super::csv_rows::{CsvRows, MAX_ROW_BYTES, TOO_LONG};
-use super::faults::Faults;
+use super::faults::RowFaults;
 use super::prepare::{Preparation, PreparedKey};
 use super::presets::{self, ForeignRecord};
 use super::request::{Import, ImportFormat, ImportSecret};
@@ -26,11 +26,11 @@ const MAX_ROWS: usize = 100_000;
 
 /// The keys of a file.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct PreparedFile {
     pub(super) keys: Vec<PreparedKey>,
     /// Shapes that the rows bring, each once.
     pub(super) shapes: Vec<KeyShape>,
-    pub(super) faults: Faults,
+    pub(super) faults: RowFaults,
     /// Whether names that are taken get the number of their row: a preset's rows have the names
     /// that the other system let people choose.
     pub(super) renames: bool,
@@ -41,14 +41,14 @@ pub(super) struct Batch {
 /// # Errors
 /// `Invalid` if the file has no rows or too many, or its header can't be read. Wrong rows are in
 /// the batch.
-pub(super) fn read(services: &Services, import: &Import, now: Timestamp) -> Result<Batch, Error> {
+pub(super) fn read(services: &Services, import: &Import, now: Timestamp) -> Result<PreparedFile, Error> {
     let shared = Preparation {
         services,
         now,
         scheme: import.scheme.as_ref(),
         has_secret: import.secret.is_some(),
     };
-    let batch = Batch { renames: import.preset.is_some(), ..Batch::default() };
+    let batch = PreparedFile { renames: import.preset.is_some(), ..PreparedFile::default() };
     let secret = import.secret.as_ref().map(ImportSecret::expose);
     let (preset, seen) = (import.preset, Seen::default());
     let mut reading = Reading { shared, preset, secret, batch, seen, row: 0 };
@@ -66,7 +66,7 @@ struct Reading<'a> {
     preset: Option<Preset>,
     /// What the other system digested its keys with.
     secret: Option<&'a [u8]>,
-    batch: Batch,
+    batch: PreparedFile,
     seen: Seen,
     row: usize,
 }
@@ -172,7 +172,7 @@ impl Reading<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Batch, Error> {
+    fn finish(mut self) -> Result<PreparedFile, Error> {
         if self.row == 0 {
             return Err(Error::invalid("rows", "The file has no rows."));
         }

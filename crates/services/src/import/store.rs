@@ -10,10 +10,10 @@ use latchkey_store::entity::project;
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use super::compare::{add_missing_applications, compare};
-use super::faults::Faults;
+use super::faults::RowFaults;
 use super::insert::{self, Shared};
 use super::prepare::PreparedKey;
-use super::read::{Batch, read};
+use super::read::{PreparedFile, read};
 use super::request::{Import, ImportSecret};
 use super::{scheme_limit, secrets, shapes};
 use crate::actor::Actor;
@@ -72,7 +72,7 @@ pub async fn import(
 async fn check(
     services: &Services,
     scope: &ProjectScope,
-    batch: &mut Batch,
+    batch: &mut PreparedFile,
     secret: Option<&ImportSecret>,
     now: Timestamp,
 ) -> Result<Option<Vec<u8>>, Error> {
@@ -115,7 +115,7 @@ async fn check_tier(
 /// A file that is ready to be stored.
 struct Storing<'a> {
     scope: &'a ProjectScope,
-    batch: &'a Batch,
+    batch: &'a PreparedFile,
     /// The sealed secret of the other system's HMAC.
     sealed: Option<Vec<u8>>,
     /// The pepper that the digests were made with.
@@ -131,7 +131,7 @@ impl Storing<'_> {
         actor: &Actor,
         idempotency: Option<&Idempotency>,
     ) -> Result<(), Error> {
-        let Batch { keys, shapes, .. } = self.batch;
+        let PreparedFile { keys, shapes, .. } = self.batch;
         if services.checker.pepper().id() != self.pepper {
             return Err(Error::Conflict("Keys are moving to another pepper. Import them again."));
         }
@@ -139,7 +139,7 @@ impl Storing<'_> {
         let AuthorizedWrite { transaction, by, within } = scope.begin(services, actor).await?;
         creates::check(&transaction, actor, idempotency, self.now).await?;
         check_tier(services, &transaction, &within, keys, self.now).await?;
-        let mut faults = Faults::default();
+        let mut faults = RowFaults::default();
         add_missing_applications(&transaction, &scope, keys, &mut faults).await?;
         faults.into_result()?;
         let new = shapes::missing(&transaction, &scope, shapes, KeyShape::covers).await?;
