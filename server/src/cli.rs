@@ -116,7 +116,7 @@ pub struct RestoreArguments {
     pub since: Option<PathBuf>,
 
     /// Pepper of the backup's keys, with which the audit log says what `--since` has changed
-    /// [default: the file in OLD_DIR].
+    /// [default: the file in `OLD_DIR`].
     #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
     pub pepper: Option<String>,
 }

@@ -125,7 +125,8 @@ impl Endpoints {
         request.extensions_mut().insert(latchkey_gateway::ClientIp(context.ip.0));
         let span = tracing::info_span!("request", request_id = %context.id);
         let gateway = &self.state.gateway;
-        let answered = catch_panic(endpoint.answer(gateway, request)).instrument(span.clone());
+        let answered = catch_panic(Box::pin(endpoint.answer(gateway, request)));
+        let answered = answered.instrument(span.clone());
         let mut response = match answered.await {
             Ok(mut response) => {
                 limits::write_attached(&mut response);

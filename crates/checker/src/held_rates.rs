@@ -81,7 +81,7 @@ mod tests {
         let all = HeldRates::default();
         assert!(all.hold(place(1), held(0)).is_none());
         assert!(all.hold(place(2), held(1)).is_none());
-        assert_eq!(all.take_expired(Duration::from_secs(60)).len(), 1);
+        assert_eq!(all.take_expired(Duration::from_mins(1)).len(), 1);
         assert!(all.take(&place(1)).is_none() && all.take(&place(2)).is_some());
         assert!(all.take(&place(2)).is_none(), "it is given back once");
     }

@@ -36,7 +36,7 @@ pub(crate) async fn run(export: &Export, context: Context, screen: Screen) -> Do
         if let Err(error) = io::stdout().lock().write_all(&chunk) {
             break Err(Failure::from(error));
         }
-        keys += chunk.iter().filter(|byte| **byte == b'\n').count();
+        keys += chunk.split(|byte| *byte == b'\n').count() - 1;
         if shows_progress && keys >= told + PROGRESS_STEP {
             told = keys;
             show_progress(&format!("{keys} keys"));

@@ -30,7 +30,7 @@ pub(crate) async fn show(client: &Client, screen: Screen, paging: Paging, list: 
     let mut pages = Pages::of(list);
     let mut table = Table::new(screen, list.columns);
     let mut left = paging.limit.unwrap_or(u64::MAX);
-    let (mut shown, mut last) = (0, Bytes::new());
+    let (mut shown, mut final_page) = (0, Bytes::new());
     while left > 0
         && let Some((answer, page)) = pages.next(client, left.min(LARGEST_PAGE)).await?
     {
@@ -38,17 +38,17 @@ pub(crate) async fn show(client: &Client, screen: Screen, paging: Paging, list: 
         left = left.saturating_sub(rows);
         shown += rows;
         if client.json() {
-            if !last.is_empty() {
+            if !final_page.is_empty() {
                 print(b"\n")?;
             }
             print(&answer.body)?;
-            last = answer.body;
+            final_page = answer.body;
         } else {
             table.add(&page.data)?;
         }
     }
     if client.json() {
-        return screen.end_line(&last);
+        return screen.end_line(&final_page);
     }
     if shown == 0 {
         tell(list.none);

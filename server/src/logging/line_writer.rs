@@ -128,7 +128,7 @@ mod tests {
 
     impl SharedLines {
         fn lines(&self) -> usize {
-            self.0.lock().unwrap().iter().filter(|byte| **byte == b'\n').count()
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().count()
         }
     }
 

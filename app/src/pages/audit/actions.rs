@@ -16,7 +16,6 @@ pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
         | AuditAction::OrganizationCreated
         | AuditAction::KeyShapeCreated
         | AuditAction::KeysImported => (Glyph::Plus, PLAIN),
-        AuditAction::KeysExported => (Glyph::TriangleAlert, "text-warn-ink"),
         AuditAction::KeyChanged
         | AuditAction::ApplicationChanged
         | AuditAction::ProjectChanged
@@ -40,6 +39,8 @@ pub const fn icon_and_colour(action: AuditAction) -> (Glyph, &'static str) {
         AuditAction::InvitationWithdrawn | AuditAction::InvitationDeclined => (Glyph::X, PLAIN),
         AuditAction::SessionCreated => (Glyph::Monitor, PLAIN),
         AuditAction::SessionEnded => (Glyph::LogOut, PLAIN),
-        AuditAction::SessionReuseDetected => (Glyph::TriangleAlert, "text-warn-ink"),
+        AuditAction::KeysExported | AuditAction::SessionReuseDetected => {
+            (Glyph::TriangleAlert, "text-warn-ink")
+        }
     }
 }

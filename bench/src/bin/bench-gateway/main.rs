@@ -78,7 +78,7 @@ async fn measure(binary: &Path, mut cells: Vec<Cell>, only: &[String]) -> anyhow
     }
     let subjects = subject::start(&programs, &cells).await?;
     for round in 0..ROUNDS {
-        for group in cells.chunk_by_mut(|one, other| one.is_compared_with(other)) {
+        for group in cells.chunk_by_mut(Cell::is_compared_with) {
             // Each round starts with another one.
             let (last, first) = group.split_at_mut(round % group.len());
             for cell in first.iter_mut().chain(last) {

@@ -98,11 +98,10 @@ fn beside_before(cells: &[Cell]) {
     }
     let direct = find(cells, Via::Direct, Kind::Plain, 1);
     if let Some((direct, (now, before))) = direct.zip(pair(Kind::Plain, 1)) {
-        let times: [(&str, fn(&Cell) -> f64); 2] = [("p50", Cell::p50), ("p99", Cell::p99)];
-        for (name, time) in times {
-            let added = |cell: &Cell| time(cell) - time(direct);
-            let name = format!("gateway-{name}-before");
-            ratio(&name, added(now) / added(before), Goal::AtMost(0.6));
+        let added =
+            |time: fn(&Cell) -> f64| (time(now) - time(direct)) / (time(before) - time(direct));
+        for (name, added) in [("p50", added(Cell::p50)), ("p99", added(Cell::p99))] {
+            ratio(&format!("gateway-{name}-before"), added, Goal::AtMost(0.6));
         }
     }
 }

@@ -25,6 +25,9 @@ impl std::fmt::Debug for Opened {
 impl Pepper {
     /// Seals `plain` with a key derived from the pepper (AES-256-GCM). `random` must not be used
     /// twice. The result is `random`, the ciphertext and a tag of 16 bytes.
+    ///
+    /// # Panics
+    /// Never: only more than 64 GiB can't be sealed.
     pub fn seal(&self, random: [u8; NONCE_LEN], plain: &[u8]) -> Vec<u8> {
         let mut sealed = plain.to_vec();
         self.sealing_key()

@@ -111,12 +111,13 @@ async fn query(checker: &Checker) -> Result<ShapeTable, Error> {
         .all(reader)
         .await?;
     for (project, scheme, length, sealed) in schemes {
-        match key_scheme(checker, &scheme, length, sealed) {
-            Some(scheme) => table.add_scheme(project, scheme),
-            None => tracing::error!(
+        if let Some(scheme) = key_scheme(checker, &scheme, length, sealed) {
+            table.add_scheme(project, scheme);
+        } else {
+            tracing::error!(
                 %project, %scheme,
                 "The database holds imported keys that this server can’t look up"
-            ),
+            );
         }
     }
     Ok(table)

@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::option_option, reason = "absent and null are not the same")]
 pub struct ImportRecord {
     /// What the other system stores of the key.
     stored: StoredForm,

@@ -77,7 +77,8 @@ pub(super) fn masked(text: &[u8]) -> Option<Vec<u8>> {
 
 /// What to hide of a key that starts here.
 fn secret_at(text: &[u8], at: usize, prefixes: &[Prefix]) -> Option<Range<usize>> {
-    let is_inside = at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(is_of_word);
+    let is_inside =
+        at.checked_sub(1).and_then(|before| text.get(before)).is_some_and(|byte| is_of_word(*byte));
     if is_inside {
         return None;
     }
@@ -97,7 +98,7 @@ fn secret_at(text: &[u8], at: usize, prefixes: &[Prefix]) -> Option<Range<usize>
     prefixes.iter().find_map(of)
 }
 
-fn is_of_word(byte: &u8) -> bool {
+const fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }
 

@@ -7,7 +7,7 @@ use latchkey_domain::id::ApplicationId;
 use latchkey_domain::key::KeyKind;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::faults::{RowFaults, MAX_ROWS};
+use super::faults::{MAX_ROWS, RowFaults};
 use super::prepare::PreparedKey;
 use super::read::{PreparedFile, numbered};
 use crate::error::Error;

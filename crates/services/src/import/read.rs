@@ -41,7 +41,11 @@ pub(super) struct PreparedFile {
 /// # Errors
 /// `Invalid` if the file has no rows or too many, or its header can't be read. Wrong rows are in
 /// the batch.
-pub(super) fn read(services: &Services, import: &Import, now: Timestamp) -> Result<PreparedFile, Error> {
+pub(super) fn read(
+    services: &Services,
+    import: &Import,
+    now: Timestamp,
+) -> Result<PreparedFile, Error> {
     let shared = Preparation {
         services,
         now,

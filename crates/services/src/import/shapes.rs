@@ -29,7 +29,10 @@ pub async fn list(
 ) -> Result<KeyShapeList, Error> {
     let scope = scope::project(services, actor, project, Permission::KeysRead).await?;
     let rows = of_project(services.database.reader(), &scope).await?;
-    Ok(KeyShapeList { data: rows.into_iter().filter_map(to_listed).collect(), next_cursor: None })
+    Ok(KeyShapeList {
+        data: rows.into_iter().filter_map(|row| to_listed(&row)).collect(),
+        next_cursor: None,
+    })
 }
 
 /// Registers a shape. Text of it is then looked up as a key of the project.
@@ -66,7 +69,7 @@ async fn create_once(
         return Err(Error::Conflict("This project already has this shape."));
     }
     let made = insert(services, &transaction, &scope, actor, &new, now).await?;
-    let listed = made.into_iter().next().and_then(to_listed);
+    let listed = made.into_iter().next().and_then(|row| to_listed(&row));
     let listed = listed.ok_or_else(|| Error::corrupt("key shape"))?;
     creates::keep(&transaction, actor, idempotency, listed.id.to_string(), now).await?;
     let event = Event {
@@ -166,8 +169,8 @@ pub(super) async fn insert(
     Ok(rows)
 }
 
-fn to_listed(row: key_shape::Model) -> Option<ListedKeyShape> {
+fn to_listed(row: &key_shape::Model) -> Option<ListedKeyShape> {
     let shape = row.shape()?;
-    let key_shape::Model { id, created_at, created_by, .. } = row;
+    let key_shape::Model { id, created_at, created_by, .. } = *row;
     Some(ListedKeyShape { id, shape, created_at, created_by })
 }

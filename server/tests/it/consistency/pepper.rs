@@ -58,7 +58,7 @@ async fn counts(app: &TestApp, pepper: &Pepper) -> PepperCounts {
 async fn use_until_moved(app: &TestApp, services: &Services, secrets: &[String]) {
     let began = Instant::now();
     while counts(app, &both(app)).await.retired > 0 {
-        assert!(began.elapsed() < Duration::from_secs(60), "keys don't move");
+        assert!(began.elapsed() < Duration::from_mins(1), "keys don't move");
         for secret in secrets {
             assert_eq!(outcome(services, secret).await, Outcome::Valid);
         }
@@ -176,7 +176,7 @@ async fn pepper_is_replaced_on_three_nodes_under_load() {
         }
         let began = Instant::now();
         while counts(&app, &both).await.retired > 0 {
-            assert!(began.elapsed() < Duration::from_secs(60), "keys don't move");
+            assert!(began.elapsed() < Duration::from_mins(1), "keys don't move");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         for place in order {

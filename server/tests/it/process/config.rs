@@ -188,8 +188,8 @@ async fn server_takes_its_settings_from_the_file() {
     server.env("LATCHKEY_CONFIG", &file);
     let process = Process::start_command(server, &folder, &client()).await;
     let path = format!("{}/.well-known/security.txt", process.base);
-    let served = client().get(path).send().await.unwrap().text().await.unwrap();
-    assert!(served.contains("security@example.com"), "{served}");
+    let page = client().get(path).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("security@example.com"), "{page}");
     let data = flag("latchkey-data-dir", &folder.path().join("data"));
     let backup = flag("to", &folder.path().join("latchkey.backup"));
     assert!(latchkey(&["backup", &data, &backup]).status.success());

@@ -29,7 +29,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     requests.set(&mut key);
     // With `disableKeyHashing` the column holds the key itself, which is longer by default.
     let is_digest = stored.expose().len() == DIGEST_CHARACTERS;
-    let digest = fast(FastAlgorithm::Sha256, DigestEncoding::Base64url, Part::Whole);
+    let digest = Some(fast(FastAlgorithm::Sha256, DigestEncoding::Base64url, Part::Whole));
     let prefix = row.text(&["prefix"]).unwrap_or_default();
     let (lengths, alphabet) = if prefix.len() < 2 {
         (32..=128, Alphabet::Base62)

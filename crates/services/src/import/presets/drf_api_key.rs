@@ -38,7 +38,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
 fn form(hashed: &str) -> Result<(Option<Scheme>, StoredForm), FieldError> {
     const NAMES: &[&str] = &["hashed_key"];
     if let Some(digest) = hashed.strip_prefix("sha512$$") {
-        let scheme = fast(FastAlgorithm::Sha512, DigestEncoding::Hex, Part::Whole);
+        let scheme = Some(fast(FastAlgorithm::Sha512, DigestEncoding::Hex, Part::Whole));
         return Ok((scheme, stored(NAMES, digest)?));
     }
     if hashed.starts_with("pbkdf2_sha256$") {

@@ -4,17 +4,12 @@ use latchkey_domain::import::{DigestEncoding, FastAlgorithm, FastScheme, Part, S
 use latchkey_domain::key::KeyStatus;
 
 /// A scheme without a secret.
-pub(super) const fn fast(
-    algorithm: FastAlgorithm,
-    encoding: DigestEncoding,
-    part: Part,
-) -> Option<Scheme> {
-    Some(Scheme::Fast(FastScheme { algorithm, encoding, part }))
+pub(super) const fn fast(algorithm: FastAlgorithm, encoding: DigestEncoding, part: Part) -> Scheme {
+    Scheme::Fast(FastScheme { algorithm, encoding, part })
 }
 
 /// SHA-256 of the whole key, in hexadecimal: what most systems store.
-pub(super) const SHA256_HEX: Option<Scheme> =
-    fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::Whole);
+pub(super) const SHA256_HEX: Scheme = fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::Whole);
 
 /// The status of a key that the other system has switched off; absent if it has not.
 pub(super) fn disabled(is_disabled: bool) -> Option<KeyStatus> {

@@ -19,7 +19,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let prefix = if permissions == "w" { "pk-helicone-" } else { "sk-helicone-" };
     let part = Part::Prefixed("Bearer ".to_owned());
     Ok(ImportRow {
-        scheme: fast(FastAlgorithm::Sha256, DigestEncoding::Hex, part),
+        scheme: Some(fast(FastAlgorithm::Sha256, DigestEncoding::Hex, part)),
         status: revoked(row.flag(&["soft_delete"])? == Some(true)),
         created_at: row.time(&["created_at"])?,
         shape: shape("api_key_hash", prefix, 36..=96, Alphabet::Base64url)?,

@@ -50,7 +50,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     };
     let part = if is_old { Part::Unhexed } else { Part::Whole };
     Ok(ImportRow {
-        scheme: fast(algorithm, DigestEncoding::Hex, part),
+        scheme: Some(fast(algorithm, DigestEncoding::Hex, part)),
         hint: hint_of_start(&start),
         created_at: row.time(&["created"])?,
         shape,

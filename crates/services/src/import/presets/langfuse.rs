@@ -25,7 +25,7 @@ pub(super) fn key(row: &ForeignRow, salt: Option<&[u8]>) -> Result<ImportRow, Fi
     key.tags = row.text(&["project_id", "projectId"]).and_then(|id| tag(&format!("project:{id}")));
     let suffix = HEXLOWER.encode(&Sha256::digest(salt));
     Ok(ImportRow {
-        scheme: fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::Suffixed(suffix)),
+        scheme: Some(fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::Suffixed(suffix))),
         hint: row.hint(&["display_secret_key", "displaySecretKey"]),
         created_at: row.time(&["created_at", "createdAt"])?,
         last_used_at: row.time(&["last_used_at", "lastUsedAt"])?,

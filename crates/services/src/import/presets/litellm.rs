@@ -46,7 +46,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     let spent = row.dollars(&["spend"], SPEND_PLACES)?;
     let is_plain = stored.expose().starts_with("sk-");
     Ok(ImportRow {
-        scheme: if is_plain { Some(Scheme::Plaintext) } else { SHA256_HEX },
+        scheme: Some(if is_plain { Scheme::Plaintext } else { SHA256_HEX }),
         hint: row.hint(&["key_name"]),
         status: disabled(row.flag(&["blocked"])? == Some(true) || admits_nothing),
         created_at: row.time(&["created_at"])?,
@@ -82,6 +82,7 @@ fn limit<const MAX: u64>(row: &ForeignRow, names: Names) -> Result<Option<Limit<
     limit.transpose().map_err(zero)
 }
 
+#[expect(clippy::option_option, reason = "absent and null are not the same")]
 fn models(row: &ForeignRow) -> Result<Option<Option<AllowList<ModelName>>>, FieldError> {
     let names = row.list(&["models"])?;
     if names.is_empty() || names.iter().any(|name| name == ALL_MODELS) {

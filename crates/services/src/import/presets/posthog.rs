@@ -21,7 +21,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     key.external_id = row.external_id(&["user_id"])?;
     key.scopes = scopes("scopes", &row.list(&["scopes"])?)?;
     Ok(ImportRow {
-        scheme: SHA256_HEX,
+        scheme: Some(SHA256_HEX),
         hint: row.hint(&["mask_value"]),
         created_at: row.time(&["created_at"])?,
         last_used_at: row.time(&["last_used_at"])?,

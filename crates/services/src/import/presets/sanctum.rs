@@ -17,7 +17,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     key.scopes = scopes("abilities", &row.list(&["abilities"])?)?;
     let start = if id.is_empty() { id } else { format!("{id}|") };
     Ok(ImportRow {
-        scheme: fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::AfterPipe),
+        scheme: Some(fast(FastAlgorithm::Sha256, DigestEncoding::Hex, Part::AfterPipe)),
         hint: hint_of_start(&start),
         created_at: row.time(&["created_at"])?,
         last_used_at: row.time(&["last_used_at"])?,

@@ -18,7 +18,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     key.scopes = scopes("scope_list", &row.list(&["scope_list"])?)?;
     let last = row.text(&["token_last_characters"]);
     Ok(ImportRow {
-        scheme: SHA256_HEX,
+        scheme: Some(SHA256_HEX),
         hint: last.and_then(|last| hint(&format!("{PREFIX}...{last}"))),
         status: revoked(row.time(&["date_deactivated"])?.is_some()),
         created_at: row.time(&["date_added"])?,

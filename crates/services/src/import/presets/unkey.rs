@@ -57,7 +57,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
         (prefix.len() + 20..=prefix.len() + 128, Alphabet::Base64url)
     };
     Ok(ImportRow {
-        scheme: fast(FastAlgorithm::Sha256, encoding, part),
+        scheme: Some(fast(FastAlgorithm::Sha256, encoding, part)),
         hint: hint_of_start(&start),
         status,
         created_at: row.time(&["created_at_m", "created_at"])?,

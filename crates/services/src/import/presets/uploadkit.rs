@@ -18,7 +18,7 @@ pub(super) fn key(row: &ForeignRow) -> Result<ImportRow, FieldError> {
     }
     let prefix = if is_test { "uk_test_" } else { "uk_live_" };
     Ok(ImportRow {
-        scheme: SHA256_HEX,
+        scheme: Some(SHA256_HEX),
         hint: hint_of_start(&start),
         status: revoked(row.time(&["revokedAt"])?.is_some()),
         created_at: row.time(&["createdAt"])?,

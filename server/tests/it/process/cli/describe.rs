@@ -41,8 +41,8 @@ async fn completions_are_valid_scripts() {
         let file = folder.path().join("completions");
         std::fs::write(&file, script).unwrap();
         checker.arg(&file);
-        let checked = finish(checker, "").await;
-        assert_eq!((checked.code, checked.stderr.as_str()), (Some(0), ""), "{shell}");
+        let run = finish(checker, "").await;
+        assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{shell}");
     }
 }
 

@@ -61,7 +61,8 @@ on_both_databases! {
                 row["stored"] = value.clone();
                 row["scheme"] = "plaintext".into();
             }
-            file.push_str(&format!("{row}\n"));
+            file.push_str(&row.to_string());
+            file.push('\n');
         }
         file.push_str("{\"name\": \"cut\n[]\n\n");
         let refused = send(&app, &ada, "", NDJSON, file).await;
