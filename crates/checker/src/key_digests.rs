@@ -74,10 +74,6 @@ impl KeyDigests {
         self.all.get(..self.preferred).filter(|preferred| preferred.len() < self.all.len())
     }
 
-    pub(crate) const fn target(&self) -> &KeyDigest {
-        &self.target
-    }
-
     pub(crate) fn projects(&self) -> Option<&[ProjectId]> {
         self.within.as_deref()
     }

@@ -72,7 +72,7 @@ pub(crate) async fn look_up(
         // Boxed: few checks need the future of a database query.
         None => Box::pin(load(checker, digests, by)).await?,
     };
-    identified(checker, known)
+    identified(checker, known).map_err(Denial::of)
 }
 
 /// As [`look_up`], past the cache: a key may just have moved, and the cache not know it yet.
@@ -81,16 +81,15 @@ pub(crate) async fn look_up_now(
     digests: &KeyDigests,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
-    identified(checker, Box::pin(load(checker, digests, by)).await?)
+    let known = Box::pin(load(checker, digests, by)).await?;
+    identified(checker, known).map_err(Denial::of)
 }
 
-fn identified(checker: &Checker, known: KeyLookup) -> Result<IdentifiedKey, Denial> {
+fn identified(checker: &Checker, known: KeyLookup) -> Result<IdentifiedKey, Outcome> {
     match known {
         KeyLookup::Key(identity) => Ok(identity),
-        KeyLookup::Unknown if checker.peppers.are_outdated() => {
-            Err(Denial::of(Outcome::Unavailable))
-        }
-        KeyLookup::Unknown => Err(Denial::of(Outcome::UnknownKey)),
+        KeyLookup::Unknown if checker.peppers.are_outdated() => Err(Outcome::Unavailable),
+        KeyLookup::Unknown => Err(Outcome::UnknownKey),
     }
 }
 

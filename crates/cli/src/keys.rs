@@ -178,12 +178,12 @@ async fn change(keys: &SomeKeys, change: Change, context: Context, screen: Scree
 /// Changes a key; the body of the response, which may be empty.
 async fn change_one(client: &Client, id: &str, change: Change) -> Result<Bytes, Failure> {
     let path = format!("/v1/keys/{id}");
-    let patch =
+    let switched =
         |disabled: bool| Request::new(Method::PATCH, &path).json(&json!({ "disabled": disabled }));
     let request = match change {
         Change::Revoke => Request::new(Method::DELETE, &path),
-        Change::Disable => patch(true),
-        Change::Enable => patch(false),
+        Change::Disable => switched(true),
+        Change::Enable => switched(false),
     };
     Ok(client.send(&request).await?.body)
 }
