@@ -105,8 +105,8 @@ pub(super) async fn of_project(
         .await?)
 }
 
-/// Those of `wanted` that none of the project's shapes replaces. In a transaction, the caller has locked the
-/// project.
+/// Those of `wanted` that none of the project's shapes replaces. In a transaction, the caller has
+/// locked the project.
 ///
 /// # Errors
 /// `LimitReached` if the project would have more than 32.
