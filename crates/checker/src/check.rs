@@ -11,7 +11,7 @@ use crate::checker::Checker;
 use crate::confirm;
 use crate::error::Error;
 use crate::foreign;
-use crate::lookup::{PresentedBy, look_up};
+use crate::lookup::{PresentedBy, look_up_cached, look_up_now};
 use crate::lookup_limiter::LookupCaller;
 use crate::moves::{self, Origin};
 use crate::outcome::{Admission, Denial, LimitStates};
@@ -133,7 +133,13 @@ async fn resolve(
     };
     let writing = checker.peppers.writing();
     let digests = writing.digests(secret.expose());
-    let identity = look_up(checker, &digests, by).await.map_err(Box::new)?;
+    let identity = if let Some(identity) = look_up_cached(checker, &digests) {
+        identity.map_err(denied)?
+    } else {
+        // Boxed, with the digests: few checks need the future of a database query.
+        let looking = async move { look_up_now(checker, &digests, by).await };
+        Box::pin(looking).await.map_err(Box::new)?
+    };
     moves::start(checker, &identity, writing, Origin::Pepper);
     Ok(identity)
 }

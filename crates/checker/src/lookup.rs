@@ -65,14 +65,21 @@ pub(crate) async fn look_up(
     digests: &KeyDigests,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
+    match look_up_cached(checker, digests) {
+        Some(identity) => identity.map_err(Denial::of),
+        // Boxed: few checks need the future of a database query.
+        None => Box::pin(look_up_now(checker, digests, by)).await,
+    }
+}
+
+/// As [`look_up`], in the cache alone; `None` if only the database can tell.
+pub(crate) fn look_up_cached(
+    checker: &Checker,
+    digests: &KeyDigests,
+) -> Option<Result<IdentifiedKey, Outcome>> {
     let cached = cached(checker, digests);
     checker.counters.looked_up(cached.is_some());
-    let known = match cached {
-        Some(known) => known,
-        // Boxed: few checks need the future of a database query.
-        None => Box::pin(load(checker, digests, by)).await?,
-    };
-    identified(checker, known).map_err(Denial::of)
+    cached.map(|known| identified(checker, known))
 }
 
 /// As [`look_up`], past the cache: a key may just have moved, and the cache not know it yet.
@@ -81,7 +88,7 @@ pub(crate) async fn look_up_now(
     digests: &KeyDigests,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Denial> {
-    let known = Box::pin(load(checker, digests, by)).await?;
+    let known = load(checker, digests, by).await?;
     identified(checker, known).map_err(Denial::of)
 }
 

@@ -9,6 +9,7 @@ use axum::middleware::{from_fn, map_response};
 use axum::routing::get;
 use latchkey_domain::api::KeySort;
 use latchkey_domain::attribute::Tag;
+use latchkey_domain::import::Preset;
 use latchkey_domain::problem::Problem;
 use latchkey_domain::query::QueryText;
 use utoipa::openapi::OpenApi as Document;
@@ -44,7 +45,7 @@ use crate::state::AppState;
         (name = "Operation", description = "Health checks and upstreams"),
     ),
     // Those that are in parameters or sets of responses alone: their derives do not bring them.
-    components(schemas(KeySort, Problem, QueryText, Tag)),
+    components(schemas(KeySort, Preset, Problem, QueryText, Tag)),
     modifiers(&Security),
 )]
 pub(crate) struct ApiDoc;

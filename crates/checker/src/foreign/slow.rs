@@ -90,7 +90,7 @@ async fn moved_meanwhile(
     by: PresentedBy,
     full: Option<TooManyFailures>,
 ) -> Result<IdentifiedKey, Error> {
-    match look_up_now(checker, own, by).await {
+    match Box::pin(look_up_now(checker, own, by)).await {
         Ok(identity) => Ok(identity),
         Err(denial) => match full.filter(|_| denial.outcome == Outcome::UnknownKey) {
             Some(full) => Err(full.into()),
@@ -135,7 +135,9 @@ async fn moved(
     let identity = look_up(checker, &digests, by).await;
     let identity = match identity {
         // It has moved in this moment.
-        Err(denial) if denial.outcome == Outcome::UnknownKey => look_up_now(checker, own, by).await,
+        Err(denial) if denial.outcome == Outcome::UnknownKey => {
+            Box::pin(look_up_now(checker, own, by)).await
+        }
         other => other,
     };
     let identity = identity.map_err(Box::new)?;
