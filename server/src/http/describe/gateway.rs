@@ -19,6 +19,9 @@ pub(super) fn describe(path: &str, operation: &mut Operation) {
         "/v1/responses" | "/v1/responses/compact" | "/v1/responses/input_tokens" => {
             ("input", input(), json!("Say hello."))
         }
+        "/v1/responses/{id}" if operation.operation_id.as_deref() == Some("get_response") => {
+            return add_stream("/v1/responses", operation);
+        }
         _ => return,
     };
     let model = text().min_length(Some(1));
