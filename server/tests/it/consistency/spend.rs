@@ -143,6 +143,7 @@ fn random(seed: &mut u64) -> u64 {
 /// Calls one after the other until a budget refuses one. They settle as plain and streamed calls
 /// do: before the answer ends, or afterwards if its client has left.
 async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64, spent: Arc<Spent>) {
+    let mut late = 0;
     loop {
         match reserve(&services, &found).await {
             Ok(reserved) => {
@@ -163,6 +164,8 @@ async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64, spent:
             }
             // It has waited in vain for calls in progress, which may leave enough.
             Err(denial) if denial.retry_after == Some(Duration::from_secs(1)) => {}
+            // The database of a busy machine may answer too late for one of 64 callers.
+            Err(denial) if denial.outcome == Outcome::Unavailable && late < 100 => late += 1,
             Err(denial) => {
                 let expected = [Outcome::SpendLimitReached, Outcome::TokenBudgetExhausted];
                 assert!(expected.contains(&denial.outcome), "{denial:?}");
