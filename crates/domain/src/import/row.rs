@@ -111,7 +111,7 @@ impl<'de> Deserialize<'de> for StoredForm {
     }
 }
 
-/// The start of a key under which its slow hash is found, or a `*` and its end: 4–64 visible ASCII
+/// The start of a key under which its slow hash is found, or a `*` and its end: 4-64 visible ASCII
 /// characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LookupPrefix(String);

@@ -2,8 +2,8 @@
 //! out: everything that is stored of a project's keys, as lines of JSON.
 //!
 //! ```text
-//! file ─► rows ─► validated, digested ─► compared with the database ─► one transaction
-//!         └──────────── one thread of its own ───────────┘   reads only    inserts only
+//! file -> rows -> validated, digested -> compared with the database -> one transaction
+//!         |------------ one thread of its own -----------|   reads only    inserts only
 //! ```
 //! SQLite has one writer, so everything that can be known before the transaction is. What another
 //! request changes in between breaks a unique index, and the comparison starts again.
