@@ -92,7 +92,9 @@ impl Ground {
         assert_eq!(self.budget(&process).await, (lost + USED, reserved / 2));
         self.upstream.script("responses/resp_2", answer(&response("resp_2")));
         let url = format!("{}/v1/responses/resp_2", process.base);
-        assert_eq!(self.get(&url, &self.key).await.status(), 200);
+        // It is settled when the last byte is sent, which a status alone does not wait for.
+        let read = self.get(&url, &self.key).await;
+        assert_eq!(read.text().await.unwrap(), response("resp_2").to_string());
         assert_eq!(self.budget(&process).await, (lost + 2 * USED, 0));
     }
 
