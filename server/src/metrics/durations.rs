@@ -111,7 +111,7 @@ impl Durations {
         };
         let ends = ENDS.iter().map(|end| Duration::from_micros(*end).as_secs_f64());
         let counts = (0..=ENDS.len()).map(|bucket| sum(&|one| &one.buckets[bucket]));
-        let buckets: Vec<_> = ends.chain([f64::MAX]).zip(counts).collect();
+        let buckets: Vec<_> = ends.chain([f64::INFINITY]).zip(counts).collect();
         Snapshot {
             count: buckets.iter().map(|(_, count)| count).sum(),
             buckets,
@@ -133,6 +133,7 @@ mod tests {
         let seen = durations.snapshot(RouteClass::Api);
         let counts: Vec<_> = seen.buckets.iter().map(|(_, count)| *count).collect();
         assert_eq!((&counts[..3], &counts[15..], seen.count), (&[2, 1, 0][..], &[1, 1][..], 5));
+        assert!(seen.buckets.last().is_some_and(|(end, _)| end.is_infinite()));
         assert_eq!(durations.snapshot(RouteClass::Verify).count, 0);
     }
 

@@ -60,6 +60,7 @@ async fn metrics_are_on_a_listener_of_their_own() {
         "latchkey_ingest_rejected_requests_total 0",
         "latchkey_database_connections{pool=\"writer\",state=\"used\"} 0",
         "latchkey_http_request_duration_seconds_count{route=\"ingest\"} 3",
+        "latchkey_http_request_duration_seconds_bucket{le=\"+Inf\",route=\"ingest\"} 3",
         "# UNIT latchkey_http_request_duration_seconds seconds",
         "# EOF",
     ] {
