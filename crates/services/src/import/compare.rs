@@ -31,8 +31,7 @@ pub(super) async fn compare(
     batch: &mut PreparedFile,
 ) -> Result<(), Error> {
     let PreparedFile { keys, faults, renames, .. } = batch;
-    add_known_digests(database, keys, faults).await?;
-    add_known_plaintexts(database, keys, faults).await?;
+    add_known_keys(database, keys, faults).await?;
     add_known_lookups(database, scope, keys, faults).await?;
     add_missing_applications(database, scope, keys, faults).await?;
     if *renames {
@@ -76,19 +75,44 @@ fn add(
     }
 }
 
-/// Imported keys of all projects: the same key can't be in two.
-async fn add_known_digests(
+/// Keys that are here already, in whatever form. A key may be known in both forms and is one fault.
+async fn add_known_keys(
     database: &impl ConnectionTrait,
     keys: &[PreparedKey],
     faults: &mut RowFaults,
 ) -> Result<(), Error> {
-    if imported_key::Entity::find().limit(1).one(database).await?.is_none() {
-        return Ok(());
-    }
+    let foreign = known_foreign_digests(database, keys).await?;
+    let presented = known_digests(database, keys).await?;
+    add(faults, keys, "stored", HERE_ALREADY, |key| {
+        foreign_digests(key).any(|digest| foreign.contains(&digest))
+            || presented_digests(key).any(|digest| presented.contains(&digest))
+    });
+    Ok(())
+}
+
+/// Digests of what the other system stores of a key.
+fn foreign_digests(key: &PreparedKey) -> impl Iterator<Item = KeyDigest> {
+    let other = key.other.map(|other| other.foreign_digest);
+    std::iter::once(key.foreign_digest).chain(other)
+}
+
+/// Digests of a key's own text, if the file has it.
+fn presented_digests(key: &PreparedKey) -> impl Iterator<Item = KeyDigest> {
+    let digests = [Some(key.digest), key.other.map(|other| other.digest)];
+    digests.into_iter().flatten().filter(move |_| key.has_moved)
+}
+
+/// Imported keys of all projects: the same key can't be in two.
+async fn known_foreign_digests(
+    database: &impl ConnectionTrait,
+    keys: &[PreparedKey],
+) -> Result<HashSet<KeyDigest>, Error> {
     let mut known: HashSet<KeyDigest> = HashSet::new();
+    if imported_key::Entity::find().limit(1).one(database).await?.is_none() {
+        return Ok(known);
+    }
     for chunk in keys.chunks(VALUES) {
-        let other = chunk.iter().filter_map(|key| key.other).map(|other| other.foreign_digest);
-        let digests = chunk.iter().map(|key| key.foreign_digest).chain(other);
+        let digests = chunk.iter().flat_map(foreign_digests);
         let found: Vec<KeyDigest> = imported_key::Entity::find()
             .select_only()
             .column(imported_key::Column::ForeignDigest)
@@ -98,24 +122,17 @@ async fn add_known_digests(
             .await?;
         known.extend(found);
     }
-    add(faults, keys, "stored", HERE_ALREADY, |key| {
-        known.contains(&key.foreign_digest)
-            || key.other.is_some_and(|other| known.contains(&other.foreign_digest))
-    });
-    Ok(())
+    Ok(known)
 }
 
 /// Keys of ours, and imported ones that have moved, of which a file has the plaintext.
-async fn add_known_plaintexts(
+async fn known_digests(
     database: &impl ConnectionTrait,
     keys: &[PreparedKey],
-    faults: &mut RowFaults,
-) -> Result<(), Error> {
-    let both = |key: &PreparedKey| [Some(key.digest), key.other.map(|other| other.digest)];
-    let plaintexts = keys.iter().filter(|key| key.has_moved).flat_map(both);
-    let plaintexts: Vec<KeyDigest> = plaintexts.flatten().collect();
+) -> Result<HashSet<KeyDigest>, Error> {
+    let digests: Vec<KeyDigest> = keys.iter().flat_map(presented_digests).collect();
     let mut known: HashSet<KeyDigest> = HashSet::new();
-    for chunk in plaintexts.chunks(VALUES) {
+    for chunk in digests.chunks(VALUES) {
         for column in [key::Column::Digest, key::Column::OldDigest] {
             let found: Vec<KeyDigest> = key::Entity::find()
                 .select_only()
@@ -127,10 +144,7 @@ async fn add_known_plaintexts(
             known.extend(found);
         }
     }
-    add(faults, keys, "stored", HERE_ALREADY, |key| {
-        key.has_moved && both(key).into_iter().flatten().any(|digest| known.contains(&digest))
-    });
-    Ok(())
+    Ok(known)
 }
 
 /// Starts by which another slow hash of the project is found.

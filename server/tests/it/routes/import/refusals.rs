@@ -134,6 +134,21 @@ on_both_databases! {
         assert_eq!(stored_keys(&app, &ada).await, 1);
     }
 
+    async fn plaintext_that_is_here_is_reported_once(app: TestApp) {
+        let ada = mover(&app, "ada").await;
+        let own = crate::test_app::unknown_key();
+        let rows = |name: &str| {
+            let row = |key: &str| {
+                json!({"name": format!("{name} {key:.4}"), "stored": key, "scheme": "plaintext"})
+            };
+            [row("acme_a7Qm2x9"), row(&own)]
+        };
+        import(&app, &ada, &rows("first")).await;
+        let again = send(&app, &ada, "", NDJSON, lines(&rows("again"))).await;
+        let refused = problem(again, 422, "invalid").await;
+        assert_eq!(fields(&refused), ["rows[1].stored", "rows[2].stored"]);
+    }
+
     async fn file_of_another_encoding_is_malformed(app: TestApp) {
         let ada = mover(&app, "ada").await;
         let file = lines(&[row("Käse")]);
