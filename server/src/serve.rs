@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Settings;
-use crate::config::{Config, SignIn, SqliteLock, private_files};
+use crate::config::{self, Config, SignIn, SqliteLock, private_files};
 use crate::connections;
 use crate::metrics;
 use crate::oauth;
@@ -46,6 +46,7 @@ const DATABASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// A setting is wrong, the database can't be opened, or the address is taken.
 pub async fn serve(settings: Settings) -> anyhow::Result<()> {
     private_files::keep_new_files_private();
+    config::refuse_lost_pepper(&settings.storage).await?;
     let config = Config::from_settings(settings)?;
     let listener = TcpListener::bind(config.listen)
         .await

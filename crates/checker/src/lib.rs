@@ -117,7 +117,7 @@ pub use outcome::{Admission, Denial, LimitStates};
 pub use pending_call::PendingCall;
 pub use pepper_rows::{
     PepperCheckError, PepperCounts, PepperError, chain_keys, check_pepper, lock_left_keys,
-    pepper_counts,
+    pepper_counts, refuses_new_pepper,
 };
 pub use record::KeyRecord;
 pub use redis_limiter::RedisUrl;

@@ -264,6 +264,17 @@ async fn count(connection: &impl ConnectionTrait, which: Condition) -> Result<u6
     Ok(key::Entity::find().filter(which).count(connection).await?)
 }
 
+/// Whether the database at `url` has keys of a pepper that a node with a new one does not know,
+/// unless that is the retired one. Nothing is created or changed.
+///
+/// # Errors
+/// The database fails.
+pub async fn refuses_new_pepper(url: &str, retired: Option<&Pepper>) -> Result<bool, Error> {
+    let registered = Database::read_instance(url, REGISTERED).await?;
+    let retired = retired.map(Pepper::fingerprint);
+    Ok(registered.is_some_and(|registered| retired.as_ref() != Some(&registered)))
+}
+
 /// Compares peppers with the database's, for a process that checks no keys. On a database of
 /// nobody it registers them. Returns the registered one of the two.
 ///

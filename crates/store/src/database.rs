@@ -18,6 +18,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod timeouts;
+mod unopened;
 mod url;
 
 use std::sync::Arc;

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use latchkey_checker::RedisUrl;
+use latchkey_checker::{RedisUrl, refuses_new_pepper};
 use latchkey_domain::limit::Cidr;
 use latchkey_gateway::Upstream;
 use latchkey_services::accounts::tokens::JwtSecret;
@@ -201,6 +201,30 @@ pub(crate) fn existing_pepper(storage: &Storage) -> anyhow::Result<Pepper> {
         );
     }
     pepper(storage)
+}
+
+/// Refuses to make a pepper for a database whose keys have another one, before anything is written:
+/// a new file would be taken for theirs.
+///
+/// # Errors
+/// The pepper of the database's keys is not here, or the database can't be read.
+pub(crate) async fn refuse_lost_pepper(storage: &Storage) -> anyhow::Result<()> {
+    let file = storage.pepper_file();
+    if set(storage.pepper.as_deref()).is_some() || file.exists() {
+        return Ok(());
+    }
+    let retired = secrets::setting("LATCHKEY_PEPPER_RETIRED", storage.pepper_retired.as_deref())?;
+    let retired = retired.map(|retired| Pepper::new(&retired));
+    let url = trusting_system(storage.database_url());
+    let is_lost = refuses_new_pepper(&url, retired.as_ref()).await;
+    if is_lost.context("can't use the database (DATABASE_URL)")? {
+        bail!(
+            "the keys in the database have a pepper, and {} does not exist. Copy the file pepper \
+             from the data folder that they were made in, or set LATCHKEY_PEPPER",
+            file.display()
+        );
+    }
+    Ok(())
 }
 
 /// The pepper, with the one that it replaces.

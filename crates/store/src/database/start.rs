@@ -183,7 +183,12 @@ fn is_missing_table(error: &DbErr) -> bool {
     else {
         return false;
     };
-    let Some(cause) = cause.as_database_error() else { return false };
+    names_missing_table(cause)
+}
+
+/// Whether a statement failed because one of its tables does not exist.
+pub(super) fn names_missing_table(error: &Sqlx) -> bool {
+    let Some(cause) = error.as_database_error() else { return false };
     cause.code().as_deref() == Some("42P01") || cause.message().starts_with("no such table")
 }
 

@@ -4,6 +4,7 @@ mod pages;
 mod refusals;
 mod since;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -112,6 +113,15 @@ impl Site {
 
 fn data(folder: &TempDir) -> PathBuf {
     folder.path().join("data")
+}
+
+/// Names and contents of the files in a data folder.
+fn contents(folder: &TempDir) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(data(folder)).unwrap().map(|entry| entry.unwrap());
+    let read = |entry: fs::DirEntry| {
+        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
+    };
+    entries.map(read).collect()
 }
 
 /// Backs up a folder whose server may be running.

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
 
-use super::{back_up, data, flag, latchkey, refusal, succeed};
-use crate::process::{Process, client};
+use super::{back_up, contents, copy_pepper, data, flag, latchkey, refusal, restore, succeed};
+use crate::process::{Process, client, command};
 
 /// A backup of a new server, and the folder that it is in.
 async fn backup() -> (TempDir, PathBuf) {
@@ -27,6 +28,13 @@ fn refused(file: &Path) -> String {
     let output = latchkey(&["restore", file.to_str().unwrap(), &flag("data-dir", &to)]);
     assert!(!to.join("latchkey.db").exists());
     refusal(&output)
+}
+
+/// What a server says that does not start on a data folder.
+fn refused_start(folder: &TempDir, arguments: &[&str]) -> String {
+    let mut command = command(folder);
+    command.arg("--latchkey-listen=127.0.0.1:0").args(arguments).stderr(Stdio::piped());
+    refusal(&command.output().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +91,34 @@ async fn restore_wants_an_empty_folder_that_nobody_uses() {
     let said = refusal(&latchkey(&["restore", file, &flag("data-dir", &to), &since]));
     assert!(said.contains("--since") && said.contains("server is running"), "{said}");
     assert!(!to.exists());
+    drop(process);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restored_folder_without_its_pepper_is_left_alone() {
+    let (folder, file) = backup().await;
+    let restored = restore(&file, &[]);
+    let before = contents(&restored);
+    let said = refused_start(&restored, &[]);
+    assert!(said.contains("LATCHKEY_PEPPER") && said.contains("data/pepper"), "{said}");
+    let retired = "--latchkey-pepper-retired=a pepper of some other database....";
+    let said = refused_start(&restored, &[retired]);
+    assert!(said.contains("LATCHKEY_PEPPER"), "{said}");
+    assert!(contents(&restored) == before, "nothing is written");
+    copy_pepper(&folder, &restored);
+    let process = Process::start(&restored, &client()).await;
+    process.signal("-TERM");
+    assert_eq!(process.wait(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_without_the_pepper_writes_nothing_on_postgres() {
+    let (first, second) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let url = format!("--database-url={}", crate::test_app::new_postgres_database().await);
+    let process = Process::start_with(&first, &client(), std::slice::from_ref(&url)).await;
+    let said = refused_start(&second, &[&url]);
+    assert!(said.contains("LATCHKEY_PEPPER"), "{said}");
+    assert!(!data(&second).exists());
     drop(process);
 }
 

@@ -8,18 +8,9 @@ use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Site, back_up, copy_pepper, data, flag, latchkey, stdout, succeed};
+use super::{Site, back_up, contents, copy_pepper, data, flag, latchkey, stdout, succeed};
 use crate::process::{Process, client};
 use crate::test_app::text;
-
-/// Names and contents of the files in a data folder.
-fn contents(folder: &TempDir) -> BTreeMap<String, Vec<u8>> {
-    let entries = fs::read_dir(data(folder)).unwrap().map(|entry| entry.unwrap());
-    let read = |entry: fs::DirEntry| {
-        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
-    };
-    entries.map(read).collect()
-}
 
 /// Keys that end after the backup, each in its way, and one that does not: secret and ID by name.
 async fn keys(site: &Site) -> BTreeMap<&'static str, (String, String)> {
