@@ -13,7 +13,7 @@ use latchkey_ui::relative_time::{
     Clock, RelativeTime, browser_time, date, day_and_time, distance, exact,
 };
 use latchkey_ui::status_badge::{KeyState, StatusBadge};
-use latchkey_ui::table::{CELL, EmptyCell};
+use latchkey_ui::table::{ACTIONS_CELL, CELL, EmptyCell};
 
 /// A key in a list, as it is now.
 #[derive(Clone, Copy)]
@@ -103,7 +103,7 @@ pub fn ActionsCell(
     now: Memo<ListedKey>,
 ) -> impl IntoView {
     view! {
-        <td role="cell" class=format!("{CELL} text-right max-md:order-2 max-md:-my-2 max-md:-mr-2")>
+        <td role="cell" class=format!("{CELL} {ACTIONS_CELL} max-md:order-2 max-md:-my-2 max-md:-mr-2")>
             <Actions page now/>
         </td>
     }
@@ -134,7 +134,7 @@ pub fn LastUse(
                         Some(time) => view! { "old secret " <RelativeTime time/> }.into_any(),
                         None => "old secret not used".into_any(),
                     };
-                    view! { <span class="text-caption text-ink-3 max-md:before:content-['_·_'] md:block">{words}</span> }
+                    view! { <span class="text-caption text-ink-3 max-md:before:content-['_·_'] md:block md:whitespace-normal">{words}</span> }
                 })
         }}
     }
@@ -177,7 +177,7 @@ fn OldSecretEnds(
     move || {
         let end = end.get().filter(|_| state.get() == KeyState::Rotating)?;
         Some(view! {
-            <span class="mt-0.5 block text-caption whitespace-nowrap text-ink-3" title=exact(end)>
+            <span class="mt-0.5 block text-caption text-ink-3 max-md:whitespace-nowrap" title=exact(end)>
                 <span class="sr-only">"Old secret works "</span>
                 {format!("until {}", day_and_time(end))}
             </span>

@@ -16,7 +16,7 @@ use latchkey_ui::budget::{
 };
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{exact, month_and_day_of, time_to_the_minute};
-use latchkey_ui::table::{CELL, EmptyCell, ROW};
+use latchkey_ui::table::{CELL, EmptyCell, ONE_LINE, ROW};
 use latchkey_ui::thousands;
 
 /// The row. It follows the list but is never replaced, because it may contain the focus.
@@ -39,11 +39,12 @@ pub fn InferenceKeyRow(
     let href = move || workspace.address(&inference_key_path(project, id));
     view! {
         <tr role="row" class=ROW>
-            <td role="cell" class=format!("{CELL} max-w-48 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
+            <td role="cell" class=format!("{CELL} max-w-48 md:min-w-32 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
                 <a
                     href=href
-                    class="block truncate rounded-xs font-medium hover:underline max-md:py-1"
+                    class=format!("{ONE_LINE} rounded-xs font-medium hover:underline max-md:my-1")
                     class=("text-ink-2", is_dead)
+                    title=name
                 >
                     {name}
                 </a>
@@ -77,7 +78,7 @@ pub fn InferenceKeyRow(
                         })
                 }}
             </td>
-            <td role="cell" class=format!("{CELL} md:max-w-48 md:py-2 md:max-xl:hidden max-md:order-5 max-md:col-span-4")>
+            <td role="cell" class=format!("{CELL} md:max-w-0 md:min-w-32 md:py-2 md:max-xl:hidden max-md:order-5 max-md:col-span-4")>
                 {move || view! { <FewModels models=models.get()/> }}
             </td>
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 max-[88rem]:hidden")>

@@ -13,7 +13,7 @@ use latchkey_ui::budget::limit_in_words;
 use latchkey_ui::environment_tag::EnvironmentTag;
 use latchkey_ui::relative_time::{distance, is_soon};
 use latchkey_ui::sparkline::Sparkline;
-use latchkey_ui::table::{CELL, ROW};
+use latchkey_ui::table::{CELL, ONE_LINE, ROW};
 use latchkey_ui::thousands;
 
 /// The row. It follows the list but is never replaced, because it may contain the focus.
@@ -41,10 +41,11 @@ pub fn KeyRow(
         id => page.scope.with(|scope| scope.application_name(id)).into_any(),
     }
     };
+    let application_name = move || page.scope.with(|scope| scope.application_name(application_id));
     view! {
         <tr role="row" class=ROW>
-            <td role="cell" class=format!("{CELL} max-w-64 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
-                <span class="block truncate font-medium" class=("text-ink-2", is_dead)>{name}</span>
+            <td role="cell" class=format!("{CELL} max-w-64 md:min-w-32 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
+                <span class=format!("{ONE_LINE} font-medium") class=("text-ink-2", is_dead) title=name>{name}</span>
                 <span class="flex text-caption text-ink-3 max-md:hidden">
                     <ShortId id/>
                     {names_application
@@ -64,11 +65,11 @@ pub fn KeyRow(
                     view! {
                         <td
                             role="cell"
-                            class=format!("{CELL} max-w-40 truncate md:max-xl:hidden max-md:order-5 max-md:col-span-4 max-md:max-w-none max-md:text-caption")
+                            class=format!("{CELL} max-w-40 md:min-w-20 md:max-xl:hidden max-md:order-5 max-md:col-span-4 max-md:max-w-none max-md:text-caption")
                             class=("text-ink-2", application_id.is_some())
                             class=("text-ink-3", application_id.is_none())
                         >
-                            {application}
+                            <span class=ONE_LINE title=application_name>{application}</span>
                         </td>
                     }
                 })}

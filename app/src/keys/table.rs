@@ -31,7 +31,7 @@ const OF_PROJECT: &[Column] = &[
     REQUESTS,
     Column::new("Expires"),
     Column::new("Status"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// The columns of a project's inference keys. On narrower screens, the limits are below the secret.
@@ -44,7 +44,7 @@ const OF_INFERENCE: &[Column] = &[
     Column::new("Allowed models").class("whitespace-nowrap max-xl:hidden"),
     Column::new("Expires").class("max-[88rem]:hidden"),
     Column::new("Status"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// The columns of one application's keys.
@@ -56,7 +56,7 @@ const OF_APPLICATION: &[Column] = &[
     REQUESTS,
     Column::new("Expires"),
     Column::new("Status"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// The list. A viewer sees it without its actions.

@@ -1,6 +1,6 @@
 //! A key as it may be shown after its creation: `lk_live_7Qm2••••••••x9Kd`.
 
-use latchkey_domain::hint::MaskedSecret;
+use latchkey_domain::hint::{ForeignHint, MaskedSecret};
 use latchkey_domain::secret::KeyHint;
 use leptos::prelude::*;
 
@@ -15,16 +15,39 @@ pub fn MaskedKey(
 ) -> impl IntoView {
     let (whole, shown) =
         if revoked { ("text-ink-3 line-through", "") } else { ("text-ink-3", "text-ink") };
-    let hint = match hint {
-        MaskedSecret::Own(hint) => view! { <OwnKey hint shown/> }.into_any(),
-        MaskedSecret::Imported(hint) => {
-            view! { <span class=shown>{hint.to_string()}</span> }.into_any()
+    match hint {
+        MaskedSecret::Own(hint) => view! {
+            <code class=format!("whitespace-nowrap font-mono text-code select-none {whole}")>
+                <OwnKey hint shown/>
+            </code>
         }
-    };
+        .into_any(),
+        MaskedSecret::Imported(hint) => view! { <ImportedKey hint whole shown/> }.into_any(),
+    }
+}
+
+/// What another system showed of the key. It may be long, so it breaks into lines. A key that came
+/// without a hint has only the word for where it came from.
+#[component]
+fn ImportedKey(hint: ForeignHint, whole: &'static str, shown: &'static str) -> impl IntoView {
+    let text = (hint != ForeignHint::default()).then(|| {
+        view! {
+            <code class=format!("max-w-52 font-mono text-code break-all select-none {whole}")>
+                <span class="sr-only">"key shown as "</span>
+                <span class=shown>{hint.to_string()}</span>
+            </code>
+        }
+    });
     view! {
-        <code class=format!("whitespace-nowrap font-mono text-code select-none {whole}")>
-            {hint}
-        </code>
+        <span class="inline-flex max-w-full flex-wrap items-center gap-x-1.5">
+            {text}
+            <span
+                class="inline-flex h-4 shrink-0 items-center rounded-xs border border-line bg-subtle px-1 text-micro text-ink-2"
+                title="From another system. It keeps its hint until it is rotated."
+            >
+                "Imported"
+            </span>
+        </span>
     }
 }
 

@@ -8,15 +8,23 @@ use leptos::prelude::*;
 use super::skeleton::SkeletonRows;
 
 /// The classes of a row. A card's four grid columns: tag, fluid, badge, actions.
-pub const ROW: &str = "border-line transition-colors duration-120 hover:bg-hover md:border-t \
+pub const ROW: &str = "border-line bg-surface transition-colors duration-120 hover:bg-hover md:border-t \
     max-md:grid max-md:grid-cols-[auto_1fr_auto_auto] max-md:items-center max-md:gap-x-2 max-md:gap-y-1.5 \
-    max-md:rounded-lg max-md:border max-md:bg-surface max-md:p-4";
+    max-md:rounded-lg max-md:border max-md:p-4";
 
 /// The classes of a cell in a row of two lines.
 pub const CELL: &str = "md:h-14 md:px-3 md:first:pl-4 md:last:pr-4";
 
 /// The classes of a cell in a row of one line.
 pub const LOW_CELL: &str = "md:h-12 md:px-3 md:first:pl-4 md:last:pr-4";
+
+/// The classes of the cell with a row's actions, beside those of its height. In a table that is
+/// wider than its box, the actions stay in view: nobody looks for a button behind a scroll bar.
+pub const ACTIONS_CELL: &str = "text-right md:sticky md:right-0 md:bg-inherit";
+
+/// The classes of a text that gives way: the column may become narrower than the text, which then
+/// ends in dots. Its whole belongs into the tooltip, and to where the row leads.
+pub const ONE_LINE: &str = "line-clamp-1 break-all";
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +43,11 @@ impl Column {
     /// A column whose head only screen readers hear.
     pub const fn spoken(label: &'static str) -> Self {
         Self { label, spoken: true, class: "" }
+    }
+
+    /// The column of a row's actions, see [`ACTIONS_CELL`].
+    pub const fn actions() -> Self {
+        Self::spoken("Actions").class("md:sticky md:right-0 md:bg-sidebar")
     }
 
     /// The same column with more classes on its head.

@@ -8,7 +8,7 @@ use super::usage::ApplicationUsage;
 use crate::layout::{Workspace, application_path};
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuDivider, MenuItem};
-use latchkey_ui::table::{CELL, Column, EmptyCell, ROW};
+use latchkey_ui::table::{ACTIONS_CELL, CELL, Column, EmptyCell, ROW};
 use latchkey_ui::thousands;
 
 /// The columns of the list.
@@ -18,7 +18,7 @@ pub const COLUMNS: &[Column] = &[
     Column::new("Environment"),
     Column::new("Keys").class("text-right"),
     Column::new("Requests, 24 h").class("text-right whitespace-nowrap"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// One application. Its name is the link; the rest of the row is part of its area.
@@ -71,7 +71,7 @@ pub fn Row(
             <td role="cell" class=format!("{CELL} num text-right whitespace-nowrap max-md:order-3 max-md:text-caption")>
                 <Number of=Signal::derive(move || used().map(|it: ApplicationUsage| it.requests)) one="request" many="requests"/>
             </td>
-            <td role="cell" class=format!("{CELL} text-right max-md:order-1 max-md:justify-self-end")>
+            <td role="cell" class=format!("{CELL} {ACTIONS_CELL} max-md:order-1 max-md:justify-self-end")>
                 <Actions page now/>
             </td>
         </tr>

@@ -15,7 +15,7 @@ use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::Glyph;
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, EmptyCell, ROW, Table};
+use latchkey_ui::table::{ACTIONS_CELL, CELL, Card, Column, EmptyCell, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -23,7 +23,7 @@ const COLUMNS: &[Column] = &[
     Column::new("Role"),
     Column::new("Invited by"),
     Column::new("Invited").class("whitespace-nowrap"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// The list, and which invitation is being answered.
@@ -172,7 +172,7 @@ fn Row(page: InvitationsPageState, invitation: Invitation) -> impl IntoView {
             <td role="cell" class=format!("{CELL} num text-ink-2 md:whitespace-nowrap max-md:col-span-4 max-md:text-caption")>
                 <RelativeTime time=created_at/>
             </td>
-            <td role="cell" class=format!("{CELL} max-md:col-span-4")>
+            <td role="cell" class=format!("{CELL} {ACTIONS_CELL} max-md:col-span-4")>
                 <div class="flex justify-end gap-2">
                     <Button size=Size::Compact disabled=busy on_press=press.clone()(InvitationReply::Decline)>
                         "Decline" <span class="sr-only">{spoken_too}</span>

@@ -21,7 +21,7 @@ use latchkey_ui::dialog::keep_focus;
 use latchkey_ui::empty_state::EmptyState;
 use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::relative_time::{Clock, RelativeTime};
-use latchkey_ui::table::{CELL, Card, Column, EmptyCell, ROW, Table};
+use latchkey_ui::table::{ACTIONS_CELL, CELL, Card, Column, EmptyCell, ROW, Table};
 use latchkey_ui::toast::{ToastAction, Toasts};
 
 const COLUMNS: &[Column] = &[
@@ -29,7 +29,7 @@ const COLUMNS: &[Column] = &[
     Column::new("Address"),
     Column::new("Signed in").class("whitespace-nowrap"),
     Column::new("Last seen").class("whitespace-nowrap"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// The list and what is done with it.
@@ -197,7 +197,7 @@ fn Row(page: SessionsPageState, session: Session) -> impl IntoView {
                     view! { <RelativeTime time=now.with(|now| now.last_seen_at)/> }.into_any()
                 }}
             </td>
-            <td role="cell" class=format!("{CELL} text-right whitespace-nowrap max-md:order-1 max-md:-my-2 max-md:-mr-2")>
+            <td role="cell" class=format!("{CELL} {ACTIONS_CELL} whitespace-nowrap max-md:order-1 max-md:-my-2 max-md:-mr-2")>
                 <Button
                     variant=Variant::Ghost
                     size=Size::Compact

@@ -11,6 +11,12 @@ use latchkey_ui::thousands;
 /// Number of groups of endpoints that there are.
 const ALL_ENDPOINTS: usize = 9;
 
+/// Most models that are all shown at once.
+const MOST_UNFOLDED: usize = 4;
+
+/// Number of models that are shown of more than that.
+const SHOWN_FOLDED: usize = 3;
+
 /// An upstream, with its health and its last failure.
 #[component]
 pub fn Row(
@@ -30,16 +36,16 @@ pub fn Row(
     };
     view! {
         <tr role="row" class=ROW>
-            <td role="cell" class=format!("{CELL} font-medium break-words max-md:order-1 max-md:col-span-3 max-md:min-w-0")>
+            <td role="cell" class=format!("{CELL} font-medium [overflow-wrap:anywhere] md:max-w-48 md:min-w-24 max-md:order-1 max-md:col-span-3 max-md:min-w-0")>
                 {name}
             </td>
             <td role="cell" class=format!("{CELL} max-md:order-2 max-md:justify-self-end")>
                 <Health healthy/>
             </td>
-            <td role="cell" class=format!("{CELL} max-md:order-3 max-md:col-span-4 max-md:min-w-0")>
-                <span class="font-mono text-code break-all text-ink-2">{models.join(", ")}</span>
+            <td role="cell" class=format!("{CELL} md:max-w-80 md:min-w-48 md:py-2 max-md:order-3 max-md:col-span-4 max-md:min-w-0")>
+                <Models models/>
             </td>
-            <td role="cell" class=format!("{CELL} text-ink-2 max-md:order-4 max-md:col-span-4 max-md:text-caption")>
+            <td role="cell" class=format!("{CELL} text-ink-2 md:max-w-56 md:min-w-32 max-md:order-4 max-md:col-span-4 max-md:text-caption")>
                 <span class="md:hidden">"Endpoints "</span>
                 {endpoints}
             </td>
@@ -55,11 +61,41 @@ pub fn Row(
                 <span class="md:hidden">"Errors "</span>
                 {thousands(report.errors)}
             </td>
-            <td role="cell" class=format!("{CELL} text-ink-2 max-md:order-8 max-md:col-span-4 max-md:min-w-0 max-md:text-caption")>
+            <td role="cell" class=format!("{CELL} text-ink-2 md:max-w-72 md:min-w-40 max-md:order-8 max-md:col-span-4 max-md:min-w-0 max-md:text-caption")>
                 <span class="md:hidden">"Last failure "</span>
                 {failure}
             </td>
         </tr>
+    }
+}
+
+/// The names of the models, each whole: a long one breaks into lines. Many are behind a button.
+#[component]
+fn Models(models: Vec<String>) -> impl IntoView {
+    let is_long = models.len() > MOST_UNFOLDED;
+    let open = RwSignal::new(!is_long);
+    let hidden = models.len().saturating_sub(SHOWN_FOLDED);
+    let name = |(place, name): (usize, String)| {
+        let is_folded = move || place >= SHOWN_FOLDED && !open.get();
+        view! { <li class="break-all" class:hidden=is_folded>{name}</li> }
+    };
+    view! {
+        <ul class="flex flex-col gap-0.5 font-mono text-code leading-4 text-ink-2">
+            {models.into_iter().enumerate().map(name).collect_view()}
+        </ul>
+        {is_long
+            .then(|| {
+                view! {
+                    <button
+                        type="button"
+                        class="mt-0.5 inline-flex min-h-6 cursor-pointer items-center rounded-xs text-caption text-accent-ink hover:underline max-md:min-h-11"
+                        aria-expanded=move || open.get().to_string()
+                        on:click=move |_| open.update(|open| *open = !*open)
+                    >
+                        {move || if open.get() { "Show fewer models".to_owned() } else { format!("Show {hidden} more models") }}
+                    </button>
+                }
+            })}
     }
 }
 
@@ -91,7 +127,7 @@ fn Failure(failure: UpstreamFailure) -> impl IntoView {
     };
     let title = words.clone();
     view! {
-        <span class="line-clamp-2 break-words" title=title>{words}</span>
+        <span class="line-clamp-2 [overflow-wrap:anywhere]" title=title>{words}</span>
         <span class="num text-caption text-ink-3"><RelativeTime time=at/></span>
     }
 }

@@ -30,7 +30,7 @@ const COLUMNS: &[Column] = &[
     Column::new("Member"),
     Column::new("Role"),
     Column::new("Last active").class("whitespace-nowrap"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// Who belongs to the organization, and in which role.

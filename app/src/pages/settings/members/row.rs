@@ -13,7 +13,7 @@ use latchkey_ui::icon::{Glyph, Icon};
 use latchkey_ui::menu::{Menu, MenuItem};
 use latchkey_ui::relative_time::RelativeTime;
 use latchkey_ui::select::{Choice, Select, SelectPlace};
-use latchkey_ui::table::{CELL, EmptyCell, ROW};
+use latchkey_ui::table::{ACTIONS_CELL, CELL, EmptyCell, ROW};
 
 /// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
@@ -46,7 +46,7 @@ pub fn MemberRow(
             <td role="cell" class=format!("{CELL} num whitespace-nowrap text-ink-2 md:w-44 max-md:order-4 max-md:col-span-2 max-md:justify-self-end max-md:text-caption")>
                 <LastActive page now/>
             </td>
-            <td role="cell" class=format!("{CELL} text-right whitespace-nowrap max-md:order-2 max-md:-my-2 max-md:-mr-2")>
+            <td role="cell" class=format!("{CELL} {ACTIONS_CELL} whitespace-nowrap max-md:order-2 max-md:-my-2 max-md:-mr-2")>
                 <Actions page member/>
             </td>
         </tr>

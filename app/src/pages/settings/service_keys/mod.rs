@@ -32,7 +32,7 @@ const COLUMNS: &[Column] = &[
     Column::new("Last used").class("whitespace-nowrap"),
     Column::new("Expires").class("max-xl:hidden"),
     Column::new("Status"),
-    Column::spoken("Actions"),
+    Column::actions(),
 ];
 
 /// Keys of programs that manage the project.

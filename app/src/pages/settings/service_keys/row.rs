@@ -8,7 +8,7 @@ use crate::keys::cells::{
     ActionsCell, Expiry, KeyRowState, LastUse, SecretHint, ShortId, StatusCell,
 };
 use crate::keys::permissions::PermissionChips;
-use latchkey_ui::table::{CELL, ROW};
+use latchkey_ui::table::{CELL, ONE_LINE, ROW};
 
 /// The row. It follows the list but is never replaced, because it may contain the focus.
 #[component]
@@ -23,8 +23,8 @@ pub fn ServiceKeyRow(
     let KeyRowState { now, time, state, name, is_dead } = KeyRowState::of(page, listed);
     view! {
         <tr role="row" class=ROW>
-            <td role="cell" class=format!("{CELL} max-w-64 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
-                <span class="block truncate font-medium" class=("text-ink-2", is_dead)>
+            <td role="cell" class=format!("{CELL} max-w-64 md:min-w-32 max-md:col-span-2 max-md:max-w-none max-md:min-w-0")>
+                <span class=format!("{ONE_LINE} font-medium") class=("text-ink-2", is_dead) title=name>
                     {name}
                 </span>
                 <ShortId id class="block leading-4 text-ink-3 max-md:hidden"/>
