@@ -1,23 +1,30 @@
 // What an administrator of the instance sees of the gateway's upstreams: here the local developer.
+import type { Locator } from "@playwright/test";
 import type { Dashboard } from "../support/dashboard.ts";
 import { expect, test } from "../support/fixtures.ts";
+import { expectInside } from "../support/layout.ts";
 import { Keyholder } from "../support/gateway.ts";
 import { tabTo } from "../support/keyboard.ts";
+
+const LONG_MODEL = "an-organization/a-model-with-a-name-that-is-far-longer-than-any-column-has-room-for-GGUF-Q4_K_M";
 
 // Nobody listens on port 9.
 const FILE = `[[upstream]]
 name = "gone"
 base_url = "http://127.0.0.1:9/v1"
 endpoints = ["chat", "embeddings"]
-models = ["m-large", "m-small"]
+models = ["m-large", "m-small", "${LONG_MODEL}"]
 
 [[upstream]]
 name = "idle"
 base_url = "http://127.0.0.1:9/v1"
-models = ["m-idle"]
+models = ["m-idle", "m-two", "m-three", "m-four", "m-five"]
 `;
 
 test.use({ settings: { github: false, accessTokenTtl: 900, upstreams: { file: FILE, timeout: 5 } } });
+
+/** Whether a text is shown to its end, on as many lines as it takes. */
+const isWhole = (text: Locator) => text.evaluate((it) => it.scrollWidth <= it.clientWidth && it.scrollHeight <= it.clientHeight);
 
 const row = ({ page }: Dashboard, name: string) =>
   page.getByRole("table", { name: "Upstreams" }).getByRole("row").filter({ hasText: name });
@@ -44,7 +51,8 @@ test("upstreams are listed with their health and last failure", async ({ dashboa
   await expect(page).toHaveTitle("Upstreams · Latchkey");
   const gone = row(dashboard, "gone");
   await expect(gone).toContainText("Failing");
-  await expect(gone).toContainText("m-large, m-small");
+  const models = gone.getByRole("listitem");
+  await expect(models).toHaveText(["m-large", "m-small", LONG_MODEL]);
   await expect(gone).toContainText("chat, embeddings");
   await expect(gone).toContainText("No connection.");
   await expect(gone).not.toContainText("127.0.0.1");
@@ -56,8 +64,25 @@ test("upstreams are listed with their health and last failure", async ({ dashboa
   for (const width of [390, 1440]) {
     await page.setViewportSize({ width, height: 900 });
     await expect(gone).toBeVisible();
+    await expectInside(models.last(), gone);
+    expect(await isWhole(models.last()), `the long name at ${width}`).toBe(true);
     expect(await page.evaluate(() => document.documentElement.scrollWidth), `at ${width}`).toBeLessThanOrEqual(width);
   }
+});
+
+test("many models of an upstream are behind a button", async ({ dashboard, page }) => {
+  await dashboard.signInLocally();
+  await page.goto("/settings/upstreams");
+  const idle = row(dashboard, "m-idle");
+  await expect(idle.getByText("m-three")).toBeVisible();
+  await expect(idle.getByText("m-four")).toBeHidden();
+  const more = idle.getByRole("button", { name: "Show 2 more models" });
+  await expect(more).toHaveAttribute("aria-expanded", "false");
+  await tabTo(page, more);
+  await page.keyboard.press("Enter");
+  await expect(idle.getByText("m-five")).toBeVisible();
+  await idle.getByRole("button", { name: "Show fewer models" }).click();
+  await expect(idle.getByText("m-five")).toBeHidden();
 });
 
 test("upstreams are reached by keyboard alone", async ({ dashboard, page }) => {
