@@ -53,7 +53,9 @@ async fn back_up(arguments: BackupArguments) -> anyhow::Result<()> {
     refuse_overwriting(&to, force)?;
     let draft = BackupDraft::beside(&to)?;
     let created_at = SystemClock::start().now();
-    let migrations = copy(&files, &draft.folder).await.context("can't copy the database")?;
+    let migrations = copy(&files, &draft.folder)
+        .await
+        .with_context(|| format!("can't copy the database to {}", draft.folder.display()))?;
     show_progress("Writing the backup");
     let (folder, packed) = (draft.folder.clone(), draft.folder.join("backup"));
     let packing = tokio::task::spawn_blocking({

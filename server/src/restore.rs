@@ -54,14 +54,17 @@ async fn restore(arguments: RestoreArguments) -> anyhow::Result<()> {
         let (file, folder, manifest) = (file.clone(), draft.folder.clone(), manifest.clone());
         move || archive::unpack(&file, &folder, &manifest)
     })
-    .await?;
+    .await
+    .with_context(|| format!("can't unpack {} to {}", file.display(), data_dir.display()))?;
     show_progress("Preparing the database");
     let pepper = match &since {
         Some(old) => config::pepper_if_any(pepper.as_deref(), &old.join("pepper"))?,
         None => None,
     };
     let ended = prepare(&draft.folder, old.as_ref(), pepper).await?;
-    draft.move_to(&data_dir)?;
+    draft
+        .move_to(&data_dir)
+        .with_context(|| format!("can't write to {}", data_dir.display()))?;
     drop(lock);
     show_progress("");
     report(&data_dir, manifest.created_at, ended.as_ref())

@@ -174,7 +174,9 @@ fn trailer(digest: &str) -> anyhow::Result<Vec<u8>> {
 /// The file can't be read, is no whole backup, or was changed.
 pub(crate) fn verify(path: &Path) -> anyhow::Result<()> {
     let mut file = File::open(path).with_context(|| format!("can't open {}", path.display()))?;
-    let length = file.metadata()?.len();
+    let metadata = file.metadata()?;
+    ensure!(metadata.is_file(), "{} is not a file; name one that backup wrote", path.display());
+    let length = metadata.len();
     let incomplete = || format!("{} is truncated, or is no backup of Latchkey", path.display());
     let body = length.checked_sub(u64::try_from(TRAILER_BYTES)?).with_context(incomplete)?;
     file.seek(SeekFrom::Start(body))?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::process::Stdio;
 
 use sea_orm::ConnectionTrait;
@@ -56,6 +57,38 @@ async fn truncated_or_changed_backup_is_refused() {
     }
     let said = refused(&folder.path().join("missing.backup"));
     assert!(said.contains("missing.backup"), "{said}");
+    let said = refused(folder.path());
+    assert!(said.contains("is not a file"), "{said}");
+}
+
+/// A limit of the size of files stands for a full disk: each write behind it fails.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn restore_and_backup_say_where_there_is_no_room() {
+    let (folder, file) = backup().await;
+    let limited = |arguments: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" \"$@\""]);
+        shell.arg(env!("CARGO_BIN_EXE_latchkey")).args(arguments).env_clear();
+        refusal(&shell.output().unwrap())
+    };
+    let new = TempDir::new().unwrap();
+    let to = flag("data-dir", &data(&new));
+    let said = limited(&["restore", file.to_str().unwrap(), &to]);
+    assert!(said.contains("can't unpack") && said.contains("(os error 27)"), "{said}");
+    assert!(said.contains(&data(&new).display().to_string()), "{said}");
+    let names: Vec<_> = fs::read_dir(data(&new)).unwrap().map(|one| one.unwrap()).collect();
+    let names: Vec<_> = names.iter().map(fs::DirEntry::file_name).collect();
+    assert_eq!(names, ["latchkey.db.lock"], "nothing is left");
+    succeed(latchkey(&["restore", file.to_str().unwrap(), &to]));
+
+    let small = folder.path().join("small.backup");
+    let from = flag("latchkey-data-dir", &data(&folder));
+    let said = limited(&["backup", &from, &flag("to", &small)]);
+    assert!(said.contains("can't copy the database to"), "{said}");
+    let left = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().contains("small")).collect();
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
