@@ -11,6 +11,7 @@ use crate::backup;
 use crate::cli::{ConfigCheck, Settings};
 use crate::config::{self, Findings};
 use crate::invocation::{LayeredSetting, Layers};
+use crate::otel;
 use crate::system::SystemClock;
 
 /// A backup older than this is remarked on.
@@ -28,11 +29,14 @@ pub fn run(arguments: &ConfigCheck, layers: &Layers) -> anyhow::Result<()> {
             file.display()
         ));
     }
+    findings.invalid.extend(otel::problem());
+    let settings: Vec<_> =
+        layers.settings.iter().cloned().chain(otel::set_variables()).collect();
     let notes = notes(&arguments.settings);
     let printed = if arguments.json {
-        print_json(layers, &findings, &notes)
+        print_json(&settings, &findings, &notes)
     } else {
-        print_text(layers, &findings, &notes)
+        print_text(&settings, &findings, &notes)
     };
     let Findings { invalid, unsafe_settings } = findings;
     match (invalid.len(), unsafe_settings.len()) {
@@ -75,10 +79,14 @@ fn shown(setting: &LayeredSetting) -> String {
     }
 }
 
-fn print_text(layers: &Layers, findings: &Findings, notes: &[String]) -> anyhow::Result<()> {
+fn print_text(
+    settings: &[LayeredSetting],
+    findings: &Findings,
+    notes: &[String],
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let is_terminal = out.is_terminal();
-    for setting in &layers.settings {
+    for setting in settings {
         let (name, source, value) = (&setting.name, setting.source.as_str(), shown(setting));
         if is_terminal {
             writeln!(out, "{name:<32} {source:<8} {value}")?;
@@ -99,8 +107,12 @@ fn print_text(layers: &Layers, findings: &Findings, notes: &[String]) -> anyhow:
     Ok(())
 }
 
-fn print_json(layers: &Layers, findings: &Findings, notes: &[String]) -> anyhow::Result<()> {
-    let settings = layers.settings.iter().map(|setting| {
+fn print_json(
+    settings: &[LayeredSetting],
+    findings: &Findings,
+    notes: &[String],
+) -> anyhow::Result<()> {
+    let settings = settings.iter().map(|setting| {
         let value = setting.value.as_ref().map(|_| shown(setting));
         json!({ "name": setting.name, "source": setting.source.as_str(), "value": value })
     });

@@ -19,6 +19,7 @@ pub mod logging;
 mod metrics;
 pub mod migrate;
 mod oauth;
+pub mod otel;
 mod pages;
 #[doc(hidden)]
 pub mod parsers;

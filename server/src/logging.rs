@@ -13,7 +13,10 @@ use latchkey_domain::mask;
 use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::otel;
 use crate::service::LOG_TARGET;
 use json_lines::JsonLines;
 use line_writer::LineWriter;
@@ -21,8 +24,8 @@ use line_writer::LineWriter;
 /// The writer of this process's logs, once it was started.
 static WRITER: OnceLock<Arc<LineWriter<Stderr>>> = OnceLock::new();
 
-/// Starts writing logs to standard error, from this level on unless `RUST_LOG` sets levels. What
-/// panics is a log line like any other.
+/// Starts writing logs to standard error, from this level on unless `RUST_LOG` sets levels, and to
+/// a collector if one was [named](otel::start) before. What panics is a log line like any other.
 pub fn start(usual: Level) {
     panic::set_hook(Box::new(|panicked| tracing::error!(%panicked, "Thread panicked")));
     let filter =
@@ -32,11 +35,20 @@ pub fn start(usual: Level) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(MaskedLines(Arc::clone(writer)));
+    let exported = otel::log_layer();
     if terminal {
-        logs.with_target(false).init();
+        let logs = logs.with_target(false);
+        match exported {
+            Some(layer) => logs.finish().with(layer).init(),
+            None => logs.init(),
+        }
     } else {
         let logs = logs.json().flatten_event(true).with_current_span(true).with_span_list(false);
-        logs.map_event_format(JsonLines::new).init();
+        let logs = logs.map_event_format(JsonLines::new);
+        match exported {
+            Some(layer) => logs.finish().with(layer).init(),
+            None => logs.init(),
+        }
     }
 }
 

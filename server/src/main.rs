@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use latchkey_server::cli::{Command, ConfigCommand};
 use latchkey_server::invocation::Invocation;
 use latchkey_server::{
-    audit, backup, config_check, logging, migrate, pepper, remote, restore, serve, tier,
+    audit, backup, config_check, logging, migrate, otel, pepper, remote, restore, serve, tier,
 };
 use tracing::Level;
 
@@ -24,6 +24,12 @@ async fn main() -> ExitCode {
         Ok(invocation) => invocation,
         Err(error) => return wrong_usage(error),
     };
+    // Before the log, which is exported too.
+    if matches!(command, Command::Serve(_))
+        && let Err(error) = otel::start()
+    {
+        return failed(&error);
+    }
     // What talks to a server from a shell writes its result and nothing else.
     if !matches!(command, Command::Remote(_)) {
         logging::start(usual_level(&command));
@@ -39,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments, &layers),
         Command::Remote(command) => return remote::run(*command).await,
     };
+    otel::finish().await;
     logging::finish();
     done.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
 }

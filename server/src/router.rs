@@ -20,7 +20,7 @@ use crate::routes::{
     server_functions, sessions, telemetry, upstreams, usage, verify, well_known,
 };
 use crate::state::AppState;
-use crate::{ingest, oauth, pages};
+use crate::{ingest, oauth, otel, pages};
 
 /// The API with its description. Pages of the given origins may call ingest, the gateway
 /// and the key's own view.
@@ -153,11 +153,13 @@ pub(crate) fn router(state: AppState) -> Router {
     }
     let pages = pages.layer(DefaultBodyLimit::max(MANAGEMENT_BODY)).layer(brief());
     let docs = docs::pages(&document, &dashboard_openapi());
-    api.merge(docs)
+    let router: Router = api
+        .merge(docs)
         .merge(well_known::routes())
         .merge(pages)
         .fallback(pages::fallback)
-        .with_state(state)
+        .with_state(state);
+    if otel::is_on() { router.layer(from_fn(otel::name_route)) } else { router }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::config::{self, Config, SignIn, SqliteLock, private_files};
 use crate::connections;
 use crate::metrics;
 use crate::oauth;
+use crate::otel;
 use crate::service::HttpService;
 use crate::state::{self, AppState};
 use crate::system::{SystemClock, SystemRandom};
@@ -141,10 +142,13 @@ fn announce(config: &Config) {
         );
     }
     state::announce(&config.upstreams);
+    otel::announce();
     let (listen, public_url) = (config.listen, &config.public_url);
     tracing::info!(%listen, %public_url, sign_in, "Server started");
     if let Some(code) = &config.services.local_code {
-        // The only secret that is logged on purpose, for the person who started the server.
+        // The only secret that is logged on purpose, for the person who started the server, and
+        // for no collector.
+        let _local = opentelemetry::Context::enter_telemetry_suppressed_scope();
         let link = oauth::local_link(&config.public_url, code);
         tracing::info!("Sign in at {link}");
     }

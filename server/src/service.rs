@@ -39,6 +39,7 @@ use crate::http::request_limits::REQUEST_TIMEOUT;
 use crate::http::{limits, masked, security_headers};
 use crate::ingest;
 use crate::metrics::{Metrics, RouteClass};
+use crate::otel;
 use crate::router::router;
 use crate::routes::{check, verify};
 use crate::state::AppState;
@@ -244,6 +245,32 @@ impl Endpoints {
         }
     }
 
+    /// As [`Self::respond`], with a span.
+    async fn traced(&self, accepted: AcceptedRequest) -> Response {
+        let request = &accepted.request;
+        let public_url = &self.state.config.public_url;
+        let normalized = ingest::without_double_slashes(request.uri());
+        let class = RouteClass::of(normalized.as_ref().unwrap_or(request.uri()));
+        // The others are found by the router.
+        let route = match class {
+            RouteClass::Verify => Some("/v1/keys/verify"),
+            RouteClass::Check => Some("/v1/check/{id}"),
+            RouteClass::Gateway => self.direct(request).map(DirectEndpoint::path),
+            RouteClass::Ingest | RouteClass::Api | RouteClass::Pages => None,
+        };
+        let context = otel::request_context(&otel::TracedRequest {
+            method: request.method(),
+            version: request.version(),
+            headers: request.headers(),
+            route,
+            path: mask::secrets(&shown(request.uri().path())).into_owned(),
+            is_ingest: class == RouteClass::Ingest,
+            over_https: public_url.is_https(),
+            authority: public_url.authority(),
+        });
+        otel::trace(context, self.respond(accepted)).await
+    }
+
     /// How long the answer took, which is counted.
     fn time(&self, context: &RequestContext) -> Duration {
         let elapsed = context.clock.monotonic();
@@ -285,6 +312,9 @@ impl Service<AcceptedRequest> for HttpService {
 
     fn call(&mut self, accepted: AcceptedRequest) -> Self::Future {
         let endpoints = Arc::clone(&self.0);
+        if otel::is_on() {
+            return Box::pin(async move { Ok(endpoints.0.traced(accepted).await) });
+        }
         Box::pin(async move { Ok(endpoints.0.respond(accepted).await) })
     }
 }

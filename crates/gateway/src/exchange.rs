@@ -59,6 +59,18 @@ impl CallFailure {
         }
     }
 
+    /// A word for the kind, and the status of the upstream's answer, if it answered.
+    pub(super) const fn error_type(&self) -> (&'static str, Option<u16>) {
+        let error = match self.kind {
+            FailureKind::Unreachable => "upstream_unreachable",
+            FailureKind::TimedOut => "upstream_timeout",
+            FailureKind::Failed => "upstream_error",
+            FailureKind::Misconfigured => "upstream_unauthorized",
+            FailureKind::Refused => "upstream_refused",
+        };
+        (error, self.status)
+    }
+
     /// Whether the upstream knows nothing of this ID.
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.status, Some(404 | 410))

@@ -16,6 +16,7 @@ use super::conversation::TURN_STATE;
 use super::error::GatewayError;
 use super::exchange::{CallFailure, FailureKind, exchange};
 use super::in_flight::InFlightCall;
+use super::model_span::ModelSpan;
 use super::request_headers;
 use super::response_body::ResponseBody;
 use super::response_context::ResponseContext;
@@ -97,7 +98,10 @@ async fn send_to_one(
         call.begin_attempt(target.price, target.upstream.cancels);
         // Only a body that may be sent again is copied.
         let sent = if candidates.is_empty() { body.take() } else { body.clone() };
-        let Some(sent) = sent else { break };
+        let Some(mut sent) = sent else { break };
+        let upstream = (target.upstream.name.as_str(), target.upstream.kind());
+        call.span = ModelSpan::of_upstream(sent.endpoint, &sent.model, upstream, &target.name);
+        sent.headers.add_trace(call.span.headers());
         let result = tokio::select! {
             biased;
             refused = call.key_invalidated() => return Err(refused),
@@ -114,6 +118,8 @@ async fn send_to_one(
             }
             Err(failure) => failure,
         };
+        let (error, status) = failure.error_type();
+        call.span.fail(error, status);
         let is_final = !failure.allows_another();
         let is_less = failure.kind == FailureKind::Unreachable && told.is_some();
         if !is_less {

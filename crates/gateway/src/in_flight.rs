@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::accounting::ItemId;
 use super::background_call::BackgroundCall;
 use super::error::GatewayError;
+use super::model_span::ModelSpan;
 
 /// A call in progress. Dropping it settles the reservation with the usage known so far.
 ///
@@ -31,6 +32,8 @@ pub(super) struct InFlightCall {
     is_remembered: bool,
     /// None if the response ends with the call.
     background: Option<BackgroundCall>,
+    /// The span of the attempt, until the call is settled.
+    pub(super) span: ModelSpan,
     /// One of the server's concurrent calls to upstreams.
     _permit: OwnedSemaphorePermit,
 }
@@ -57,6 +60,7 @@ impl InFlightCall {
             is_stored: false,
             is_remembered: false,
             background: None,
+            span: ModelSpan::NONE,
             _permit: permit,
         }
     }
@@ -178,6 +182,7 @@ impl InFlightCall {
     /// Settles with the current usage. Done before the response ends, as the client's next call may
     /// depend on it.
     pub(super) async fn settle(&mut self) {
+        self.end_span();
         if let Some(reservation) = self.reservation.take() {
             reservation.settle(self.usage).await;
         } else if let Some((checker, project, id)) = self.take_ended() {
@@ -186,6 +191,12 @@ impl InFlightCall {
                 tracing::warn!(%error, "Failed to settle a background response; retrying later");
             }
         }
+    }
+
+    /// Ends the span with the usage. While a response goes on in the background, it is not known.
+    fn end_span(&mut self) {
+        let is_known = self.background.as_ref().is_none_or(|background| background.has_ended);
+        self.span.end(is_known.then_some(self.usage));
     }
 
     /// The background response that is to be settled, the first time that it has ended.
@@ -202,6 +213,7 @@ impl InFlightCall {
     /// The upstream refused the call or failed: it costs a request, no tokens and no money.
     /// Done before the response, as the client's next call may need what was reserved.
     pub(super) async fn release(&mut self) {
+        self.span.end(None);
         if let Some(reservation) = self.reservation.take() {
             reservation.settle_refused().await;
         }
@@ -209,6 +221,7 @@ impl InFlightCall {
 
     /// Same as [`Self::release`], for callers that cannot await.
     pub(super) fn release_later(&mut self) {
+        self.span.end(None);
         drop(self.reservation.take());
     }
 
@@ -231,6 +244,7 @@ const fn estimated_prompt(prompt: u64) -> TokenUsage {
 
 impl Drop for InFlightCall {
     fn drop(&mut self) {
+        self.end_span();
         if let Some(reservation) = self.reservation.take() {
             reservation.settle_later(self.usage);
         } else if let Some((checker, project, id)) = self.take_ended() {

@@ -35,6 +35,7 @@ mod json_reader;
 mod max_tokens;
 mod media;
 mod messages;
+mod model_span;
 mod models;
 mod openapi;
 #[doc(hidden)]

@@ -43,6 +43,11 @@ impl PassedHeaders {
         Self(all.collect())
     }
 
+    /// Adds those by which the upstream goes on with a trace of ours.
+    pub(super) fn add_trace(&mut self, headers: Vec<(HeaderName, HeaderValue)>) {
+        self.0.extend(headers);
+    }
+
     /// Adds them to the upstream's request.
     pub(super) fn write(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.0 {

@@ -105,6 +105,11 @@ impl UpstreamEndpoint {
         self.audience.includes(key.tier, key.organization)
     }
 
+    /// How it is sent our credentials, which tells whose API it speaks.
+    pub(super) const fn kind(&self) -> UpstreamKind {
+        self.settings.kind
+    }
+
     /// Whether it is configured to serve an endpoint.
     pub(super) fn has(&self, endpoints: EndpointGroup) -> bool {
         self.settings.endpoints.contains(&endpoints)

@@ -15,6 +15,7 @@ use latchkey_services::Error;
 
 use super::challenge::{self, Credentials};
 use super::request_id::RequestId;
+use crate::otel;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
@@ -81,6 +82,7 @@ pub(crate) fn render(id: RequestId, auth: Credentials, mut response: Response) -
     if problem.code == ErrorCode::Outcome(Outcome::MissingKey) {
         auth.no_key().clone_into(&mut problem.detail);
     }
+    otel::note_error(problem.code);
     problem.request_id = Some(id.to_string());
     let status = status(problem.status);
     // Serializing strings and numbers can't fail.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::RouteClass;
+use crate::otel;
 use crate::state::AppState;
 
 /// All metrics as text. Values are collected when this is called.
@@ -39,7 +40,8 @@ impl Collector for Everything {
         store(&mut encoder, &self.0)?;
         ingest(&mut encoder, &self.0)?;
         upstreams(&mut encoder, &self.0)?;
-        http(&mut encoder, &self.0)
+        http(&mut encoder, &self.0)?;
+        telemetry_of_server(&mut encoder)
     }
 }
 
@@ -170,6 +172,21 @@ fn http(encoder: &mut DescriptorEncoder<'_>, state: &AppState) -> fmt::Result {
         let labels = [("route", route.as_str())];
         let mut encoder = family.encode_family(&labels)?;
         encoder.encode_histogram::<NoLabelSet>(seen.seconds, seen.count, &seen.buckets, None)?;
+    }
+    Ok(())
+}
+
+/// Only if it is exported.
+fn telemetry_of_server(encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+    let dropped = otel::dropped();
+    if dropped.is_empty() {
+        return Ok(());
+    }
+    let help = "Spans and log records of this server that were not exported";
+    let mut family = encoder.encode_descriptor("otel_dropped", help, None, MetricType::Counter)?;
+    for otel::Dropped { signal, reason, count } in dropped {
+        let labels = [("signal", signal), ("reason", reason)];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
     }
     Ok(())
 }

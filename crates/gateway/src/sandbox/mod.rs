@@ -25,6 +25,7 @@ use latchkey_domain::token_usage::TokenUsage;
 use super::body::CallBody;
 use super::endpoint::Endpoint;
 use super::error::GatewayError;
+use super::model_span::ModelSpan;
 pub(super) use responses::StoredAnswer;
 
 /// Default maximum of output tokens.
@@ -74,6 +75,7 @@ pub(super) async fn respond(
     reservation: Reservation,
 ) -> Response {
     let prompt = body.prompt.estimate;
+    let mut span = ModelSpan::of_sandbox(body.endpoint, &body.model);
     match plan {
         SandboxCall::Text(plan) => {
             let completion = plan.generate(&body, reservation.granted().answer);
@@ -81,6 +83,7 @@ pub(super) async fn respond(
             let completion_tokens = completion.tokens();
             let used =
                 TokenUsage { prompt, completion: completion_tokens, ..TokenUsage::default() };
+            span.end(Some(used));
             let slot = reservation.settle(used).await;
             completion.respond(slot)
         }
@@ -88,6 +91,7 @@ pub(super) async fn respond(
             let message = plan.generate(&body, reservation.granted().answer);
             drop(body);
             let used = TokenUsage { prompt, completion: message.tokens(), ..TokenUsage::default() };
+            span.end(Some(used));
             let slot = reservation.settle(used).await;
             message.respond(slot)
         }
@@ -104,6 +108,7 @@ pub(super) async fn respond(
             }
             let completion = response.tokens();
             let used = TokenUsage { prompt, completion, ..TokenUsage::default() };
+            span.end(Some(used));
             // A stream comes to its end at once.
             if body.background && !body.stream {
                 drop(body);
@@ -117,12 +122,14 @@ pub(super) async fn respond(
             let model = body.model.clone();
             drop(body);
             let used = TokenUsage { prompt, ..TokenUsage::default() };
+            span.end(Some(used));
             let slot = reservation.settle(used).await;
             plan.respond(&model, prompt, slot)
         }
         SandboxCall::Media(plan) => {
             drop(body);
             let used = TokenUsage { prompt, completion: plan.tokens(), ..TokenUsage::default() };
+            span.end(Some(used));
             // The answer exists already, so nothing is left for its slot to wait for.
             drop(reservation.settle(used).await);
             plan.respond()
