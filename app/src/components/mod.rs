@@ -8,6 +8,7 @@ pub mod budget_list;
 pub mod count;
 pub mod error_state;
 pub mod form;
+pub mod import_words;
 pub mod limit_rows;
 pub mod list_view;
 pub mod load_more;

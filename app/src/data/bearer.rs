@@ -5,13 +5,14 @@ use futures::channel::oneshot;
 use futures::{Sink, Stream, sink, stream};
 use http::Method;
 use leptos::task;
+use serde::de::DeserializeOwned;
 use server_fn::client::Client;
 use server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use server_fn::request::ClientReq;
 use server_fn::response::ClientRes;
 use server_fn::{Bytes, Decodes};
 
-use super::fetch::{HttpResponse, PostRequest};
+use super::fetch::{Download, HttpResponse, PostRequest};
 use super::session;
 use crate::api::{ApiError, ProblemEncoding};
 
@@ -88,6 +89,21 @@ pub(crate) async fn with_token<A>(
         return session::redirect_to_login(Some(session::Reason::Expired)).await;
     }
     Ok(answer)
+}
+
+/// Loads a JSON resource of the public API, for what has no server function.
+///
+/// # Errors
+/// There was no answer, or a refusal, or the answer is of another version.
+pub(crate) async fn get_json<T: DeserializeOwned>(path: &str) -> Result<T, ApiError> {
+    let begin = async |token: String| Download::begin(path, &token).await;
+    let answer = with_token(begin, Download::status).await?;
+    let is_refused = answer.status() >= 400;
+    let body = answer.text().await?;
+    if is_refused {
+        return Err(refused(body));
+    }
+    serde_json::from_slice(&body).map_err(|_| ApiError::Unreadable)
 }
 
 /// The error in the body of a refusal.

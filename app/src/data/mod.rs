@@ -9,4 +9,5 @@ pub mod polled_query;
 pub mod polling;
 pub(crate) mod save;
 pub mod session;
+pub(crate) mod upload;
 pub mod url_filter;

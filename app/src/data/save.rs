@@ -29,11 +29,16 @@ pub(crate) async fn download(path: &str, look: impl FnMut(&[u8])) -> Result<Blob
 
 /// Hands a CSV to the browser, which saves it as `{name}-2026-11-18.csv`.
 pub(crate) fn save_csv(file: &Blob, name: &str) -> Option<()> {
+    save_as(file, name, "csv")
+}
+
+/// Hands a file to the browser, which saves it as `{name}-2026-11-18.{extension}`.
+pub(crate) fn save_as(file: &Blob, name: &str, extension: &str) -> Option<()> {
     let url = Url::create_object_url_with_blob(file).ok()?;
     let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
     let day = browser_time()?.to_string();
     link.set_href(&url);
-    link.set_download(&format!("{name}-{}.csv", day.get(..10)?));
+    link.set_download(&format!("{name}-{}.{extension}", day.get(..10)?));
     link.click();
     set_timeout(move || _ = Url::revoke_object_url(&url), KEPT_FOR);
     Some(())

@@ -163,6 +163,60 @@ pub fn TextArea(
     view! { <Labelled name label hint error>{area}</Labelled> }
 }
 
+/// A labelled field for a file. The browser keeps the file: callers read it off the element.
+#[component]
+pub fn FileField(
+    /// Its id and its name in the form.
+    name: &'static str,
+    /// The label above it.
+    label: &'static str,
+    /// The kinds of files that are offered first, as HTML lists them.
+    accept: &'static str,
+    /// What is worth knowing, below it; an error takes its place.
+    #[prop(optional, into)]
+    hint: MaybeProp<String>,
+    /// What is wrong with the file.
+    #[prop(optional, into)]
+    error: Signal<Option<String>>,
+    /// Called when another file is chosen, or none is any more.
+    #[prop(into)]
+    on_change: Callback<()>,
+    /// The element, which has the file.
+    node_ref: NodeRef<Input>,
+) -> impl IntoView {
+    let bad = move || error.with(Option::is_some);
+    // A corrected file has the name of the one before, and the browser would not report it.
+    let forget = move |_| {
+        if let Some(input) = node_ref.get_untracked() {
+            input.set_value("");
+            on_change.run(());
+        }
+    };
+    let input = view! {
+        <div
+            class=format!("{BOX} items-center overflow-hidden")
+            class:border-danger=bad
+            class:border-control=move || !bad()
+        >
+            <input
+                id=name
+                name=name
+                type="file"
+                class="min-w-0 grow cursor-pointer truncate text-table text-ink-2 outline-none file:mr-3 file:h-9 \
+                file:cursor-pointer file:border-r file:border-line-strong file:bg-subtle file:px-3 file:font-medium \
+                file:text-ink max-md:text-[1rem] max-md:file:h-11"
+                accept=accept
+                aria-invalid=move || bad().then_some("true")
+                aria-describedby=described_by(name, hint, error)
+                on:click=forget
+                on:change=move |_| on_change.run(())
+                node_ref=node_ref
+            />
+        </div>
+    };
+    view! { <Labelled name label hint error>{input}</Labelled> }
+}
+
 /// ID of the text below a field, if there is one.
 fn described_by(
     name: &'static str,

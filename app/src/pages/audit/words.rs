@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use latchkey_domain::api::{ApplicationEnvironment, AuditChange, AuditEvent};
 use latchkey_domain::audit::AuditAction;
+use latchkey_domain::import::{KeyShape, Preset};
 use latchkey_domain::key::Environment;
 use latchkey_domain::role::Role;
 use latchkey_domain::tier::Tier;
 use latchkey_domain::time::Timestamp;
 use serde_json::Value;
 
+use crate::components::import_words::{preset_label, shape_in_words};
 use latchkey_ui::relative_time::date;
 use latchkey_ui::thousands;
 
@@ -28,6 +30,12 @@ pub fn detail(event: &AuditEvent) -> Option<Detail> {
     if let Some(masked) = masked {
         return Some(Detail::Masked(masked.replace("...", "…")));
     }
+    if event.action == AuditAction::KeysImported {
+        return imported(&event.changes).map(Detail::Words);
+    }
+    if event.action == AuditAction::KeyShapeCreated {
+        return registered(&event.changes).map(Detail::Words);
+    }
     let made = |change: &AuditChange| change.before.is_null();
     let mut event = event.clone();
     if matches!(event.action, AuditAction::KeyDisabled | AuditAction::KeyEnabled) {
@@ -44,6 +52,22 @@ pub fn detail(event: &AuditEvent) -> Option<Detail> {
         }
         _ => Some(Detail::Words(several(&event.changes))),
     }
+}
+
+/// “1,204 keys imported from LiteLLM”.
+fn imported(changes: &BTreeMap<String, AuditChange>) -> Option<String> {
+    let count = count("keys_imported", &changes.get("keys_imported")?.after)?;
+    let preset = changes.get("preset").and_then(|change| change.after.as_str());
+    Some(match preset.and_then(Preset::from_name) {
+        Some(preset) => format!("{count} from {}", preset_label(preset)),
+        None => count,
+    })
+}
+
+/// “sk-…, 20 to 60 characters, base64url”.
+fn registered(changes: &BTreeMap<String, AuditChange>) -> Option<String> {
+    let shape = serde_json::from_value::<KeyShape>(changes.get("shape")?.after.clone());
+    shape.ok().map(|shape| shape_in_words(&shape))
 }
 
 /// One field: “600 to 900 rpm”.
@@ -197,11 +221,15 @@ mod tests {
     use super::*;
 
     fn said(changes: Value) -> Option<Detail> {
+        said_of("key.changed", changes)
+    }
+
+    fn said_of(action: &str, changes: Value) -> Option<Detail> {
         let mut event = json!({
             "id": "evt_01h455vb4pex5vsknk084sn02q",
             "at": "2026-05-14T14:28:03Z",
             "actor": { "kind": "person", "id": "usr_01h455vb4pex5vsknk084sn02q", "name": "priya-raman" },
-            "action": "key.changed",
+            "action": action,
             "target": { "kind": "key", "id": "key_01h455vb4pex5vsknk084sn02q", "name": "Web checkout" },
             "ip": null,
         });
@@ -265,6 +293,24 @@ mod tests {
             words(json!({ "keys_revoked": set(3), "projects_deleted": set(1_000) })),
             "3 keys revoked, 1,000 projects deleted"
         );
+    }
+
+    #[test]
+    fn import_says_how_many_keys_came_from_where() {
+        let set = |value: Value| json!({ "before": null, "after": value });
+        let words = |action, changes| match said_of(action, changes) {
+            Some(Detail::Words(words)) => words,
+            other => panic!("{other:?}"),
+        };
+        let count = json!({ "keys_imported": set(json!(1_204)) });
+        assert_eq!(words("keys.imported", count), "1,204 keys imported");
+        let from = json!({ "keys_imported": set(json!(1)), "preset": set(json!("litellm")) });
+        assert_eq!(words("keys.imported", from), "1 key imported from LiteLLM");
+        let shape =
+            json!({ "prefix": "sk-", "min_length": 20, "max_length": 60, "alphabet": "hex" });
+        let shape = json!({ "shape": set(shape) });
+        assert_eq!(words("key_shape.created", shape), "sk-…, 20 to 60 characters, hexadecimal");
+        assert_eq!(said_of("keys.exported", json!({})), None);
     }
 
     #[test]

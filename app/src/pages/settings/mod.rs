@@ -3,6 +3,7 @@
 pub mod delete;
 pub mod limits;
 pub mod members;
+pub mod moving;
 pub mod organization;
 pub mod project;
 pub mod service_keys;

@@ -1,6 +1,6 @@
 //! Shapes: what the keys of another system look like. Only text of a shape is looked up as one.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::id::{KeyShapeId, UserId};
 use crate::time::Timestamp;
@@ -212,8 +212,14 @@ impl KeyShapeRequest {
     }
 }
 
+impl<'de> Deserialize<'de> for KeyShape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        KeyShapeRequest::deserialize(deserializer)?.shape().map_err(de::Error::custom)
+    }
+}
+
 /// A shape that a project's imported keys have.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ListedKeyShape {
     /// ID of the shape.
@@ -228,7 +234,7 @@ pub struct ListedKeyShape {
 }
 
 /// All shapes of a project, at most 32, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyShapeList {
     /// The shapes.
@@ -318,6 +324,14 @@ mod tests {
         for wrong in ["{}", &text.replace("8,", "-8,"), &text.replace("10,", "1025,")] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
+        let listed = text.replacen(
+            '{',
+            "{\"id\":\"ksh_01kc3f1m6ze1tvyqnz0rg5bqfa\",\"created_at\":\"2026-05-14T14:28:03Z\",\
+             \"created_by\":\"usr_01kc3f1m6ze1tvyqnz0rg5bqfb\",",
+            1,
+        );
+        let listed: ListedKeyShape = serde_json::from_str(&listed).unwrap();
+        assert_eq!(listed.shape, shape("sk-", 8, 10).unwrap());
         let own = read(&text.replace("sk-", "lk_live_")).unwrap().shape();
         assert_eq!(own.map_err(InvalidShape::field), Err("max_length"));
     }

@@ -1,4 +1,5 @@
-//! The settings of a project: its ID, its name, its key prefix, its limits, and its deletion.
+//! The settings of a project: its ID, its name, its key prefix, its limits, import and export, and
+//! its deletion.
 
 pub mod delete;
 
@@ -10,6 +11,7 @@ use leptos::prelude::*;
 
 use self::delete::DeleteProject;
 use super::limits::{LimitsOf, LimitsSection};
+use super::moving::MovingSection;
 use super::{SettingsHead, SettingsPage, SettingsSubject};
 use crate::api::update_project;
 use crate::components::form::{FormField, Refusal, Submission};
@@ -21,7 +23,7 @@ use latchkey_ui::icon::Glyph;
 use latchkey_ui::table::Card;
 use latchkey_ui::toast::Toasts;
 
-/// Name, key prefix, limits and deletion of the project.
+/// Name, key prefix, limits, import and export, and deletion of the project.
 #[component]
 pub fn ProjectPage() -> impl IntoView {
     view! {
@@ -57,6 +59,7 @@ fn Page(subject: Signal<SettingsSubject>) -> impl IntoView {
             </section>
             <LimitsSection subject of=LimitsOf::Project/>
             <LimitsSection subject of=LimitsOf::NewKeys/>
+            <MovingSection subject/>
             <section aria-labelledby="danger-title">
                 <h2 id="danger-title" class="mb-3 text-heading font-semibold">"Danger zone"</h2>
                 <DangerZone subject may_write/>
