@@ -4,6 +4,7 @@ mod backup;
 mod cli;
 mod config;
 pub(crate) mod edge;
+pub(crate) mod otel;
 mod pepper;
 mod security;
 mod tier;
@@ -48,11 +49,15 @@ impl Process {
 
     /// The same by a command that the binary's arguments may be added to.
     pub(crate) async fn start_command(
-        mut command: Command,
+        command: Command,
         folder: &TempDir,
         client: &Client,
     ) -> Self {
-        let port = free_port();
+        Self::start_on(free_port(), command, folder, client).await
+    }
+
+    /// The same on a port that the command may have to know.
+    async fn start_on(port: u16, mut command: Command, folder: &TempDir, client: &Client) -> Self {
         let log = File::options().create(true).append(true).open(log_file(folder)).unwrap();
         command.arg(format!("--latchkey-listen=127.0.0.1:{port}")).stderr(log);
         let child = command.spawn().unwrap();

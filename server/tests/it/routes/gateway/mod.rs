@@ -29,6 +29,7 @@ mod shared_parallel;
 mod silent;
 mod streams;
 mod tokenizer;
+mod traced;
 mod transcripts;
 mod upstream;
 
