@@ -5,6 +5,7 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { attributeScreenshots } from "../support/attribute-screenshots.ts";
 import { expect, test } from "../support/fixtures.ts";
+import { importScreenshots } from "../support/import-screenshots.ts";
 import { settingsScreenshots, type Stop, pageScreenshots } from "../support/screenshots.ts";
 import { usageScreenshots } from "../support/usage-screenshots.ts";
 import { workspaceScreenshots } from "../support/workspace-screenshots.ts";
@@ -30,6 +31,7 @@ const LOOKS: Look[] = [
 const SETTINGS_LOOKS = ["1440-light", "900-light", "390-dark", "320-light"];
 const WORKSPACE_LOOKS = ["1440-dark", "900-light", "390-light", "320-light"];
 const USAGE_LOOKS = ["1440-light", "390-dark", "320-light"];
+const IMPORT_LOOKS = ["1440-light", "1440-dark", "390-light", "390-dark"];
 const ATTRIBUTE_LOOKS = ["1440-light", "1440-dark", "390-light", "390-dark"];
 
 for (const { width, height, colorScheme } of LOOKS) {
@@ -82,6 +84,14 @@ for (const { width, height, colorScheme } of LOOKS) {
       test(`attributes and disabled keys fit and are accessible at ${look}`, async ({ application, page }) => {
         test.setTimeout(180_000);
         await attributeScreenshots(application, inspect(page));
+      });
+    }
+
+    if (IMPORT_LOOKS.includes(look)) {
+      test(`an import and imported keys fit and are accessible at ${look}`, async ({ application, page, watch }) => {
+        test.setTimeout(180_000);
+        watch.allowStatus(422, /\/keys\/import\?/);
+        await importScreenshots(application, inspect(page));
       });
     }
 

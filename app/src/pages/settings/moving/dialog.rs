@@ -74,11 +74,9 @@ pub fn ImportDialog(
 /// The next step.
 fn action(stage: &ImportStage) -> String {
     match stage {
-        ImportStage::Checked(keys @ 1..) => format!("Import {}", keys_in_words(*keys)),
+        ImportStage::Checked(keys) => format!("Import {}", keys_in_words(*keys)),
         ImportStage::Imported(_) => "Done".to_owned(),
-        ImportStage::Unchecked | ImportStage::Wrong(_) | ImportStage::Checked(0) => {
-            "Check file".to_owned()
-        }
+        ImportStage::Unchecked | ImportStage::Wrong(_) => "Check file".to_owned(),
     }
 }
 
@@ -158,39 +156,49 @@ fn Progress(form: ImportForm) -> impl IntoView {
     }
 }
 
-/// What the check or the import has found.
+/// What the check or the import has found. Screen readers say its first sentence at once.
 #[component]
 fn Findings(form: ImportForm) -> impl IntoView {
-    let findings = move || {
+    let good_news = Memo::new(move |_| form.stage.with(good_news));
+    let said = move || {
+        good_news.get().map(
+            |words| view! { <Callout tone=Tone::Info glyph=Glyph::CircleCheck>{words}</Callout> },
+        )
+    };
+    let more = move || {
         form.stage.with(|stage| match stage {
-            ImportStage::Unchecked => ().into_any(),
+            ImportStage::Unchecked | ImportStage::Checked(_) => ().into_any(),
             ImportStage::Wrong(errors) => {
                 let errors = errors.clone();
                 view! { <WrongRows errors/> }.into_any()
             }
-            ImportStage::Checked(0) => {
-                view! { <Callout tone=Tone::Warn>"The file has no rows. Choose another one."</Callout> }
-                    .into_any()
-            }
-            ImportStage::Checked(keys) => {
-                let words = format!("{} can be imported. Nothing was changed yet.", keys_in_words(*keys));
-                view! { <Callout tone=Tone::Info glyph=Glyph::CircleCheck>{words}</Callout> }.into_any()
-            }
-            ImportStage::Imported(answer) => {
-                let keys = u64::try_from(answer.imported).unwrap_or(u64::MAX);
-                view! { <Report form keys/> }.into_any()
-            }
+            ImportStage::Imported(_) => view! { <Report form/> }.into_any(),
         })
     };
-    view! { <div role="status" class="flex flex-col gap-3 empty:hidden">{findings}</div> }
+    view! {
+        <div role="status" class="contents">{said}</div>
+        {more}
+    }
 }
 
-/// That the keys are there, and which row became which key.
+/// What went well, as a sentence.
+fn good_news(stage: &ImportStage) -> Option<String> {
+    match stage {
+        ImportStage::Unchecked | ImportStage::Wrong(_) => None,
+        ImportStage::Checked(keys) => {
+            Some(format!("{} can be imported. Nothing was changed yet.", keys_in_words(*keys)))
+        }
+        ImportStage::Imported(answer) => {
+            let keys = keys_in_words(u64::try_from(answer.imported).unwrap_or(u64::MAX));
+            Some(format!("{keys} imported. Clients go on with the secrets that they have."))
+        }
+    }
+}
+
+/// Which row became which key.
 #[component]
-fn Report(form: ImportForm, keys: u64) -> impl IntoView {
+fn Report(form: ImportForm) -> impl IntoView {
     let toasts = expect_context::<Toasts>();
-    let words =
-        format!("{} imported. Clients go on with the secrets that they have.", keys_in_words(keys));
     let save = move |()| {
         let report = form.stage.with_untracked(|stage| match stage {
             ImportStage::Imported(answer) => Some(report(answer)),
@@ -201,7 +209,6 @@ fn Report(form: ImportForm, keys: u64) -> impl IntoView {
         }
     };
     view! {
-        <Callout tone=Tone::Info glyph=Glyph::CircleCheck>{words}</Callout>
         <div class="flex flex-wrap items-center justify-between gap-3">
             <p class="min-w-0 text-ink-2">"The report has the number of each row and the ID of its key."</p>
             <Button glyph=Glyph::Download on_press=save>"Download report"</Button>
@@ -236,7 +243,6 @@ mod tests {
     fn button_says_the_next_step() {
         assert_eq!(action(&ImportStage::Unchecked), "Check file");
         assert_eq!(action(&ImportStage::Wrong(Vec::new())), "Check file");
-        assert_eq!(action(&ImportStage::Checked(0)), "Check file");
         assert_eq!(action(&ImportStage::Checked(1)), "Import 1 key");
         assert_eq!(action(&ImportStage::Checked(1_204)), "Import 1,204 keys");
     }

@@ -60,7 +60,7 @@ async fn fetch(project: ProjectId) -> Result<(Blob, ExportedKeys), ApiError> {
 struct ExportedKeys {
     line: Vec<u8>,
     count: u64,
-    unused: u64,
+    foreign: u64,
 }
 
 /// What counts of a line.
@@ -88,21 +88,22 @@ impl ExportedKeys {
         }
         let line = serde_json::from_slice::<ExportedLine>(&self.line);
         self.count += 1;
-        self.unused += u64::from(line.is_ok_and(|line| line.imported_scheme.is_some()));
+        self.foreign += u64::from(line.is_ok_and(|line| line.imported_scheme.is_some()));
         self.line.clear();
     }
 
-    /// “Exported 1,204 keys. 37 of them are imported and were not used yet.”
+    /// “Exported 1,204 keys. 37 still have the digest of another system, until their first use.”
     fn in_words(&self) -> String {
         let keys = keys_in_words(self.count);
-        match self.unused {
-            0 => format!("Exported {keys}"),
-            1 => format!("Exported {keys}. 1 of them is imported and was not used yet."),
-            unused => {
-                let unused = thousands(unused);
-                format!("Exported {keys}. {unused} of them are imported and were not used yet.")
-            }
-        }
+        let foreign = match self.foreign {
+            0 => return format!("Exported {keys}"),
+            1 => "1 still has the digest of another system, until its first use.".to_owned(),
+            many => format!(
+                "{} still have the digest of another system, until their first use.",
+                thousands(many)
+            ),
+        };
+        format!("Exported {keys}. {foreign}")
     }
 }
 
@@ -118,24 +119,27 @@ mod tests {
     );
 
     #[test]
-    fn imported_keys_without_use_are_counted() {
+    fn keys_with_a_foreign_digest_are_counted() {
         for cut in 0..LINES.len() {
             let mut keys = ExportedKeys::default();
             keys.take(&LINES.as_bytes()[..cut]);
             keys.take(&LINES.as_bytes()[cut..]);
             keys.end_line();
-            assert_eq!((keys.count, keys.unused), (2, 1), "{cut}");
+            assert_eq!((keys.count, keys.foreign), (2, 1), "{cut}");
         }
     }
 
     #[test]
     fn export_is_said_in_a_sentence() {
-        let said = |count, unused| ExportedKeys { line: Vec::new(), count, unused }.in_words();
+        let said = |count, foreign| ExportedKeys { line: Vec::new(), count, foreign }.in_words();
         assert_eq!(said(1, 0), "Exported 1 key");
-        assert_eq!(said(9, 1), "Exported 9 keys. 1 of them is imported and was not used yet.");
+        assert_eq!(
+            said(9, 1),
+            "Exported 9 keys. 1 still has the digest of another system, until its first use."
+        );
         assert_eq!(
             said(1_204, 37),
-            "Exported 1,204 keys. 37 of them are imported and were not used yet."
+            "Exported 1,204 keys. 37 still have the digest of another system, until their first use."
         );
     }
 }

@@ -98,7 +98,7 @@ impl ImportForm {
 
     /// Whether the next step imports the file, tracked.
     pub fn is_checked(self) -> bool {
-        self.stage.with(|stage| matches!(stage, ImportStage::Checked(1..)))
+        self.stage.with(|stage| matches!(stage, ImportStage::Checked(_)))
     }
 
     /// Checks the file, or imports it if it was checked.
