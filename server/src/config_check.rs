@@ -30,8 +30,7 @@ pub fn run(arguments: &ConfigCheck, layers: &Layers) -> anyhow::Result<()> {
         ));
     }
     findings.invalid.extend(otel::problem());
-    let settings: Vec<_> =
-        layers.settings.iter().cloned().chain(otel::set_variables()).collect();
+    let settings: Vec<_> = layers.settings.iter().cloned().chain(otel::set_variables()).collect();
     let notes = notes(&arguments.settings);
     let printed = if arguments.json {
         print_json(&settings, &findings, &notes)

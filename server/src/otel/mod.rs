@@ -1,8 +1,8 @@
 //! Traces and logs of this server itself, sent to a collector by OTLP. Only the standard variables
-//! switch that on ([`settings`]); without them nothing is created, and a request pays for one load.
+//! switch that on (`settings`); without them nothing is created, and a request pays for one load.
 //!
 //! A request never waits for the collector: spans and log records go through bounded queues
-//! ([`queue`]) to threads that export them. What does not fit, or can't be exported, is dropped and
+//! (`queue`) to threads that export them. What does not fit, or can't be exported, is dropped and
 //! counted. The requests by which this or another server exports are neither traced nor exported as
 //! logs, so a server that exports to itself comes to rest.
 

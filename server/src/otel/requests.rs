@@ -86,10 +86,7 @@ fn attributes(request: &TracedRequest<'_>, method: &'static str) -> Vec<KeyValue
 
 /// Answers a request in its context, and ends its span when the head of the response is there. One
 /// whose client has gone before ends then, without a status.
-pub(crate) async fn trace(
-    context: Context,
-    answered: impl Future<Output = Response>,
-) -> Response {
+pub(crate) async fn trace(context: Context, answered: impl Future<Output = Response>) -> Response {
     let response = answered.with_context(context.clone()).await;
     end(&context.span(), &response);
     response

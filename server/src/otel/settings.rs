@@ -293,9 +293,7 @@ pub(crate) fn problem() -> Option<String> {
 
 /// The standard variables that are set, by name.
 pub(crate) fn set_variables() -> Vec<LayeredSetting> {
-    #[expect(clippy::disallowed_methods, reason = "standard variables are no settings of ours")]
-    let all = std::env::vars_os();
-    let texts = all.filter_map(|(name, value)| {
+    let texts = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.into_string().ok().filter(|name| name.starts_with("OTEL_"))?;
         Some((name, value.to_string_lossy().into_owned()))
     });
