@@ -28,7 +28,7 @@ impl Checker {
     pub async fn confirm(
         &self,
         key: &Arc<KeyRecord>,
-        seen: KeyVersion,
+        seen: &KeyVersion,
         call: CheckRequest<'_>,
     ) -> Result<(), Error> {
         if seen.holds(&self.key_cache, self.clock.monotonic()) {
@@ -77,16 +77,16 @@ async fn look_up_again(
     ip: Option<IpAddr>,
 ) -> Result<IdentifiedKey, Denial> {
     // Boxed: few calls need the future of a database query.
-    Box::pin(find_again(checker, identity.seen, ip)).await
+    Box::pin(find_again(checker, &identity.seen, ip)).await
 }
 
 /// Looks up the key where it was, and where it may have moved since.
 async fn find_again(
     checker: &Checker,
-    seen: KeyVersion,
+    seen: &KeyVersion,
     ip: Option<IpAddr>,
 ) -> Result<IdentifiedKey, Denial> {
-    look_up(checker, &KeyDigests::again(&seen), PresentedBy::Caller(ip)).await
+    look_up(checker, &KeyDigests::again(seen), PresentedBy::Caller(ip)).await
 }
 
 fn evaluated(

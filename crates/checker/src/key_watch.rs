@@ -33,7 +33,7 @@ const DATABASE_INTERVAL: Duration = Duration::from_millis(250);
 impl Checker {
     /// Watches the key of a call until the returned watch is dropped.
     pub fn watch_key(&self, identity: &IdentifiedKey) -> KeyWatch {
-        let seen = identity.seen;
+        let seen = &identity.seen;
         let digest = *seen.digest();
         let mut keys = self.watched_keys.lock();
         match keys.entry(digest) {
@@ -41,7 +41,7 @@ impl Checker {
             Entry::Vacant(place) => {
                 let (ended, receiver) = watch::channel(None);
                 place.insert(ended.clone());
-                tokio::spawn(watch_until_ended(self.clone(), seen, ended));
+                tokio::spawn(watch_until_ended(self.clone(), seen.clone(), ended));
                 KeyWatch::new(receiver)
             }
         }
@@ -58,7 +58,7 @@ async fn watch_until_ended(checker: Checker, seen: KeyVersion, ended: EndSender)
         if checker.watched_keys.forget_unused(&digest) {
             return;
         }
-        wait = match key_state(&checker, seen).await {
+        wait = match key_state(&checker, &seen).await {
             KeyState::Good => INTERVAL,
             KeyState::Unconfirmed => DATABASE_INTERVAL,
             KeyState::Ended(denial) => {
@@ -79,9 +79,9 @@ enum KeyState {
     Ended(Denial),
 }
 
-async fn key_state(checker: &Checker, seen: KeyVersion) -> KeyState {
+async fn key_state(checker: &Checker, seen: &KeyVersion) -> KeyState {
     // The key may move to another digest while its calls go on.
-    let digests = KeyDigests::again(&seen);
+    let digests = KeyDigests::again(seen);
     let (known, good) = match cached(checker, &digests) {
         Some(known) => (known, KeyState::Good),
         None => match load(checker, &digests, PresentedBy::Other(LookupCaller::Server)).await {

@@ -109,7 +109,7 @@ pub(crate) fn cached(checker: &Checker, digests: &KeyDigests) -> Option<KeyLooku
     for version in &versions {
         match cache.get(version.digest(), now) {
             Some(CachedLookup::Key(key)) if digests.admit(&key) => {
-                return Some(KeyLookup::Key(IdentifiedKey::new(key, *version)));
+                return Some(KeyLookup::Key(IdentifiedKey::new(key, version.clone())));
             }
             Some(CachedLookup::Unknown) => unknown += 1,
             Some(CachedLookup::Key(_)) | None => {}
@@ -170,7 +170,7 @@ fn keep(
     let version = versions.iter().find(|version| *version.digest() == digest)?;
     let key = Arc::new(record);
     finish(version, &CachedLookup::Key(Arc::clone(&key)))
-        .then(|| KeyLookup::Key(IdentifiedKey::new(key, *version)))
+        .then(|| KeyLookup::Key(IdentifiedKey::new(key, version.clone())))
 }
 
 impl Checker {

@@ -34,10 +34,10 @@ impl AuthenticatedCaller {
     pub(crate) fn key(
         services: &Services,
         key: &Arc<KeyRecord>,
-        seen: KeyVersion,
+        seen: &KeyVersion,
         call: CheckRequest<'static>,
     ) -> Self {
-        let key = Arc::clone(key);
+        let (key, seen) = (Arc::clone(key), seen.clone());
         Self { services: services.clone(), who: Who::Key { key, seen, call } }
     }
 
@@ -49,7 +49,7 @@ impl AuthenticatedCaller {
         match &self.who {
             Who::Caller(actor) => accounts::confirm(&self.services, actor).await?,
             Who::Key { key, seen, call } => {
-                self.services.checker.confirm(key, *seen, *call).await?;
+                self.services.checker.confirm(key, seen, *call).await?;
             }
         }
         Ok(())

@@ -114,7 +114,8 @@ async fn source(parts: &mut Parts, state: &AppState, key: ReadKey) -> Result<Sou
     };
     limits::admitted(parts, admission.limits);
     latchkey_listener::assign_to_caller(&parts.extensions, admission.key.organization.into());
-    let presented = AuthenticatedCaller::key(&state.services, &admission.key, admission.seen, call);
+    let presented =
+        AuthenticatedCaller::key(&state.services, &admission.key, &admission.seen, call);
     parts.extensions.insert(presented);
     Ok(Source::of(&state.services, admission.key, application).await?)
 }

@@ -58,7 +58,7 @@ pub async fn confirm(services: &Services, actor: &Actor) -> Result<(), Error> {
     match &actor.who {
         Who::ServiceKey(key) => {
             let call = by_service_key(actor.ip);
-            Ok(services.checker.confirm(&key.record, key.seen, call).await?)
+            Ok(services.checker.confirm(&key.record, &key.seen, call).await?)
         }
         Who::Person(person) => {
             Box::pin(signed_in(services, person.user, person.session)).await.map(|_| ())

@@ -153,6 +153,5 @@ async fn a_check_carries_little_along() {
     let checked = size_of_val(&services.checker.check(None, CALL));
     let authenticated = size_of_val(&accounts::authenticate(services, None, None));
     // Whatever waits for the database is kilobytes of states: boxed, where a check may not need it.
-    // The digests that a key may have under two peppers take 32 bytes each.
-    assert!(checked.max(authenticated) < 2_304, "{checked} and {authenticated} bytes");
+    assert!(checked.max(authenticated) < 2_048, "{checked} and {authenticated} bytes");
 }
