@@ -253,10 +253,10 @@ impl Endpoints {
         let class = RouteClass::of(normalized.as_ref().unwrap_or(request.uri()));
         // The others are found by the router.
         let route = match class {
-            RouteClass::Verify => Some("/v1/keys/verify"),
+            RouteClass::Verify if request.method() == Method::POST => Some("/v1/keys/verify"),
             RouteClass::Check => Some("/v1/check/{id}"),
             RouteClass::Gateway => self.direct(request).map(DirectEndpoint::path),
-            RouteClass::Ingest | RouteClass::Api | RouteClass::Pages => None,
+            RouteClass::Verify | RouteClass::Ingest | RouteClass::Api | RouteClass::Pages => None,
         };
         let context = otel::request_context(&otel::TracedRequest {
             method: request.method(),

@@ -2,6 +2,7 @@
 //! route, the path without its query, and the code of a refusal: neither addresses nor headers.
 
 use axum::extract::{MatchedPath, Request};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Method, Version};
 use axum::middleware::Next;
@@ -19,6 +20,7 @@ use super::{EXPORT_HEADER, is_on, tracer};
 /// Header with the code of a refusal, where an endpoint answers in a format of its own.
 const CODE_HEADER: HeaderName = HeaderName::from_static("x-latchkey-code");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const PROBLEM: &str = "application/problem+json";
 /// Longest value of a header that says where a trace comes from, in bytes.
 const LONGEST_TRACE_HEADER: usize = 512;
 /// Longest code of a refusal that an upstream may have chosen, in bytes.
@@ -102,7 +104,9 @@ fn end(span: &SpanRef<'_>, response: &Response) {
     if let Some(id) = id {
         span.set_attribute(KeyValue::new("latchkey.request_id", id.to_owned()));
     }
-    if let Some(code) = headers.get(CODE_HEADER).filter(|_| !status.is_success()) {
+    // The code of a problem was noted when it was written; a span keeps both if it is told twice.
+    let is_problem = headers.get(CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    if let Some(code) = headers.get(CODE_HEADER).filter(|_| !status.is_success() && !is_problem) {
         let code = code.to_str().ok().filter(|code| is_code(code)).unwrap_or(UNKNOWN_CODE);
         span.set_attribute(KeyValue::new("error.type", code.to_owned()));
     }
