@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-agents test-moving-in test-unit test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build test test-agents test-moving-in test-unit test-upgrade test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test-agents: ## Run Codex, Claude Code and opencode against the gateway (install
 
 test-moving-in: ## Move in from other key systems, run by their own packages (installs 400 MB)
 	@exec scripts/moving-in.sh
+
+test-upgrade: ## Upgrade from the release before, one node and several under load, and restore by Litestream
+	@exec scripts/test-upgrade.sh
 
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e

@@ -62,9 +62,7 @@ async fn restore(arguments: RestoreArguments) -> anyhow::Result<()> {
         None => None,
     };
     let ended = prepare(&draft.folder, old.as_ref(), pepper).await?;
-    draft
-        .move_to(&data_dir)
-        .with_context(|| format!("can't write to {}", data_dir.display()))?;
+    draft.move_to(&data_dir).with_context(|| format!("can't write to {}", data_dir.display()))?;
     drop(lock);
     show_progress("");
     report(&data_dir, manifest.created_at, ended.as_ref())

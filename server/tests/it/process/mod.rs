@@ -8,6 +8,7 @@ pub(crate) mod otel;
 mod pepper;
 mod security;
 mod tier;
+mod upgrade;
 
 use std::collections::HashSet;
 use std::fs::File;

@@ -35,7 +35,7 @@ pub(super) fn refusal(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-fn succeed(output: Output) -> Output {
+pub(super) fn succeed(output: Output) -> Output {
     assert!(output.status.success(), "{output:?}");
     output
 }
@@ -68,7 +68,7 @@ impl Site {
     }
 
     /// The same on a plan without limits.
-    async fn unlimited(process: &Process) -> Self {
+    pub(super) async fn unlimited(process: &Process) -> Self {
         let site = Self::on(process).await;
         let path = format!("/v1/organizations/{}", site.organization);
         let changed = site.send(Method::PATCH, &path, &json!({ "tier": "enterprise" })).await;
@@ -99,7 +99,7 @@ impl Site {
         (text(&made["key"]), text(&made["api_key"]["id"]))
     }
 
-    async fn revoke(&self, id: &str) {
+    pub(super) async fn revoke(&self, id: &str) {
         let path = format!("{}/v1/keys/{id}", self.base);
         let gone = self.client.delete(path).bearer_auth(&self.jwt).send().await.unwrap();
         assert_eq!(gone.status(), 204);
