@@ -20,6 +20,10 @@ fn commands(name: &str) -> Vec<String> {
     page(name).lines().filter_map(|line| line.strip_prefix("    ")).map(str::to_owned).collect()
 }
 
+fn is_of_postgres(line: &str) -> bool {
+    line.starts_with("pg_") || line.starts_with("psql ")
+}
+
 /// Runs a line in a folder, where the binary is on the path.
 fn run(line: &str, folder: &TempDir, variables: &[(&str, &str)]) -> Output {
     let binary = Path::new(env!("CARGO_BIN_EXE_latchkey")).parent().unwrap().display();
@@ -52,7 +56,7 @@ async fn backup_page_restores_yesterday() {
     let (secret, _) = site.create("a key").await;
     let mut ran = 0;
     for line in commands("backup-and-restore.md") {
-        if line.starts_with("pg_") || line.contains("$(date") {
+        if is_of_postgres(&line) || line.contains("$(date") {
             continue;
         }
         ran += 1;
@@ -88,16 +92,26 @@ async fn backup_page_restores_postgres() {
     let process = start(&old).await;
     let site = Site::unlimited(&process).await;
     let (secret, _) = site.create("a key").await;
+    let (revoked, id) = site.create("revoked since").await;
+    fs::write(folder.path().join("end-later.sql"), page("end-later.sql")).unwrap();
     let variables = [("DATABASE_URL", old.as_str()), ("NEW_DATABASE_URL", new.as_str())];
     let lines = commands("backup-and-restore.md");
-    let lines: Vec<_> = lines.iter().filter(|line| line.starts_with("pg_")).collect();
-    assert_eq!(lines.len(), 2);
+    let lines: Vec<_> = lines.iter().filter(|line| is_of_postgres(line)).collect();
+    assert_eq!(lines.len(), 4);
     for line in lines {
-        succeed(run(line, &folder, &variables));
+        let said = succeed(run(line, &folder, &variables));
+        if line.starts_with("pg_dump") {
+            site.revoke(&id).await;
+        }
+        if line.contains("end-later.sql") {
+            assert!(stdout(&said).contains("revoked: revoked again"), "{said:?}");
+        }
     }
     stop(process);
     let process = start(&new).await;
-    assert_eq!(Site::on(&process).await.status(&secret).await, 200);
+    let site = Site::on(&process).await;
+    assert_eq!(site.status(&secret).await, 200);
+    assert_eq!(site.status(&revoked).await, 401);
     stop(process);
 }
 
