@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use latchkey_domain::time::Timestamp;
 use latchkey_services::SqliteFiles;
 use latchkey_services::clock::Clock;
+use serde_json::json;
 
 use self::archive::{BackupManifest, MAIN, TELEMETRY};
 use crate::cli::{BackupArguments, Storage};
@@ -35,7 +36,7 @@ pub async fn run(arguments: BackupArguments) -> anyhow::Result<()> {
 }
 
 async fn back_up(arguments: BackupArguments) -> anyhow::Result<()> {
-    let BackupArguments { to, force, storage } = arguments;
+    let BackupArguments { json, to, force, storage } = arguments;
     let url = storage.database_url();
     let Some(files) = SqliteFiles::named(&url).context("DATABASE_URL")? else {
         bail!(
@@ -69,7 +70,7 @@ async fn back_up(arguments: BackupArguments) -> anyhow::Result<()> {
     drop(draft);
     show_progress("");
     remember(&storage, created_at);
-    report(&to, &manifest)
+    if json { report_json(&to, &manifest) } else { report(&to, &manifest) }
 }
 
 /// When the last backup of a data folder was made, if that is known.
@@ -178,6 +179,18 @@ pub(crate) fn show_progress(text: &str) {
         // Nobody misses it if it can't be written.
         let _ = write!(out, "\r\x1b[K{text}").and_then(|()| out.flush());
     }
+}
+
+fn report_json(to: &Path, manifest: &BackupManifest) -> anyhow::Result<()> {
+    let BackupManifest { version, created_at, parts, .. } = manifest;
+    let body = json!({
+        "file": to.display().to_string(),
+        "created_at": created_at,
+        "version": version,
+        "parts": parts,
+    });
+    writeln!(std::io::stdout().lock(), "{body}")?;
+    Ok(())
 }
 
 fn report(to: &Path, manifest: &BackupManifest) -> anyhow::Result<()> {

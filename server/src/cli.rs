@@ -1,12 +1,17 @@
 //! The command line. Every setting is a flag and an environment variable of the same name.
 
+mod operator;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use latchkey_domain::id::OrganizationId;
 use latchkey_domain::limit::Cidr;
-use latchkey_domain::tier::Tier;
+
+pub use self::operator::{
+    Audit, BackupArguments, ConfigCheck, ConfigCommand, DropRetiredArguments, PepperCommand,
+    RestoreArguments, StorageArguments, TierArguments, TierCommand,
+};
 
 /// Issue, limit, meter, rotate and revoke API keys, and check them at memory speed. Without a
 /// command, `latchkey` runs the server with settings from the environment.
@@ -50,7 +55,7 @@ pub enum Command {
     /// Make a data folder from a backup.
     Restore(RestoreArguments),
     /// Bring the database to the schema of this version, as each start of the server does.
-    Migrate(Storage),
+    Migrate(StorageArguments),
     /// Change plans of organizations.
     #[command(subcommand)]
     Tier(TierCommand),
@@ -60,126 +65,6 @@ pub enum Command {
     /// Follow the replacement of the pepper.
     #[command(subcommand)]
     Pepper(PepperCommand),
-}
-
-/// Subcommands of `latchkey pepper`.
-#[derive(Debug, Subcommand)]
-pub enum PepperCommand {
-    /// Print as JSON how many live keys stand under the pepper in use, and under those before.
-    /// Live keys are those that aren't revoked. Servers can keep running.
-    Status(Storage),
-    /// Revoke the live keys that stand under a pepper before. Servers can keep running.
-    DropRetired(DropRetiredArguments),
-}
-
-/// Arguments of `latchkey pepper drop-retired`.
-#[derive(Debug, Args)]
-pub struct DropRetiredArguments {
-    /// Revoke them. Without it, the command fails if there are any.
-    #[arg(long)]
-    pub force: bool,
-
-    /// Where what is stored is.
-    #[command(flatten)]
-    pub storage: Storage,
-}
-
-/// Arguments of `latchkey backup`.
-#[derive(Debug, Args)]
-pub struct BackupArguments {
-    /// File to write.
-    #[arg(long, value_name = "FILE")]
-    pub to: PathBuf,
-
-    /// Replace the file if it exists.
-    #[arg(long)]
-    pub force: bool,
-
-    /// Where what is stored is.
-    #[command(flatten)]
-    pub storage: Storage,
-}
-
-/// Arguments of `latchkey restore`.
-#[derive(Args)]
-pub struct RestoreArguments {
-    /// Backup to read.
-    pub file: PathBuf,
-
-    /// Data folder to make. It must be empty or not exist.
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: PathBuf,
-
-    /// Data folder that was used after the backup was made. Keys that were revoked, deleted,
-    /// disabled or rotated there are listed, and revoked or disabled again. It is only read.
-    #[arg(long, value_name = "OLD_DIR")]
-    pub since: Option<PathBuf>,
-
-    /// Pepper of the backup's keys, with which the audit log says what `--since` has changed
-    /// [default: the file in `OLD_DIR`].
-    #[arg(long = "latchkey-pepper", env = "LATCHKEY_PEPPER", hide_env_values = true)]
-    pub pepper: Option<String>,
-}
-
-/// The pepper is secret.
-impl std::fmt::Debug for RestoreArguments {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RestoreArguments").field("file", &self.file).finish_non_exhaustive()
-    }
-}
-
-/// Subcommands of `latchkey tier`.
-#[derive(Debug, Subcommand)]
-pub enum TierCommand {
-    /// Set the plan of an organization. Servers can keep running, and apply it within a second.
-    Set(TierArguments),
-}
-
-/// Arguments of `latchkey tier set`.
-#[derive(Debug, Args)]
-pub struct TierArguments {
-    /// ID of the organization, `org_…`.
-    #[arg(value_name = "ORG")]
-    pub organization: OrganizationId,
-
-    /// The plan: free, pro, team or enterprise.
-    #[arg(value_parser = parse_tier)]
-    pub tier: Tier,
-
-    /// Where what is stored is.
-    #[command(flatten)]
-    pub storage: Storage,
-}
-
-fn parse_tier(text: &str) -> Result<Tier, &'static str> {
-    Tier::from_name(text).ok_or("use free, pro, team or enterprise")
-}
-
-/// Subcommands of `latchkey config`.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Print each setting with its source, and what is unsafe. Fails if something is.
-    Check(Box<ConfigCheck>),
-}
-
-/// Arguments of `latchkey config check`.
-#[derive(Debug, Args)]
-pub struct ConfigCheck {
-    /// Print JSON.
-    #[arg(long)]
-    pub json: bool,
-
-    /// What the server would be started with.
-    #[command(flatten)]
-    pub settings: Settings,
-}
-
-/// Subcommands of `latchkey audit`.
-#[derive(Debug, Subcommand)]
-pub enum Audit {
-    /// Verify the audit logs of all organizations and list events that were modified or removed.
-    /// Fails if there are any. Servers can keep running.
-    Verify(Storage),
 }
 
 /// Location of the stored data.

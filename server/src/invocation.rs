@@ -234,10 +234,10 @@ mod tests {
     #[test]
     fn commands_take_their_own_settings_from_the_file() {
         let file = "data_dir = \"/srv/keys\"\nlisten = \"127.0.0.1:4000\"";
-        let Command::Migrate(storage) = layers(file, &["migrate"]).unwrap().command else {
+        let Command::Migrate(arguments) = layers(file, &["migrate"]).unwrap().command else {
             panic!("the line says migrate");
         };
-        assert_eq!(storage.data_dir, PathBuf::from("/srv/keys"));
+        assert_eq!(arguments.storage.data_dir, PathBuf::from("/srv/keys"));
     }
 
     #[test]

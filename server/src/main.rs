@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
         Command::Audit(command) => audit::run(command).await,
         Command::Backup(arguments) => backup::run(arguments).await,
         Command::Restore(arguments) => restore::run(arguments).await,
-        Command::Migrate(storage) => migrate::run(&storage).await,
+        Command::Migrate(arguments) => migrate::run(&arguments).await,
         Command::Tier(command) => tier::run(command).await,
         Command::Pepper(command) => pepper::run(command).await,
         Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments, &layers),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use latchkey_services::Database;
 use latchkey_services::operator::{DropRetired, Operator, drop_retired, pepper_counts};
+use serde_json::json;
 
-use crate::cli::{DropRetiredArguments, PepperCommand, Storage};
+use crate::cli::{DropRetiredArguments, PepperCommand, Storage, StorageArguments};
 use crate::config;
 use crate::system::{SystemClock, SystemRandom};
 
@@ -17,10 +18,9 @@ use crate::system::{SystemClock, SystemRandom};
 /// The database can't be used or has another pepper, or keys are left that may not be revoked.
 pub async fn run(command: PepperCommand) -> anyhow::Result<()> {
     match command {
-        PepperCommand::Status(storage) => status(&storage).await,
-        PepperCommand::DropRetired(DropRetiredArguments { force, storage }) => {
-            drop_left(&storage, force).await
-        }
+        // It prints JSON in any case.
+        PepperCommand::Status(StorageArguments { json: _, storage }) => status(&storage).await,
+        PepperCommand::DropRetired(arguments) => drop_left(arguments).await,
     }
 }
 
@@ -40,13 +40,14 @@ async fn status(storage: &Storage) -> anyhow::Result<()> {
     let counts = pepper_counts(&operator).await;
     database.close().await?;
     let counts = counts?;
-    let counts = serde_json::json!({ "current": counts.current, "retired": counts.retired });
+    let counts = json!({ "current": counts.current, "retired": counts.retired });
     writeln!(std::io::stdout().lock(), "{counts}")?;
     Ok(())
 }
 
-async fn drop_left(storage: &Storage, force: bool) -> anyhow::Result<()> {
-    let (operator, database) = operator(storage).await?;
+async fn drop_left(arguments: DropRetiredArguments) -> anyhow::Result<()> {
+    let DropRetiredArguments { json, force, storage } = arguments;
+    let (operator, database) = operator(&storage).await?;
     let left = pepper_counts(&operator).await?.retired;
     let dropped = match left {
         0 => DropRetired::Revoked(0),
@@ -60,11 +61,12 @@ async fn drop_left(storage: &Storage, force: bool) -> anyhow::Result<()> {
         }
     };
     database.close().await?;
+    let mut out = std::io::stdout().lock();
     match dropped {
-        DropRetired::Revoked(count) => writeln!(
-            std::io::stdout().lock(),
-            "{count} keys revoked; LATCHKEY_PEPPER_RETIRED can be unset"
-        )?,
+        DropRetired::Revoked(count) if json => writeln!(out, "{}", json!({ "revoked": count }))?,
+        DropRetired::Revoked(count) => {
+            writeln!(out, "{count} keys revoked; LATCHKEY_PEPPER_RETIRED can be unset")?;
+        }
         DropRetired::NotReplaced => bail!(
             "keys have not begun to move to LATCHKEY_PEPPER: every running node needs it, with \
              LATCHKEY_PEPPER_RETIRED beside it"

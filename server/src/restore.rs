@@ -12,6 +12,7 @@ use latchkey_domain::time::Timestamp;
 use latchkey_services::clock::Clock;
 use latchkey_services::operator::{self, EndedKey, LaterChange, Operator};
 use latchkey_services::{Database, Pepper, SqliteFiles, StartError, later_migration};
+use serde_json::json;
 
 use crate::backup::archive::{self, BackupManifest, MAIN};
 use crate::backup::{show_progress, sync_folder};
@@ -35,7 +36,7 @@ pub async fn run(arguments: RestoreArguments) -> anyhow::Result<()> {
 }
 
 async fn restore(arguments: RestoreArguments) -> anyhow::Result<()> {
-    let RestoreArguments { file, data_dir, since, pepper } = arguments;
+    let RestoreArguments { json, file, data_dir, since, pepper } = arguments;
     let main = data_dir.join(MAIN);
     refuse_used_folder(&data_dir, &main)?;
     let old = since.as_deref().map(old_files).transpose()?;
@@ -65,6 +66,7 @@ async fn restore(arguments: RestoreArguments) -> anyhow::Result<()> {
     draft.move_to(&data_dir).with_context(|| format!("can't write to {}", data_dir.display()))?;
     drop(lock);
     show_progress("");
+    let report = if json { report_json } else { report };
     report(&data_dir, manifest.created_at, ended.as_ref())
 }
 
@@ -244,6 +246,32 @@ impl Drop for RestoreDraft {
     }
 }
 
+fn report_json(
+    data_dir: &Path,
+    created_at: Timestamp,
+    since: Option<&Since>,
+) -> anyhow::Result<()> {
+    let ended = since.map(|since| {
+        let ended = since.ended.iter().map(|key| {
+            json!({
+                "key_id": key.id,
+                "name": key.name,
+                "organization_id": key.organization,
+                "change": word(key.change),
+            })
+        });
+        ended.collect::<Vec<_>>()
+    });
+    let body = json!({
+        "data_dir": data_dir.display().to_string(),
+        "created_at": created_at,
+        "ended": ended,
+        "audited": since.map(|since| since.is_audited),
+    });
+    writeln!(std::io::stdout().lock(), "{body}")?;
+    Ok(())
+}
+
 fn report(data_dir: &Path, created_at: Timestamp, since: Option<&Since>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let folder = data_dir.display();
@@ -283,6 +311,17 @@ fn report(data_dir: &Path, created_at: Timestamp, since: Option<&Since>) -> anyh
          token is renewed."
     )?;
     Ok(())
+}
+
+/// What had happened to a key, in one word.
+const fn word(change: LaterChange) -> &'static str {
+    match change {
+        LaterChange::Revoked => "revoked",
+        LaterChange::Deleted => "deleted",
+        LaterChange::Disabled => "disabled",
+        LaterChange::Rotated => "rotated",
+        LaterChange::GraceEnded => "grace_ended",
+    }
 }
 
 /// What had happened to a key, and what was done.

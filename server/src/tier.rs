@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use latchkey_services::operator::{self, Operator, TierChange};
 use latchkey_services::{Database, Error};
+use serde_json::json;
 
 use crate::cli::{TierArguments, TierCommand};
 use crate::config;
@@ -21,7 +22,7 @@ pub struct UnknownOrganization(String);
 /// # Errors
 /// [`UnknownOrganization`]; otherwise the database can't be used, or has another pepper.
 pub async fn run(command: TierCommand) -> anyhow::Result<()> {
-    let TierCommand::Set(TierArguments { organization, tier, storage }) = command;
+    let TierCommand::Set(TierArguments { organization, tier, json, storage }) = command;
     let pepper = config::existing_pepper(&storage)?;
     let database = Database::open(&config::trusting_system(storage.database_url()))
         .await
@@ -36,6 +37,14 @@ pub async fn run(command: TierCommand) -> anyhow::Result<()> {
         changed => changed?,
     };
     let (before, after) = (before.as_str(), after.as_str());
-    writeln!(std::io::stdout().lock(), "{organization} ({name}): {before} -> {after}")?;
+    let mut out = std::io::stdout().lock();
+    if json {
+        let body = json!({
+            "organization_id": organization, "name": name, "before": before, "after": after,
+        });
+        writeln!(out, "{body}")?;
+    } else {
+        writeln!(out, "{organization} ({name}): {before} -> {after}")?;
+    }
     Ok(())
 }

@@ -4,6 +4,7 @@ mod backup;
 mod cli;
 mod config;
 pub(crate) mod edge;
+mod json;
 pub(crate) mod otel;
 mod pepper;
 mod security;
