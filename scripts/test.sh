@@ -180,6 +180,7 @@ case $WHAT in
         step "Tests: unit and integration, on SQLite and PostgreSQL" unit_tests
         step "Tests: OpenAPI linters, generators and generated clients" openapi_tests 120
         step "Tests: end to end in Chromium (Playwright)" browser_tests
+        step "Tests: the Debian package, in a bare Debian" scripts/test-package.sh --where-possible
         ;;
     *) die "unknown argument '$WHAT'; use all, unit, e2e, agents, openapi, fuzz-api, faults, alerts, lint, fmt or deps" ;;
 esac
