@@ -13,7 +13,7 @@ use latchkey_store::entity::imported_key;
 /// Fast schemes of a project. A check has room for as many again, for HMAC secrets.
 const MAX_SCHEMES: usize = 16;
 
-/// Refuses keys that a check would not find.
+/// Refuses keys that a check would not find. In a transaction, the caller has locked the project.
 ///
 /// # Errors
 /// `Invalid` if the project's keys would have too many schemes; the database fails.

@@ -54,11 +54,12 @@ pub async fn import(
     let batch = tokio::task::spawn_blocking(move || read(&reader, &request, now));
     let mut batch = batch.await.map_err(latchkey_store::Error::unavailable)??;
     for _ in 0..ATTEMPTS {
-        let sealed = check(services, &scope, &mut batch, secret.as_ref(), now).await?;
+        check(services, &scope, &mut batch, secret.as_ref(), now).await?;
         if dry_run {
             return Ok(answer(&batch.keys, true));
         }
-        let storing = Storing { scope: &scope, batch: &batch, sealed, pepper, preset, now };
+        let secret = secret.as_ref();
+        let storing = Storing { scope: &scope, batch: &batch, secret, pepper, preset, now };
         match retried(services, || storing.store(services, actor, idempotency)).await {
             Err(Error::Store(error)) if error.is_unique_violation() => {}
             Err(error) => return Err(error),
@@ -68,14 +69,14 @@ pub async fn import(
     Err(Error::Conflict("Other requests change the same keys. Try again."))
 }
 
-/// All that can be refused without a transaction. Returns the sealed secret of a HMAC.
+/// All that can be refused without a transaction.
 async fn check(
     services: &Services,
     scope: &ProjectScope,
     batch: &mut PreparedFile,
     secret: Option<&ImportSecret>,
     now: Timestamp,
-) -> Result<Option<Vec<u8>>, Error> {
+) -> Result<(), Error> {
     let reader = services.database.reader();
     compare(reader, scope, batch).await?;
     std::mem::take(&mut batch.faults).into_result()?;
@@ -91,10 +92,8 @@ async fn check(
     let project = project::Entity::find_by_id(scope.id()).one(reader).await?;
     let project = project.ok_or(Error::NotFound)?;
     check_tier(services, reader, &project, &batch.keys, now).await?;
-    if batch.keys.iter().any(PreparedKey::is_hmac) {
-        return secrets::sealed(services, scope, secret).await;
-    }
-    Ok(None)
+    secrets::sealed(services, reader, scope, &batch.keys, secret).await?;
+    Ok(())
 }
 
 async fn check_tier(
@@ -116,8 +115,8 @@ async fn check_tier(
 struct Storing<'a> {
     scope: &'a ProjectScope,
     batch: &'a PreparedFile,
-    /// The sealed secret of the other system's HMAC.
-    sealed: Option<Vec<u8>>,
+    /// The secret of the other system's HMAC.
+    secret: Option<&'a ImportSecret>,
     /// The pepper that the digests were made with.
     pepper: [u8; 16],
     preset: Option<Preset>,
@@ -142,13 +141,16 @@ impl Storing<'_> {
         let mut faults = RowFaults::default();
         add_missing_applications(&transaction, &scope, keys, &mut faults).await?;
         faults.into_result()?;
+        // Again, under the lock of the project: another import may have been faster.
+        scheme_limit::check(&transaction, &scope, keys).await?;
+        let secret = secrets::sealed(services, &transaction, &scope, keys, self.secret).await?;
         let new = shapes::missing(&transaction, &scope, shapes, KeyShape::covers).await?;
         shapes::insert(services, &transaction, &scope, actor, &new, self.now).await?;
         let shared = Shared {
             project: &within,
             created_by: actor.author(),
             now: self.now,
-            secret: self.sealed.clone(),
+            secret,
             pepper: self.pepper,
         };
         insert::insert(&transaction, &shared, keys).await?;

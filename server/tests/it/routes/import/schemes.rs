@@ -1,12 +1,15 @@
 //! Stored forms of every scheme.
 
+use std::time::Duration;
+
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use reqwest::Response;
+use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256, Sha512};
 
 use super::{NDJSON, column, fields, import, lines, mover, send, stored_keys};
-use crate::test_app::{Session, TestApp, on_both_databases, problem};
+use crate::test_app::{Session, TestApp, on_both_databases, problem, query_value};
 
 /// A digest of 32 or 64 bytes that no other call returns.
 fn digest(seed: &str, length: usize) -> Vec<u8> {
@@ -28,6 +31,42 @@ async fn with_secret(app: &TestApp, who: &Session, secret: &str, rows: &[Value])
     let path = format!("/v1/projects/{}/keys/import", who.project);
     let request = app.post(&path).bearer_auth(&who.jwt).header("content-type", NDJSON);
     request.header("x-import-secret", secret).body(lines(rows)).send().await.unwrap()
+}
+
+/// Lets no import store anything.
+async fn hold_writes(app: &TestApp) -> DatabaseTransaction {
+    let database = &app.services.database;
+    let held = database.begin().await.unwrap();
+    if !database.is_sqlite() {
+        held.execute_unprepared("SELECT id FROM projects FOR UPDATE").await.unwrap();
+    }
+    held
+}
+
+/// Lets imports store something once two of them wait for that.
+async fn release_two(app: &TestApp, held: DatabaseTransaction) {
+    let database = &app.services.database;
+    if database.is_sqlite() {
+        // Nothing tells how many wait. One that comes later is refused all the same.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    } else {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        for _ in 0..200 {
+            if query_value::<i64>(database.reader(), waiting).await >= 2 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    held.rollback().await.unwrap();
+}
+
+/// Statuses of answers, in ascending order.
+fn statuses(answers: &[Response]) -> Vec<u16> {
+    let mut statuses: Vec<u16> = answers.iter().map(|one| one.status().as_u16()).collect();
+    statuses.sort_unstable();
+    statuses
 }
 
 on_both_databases! {
@@ -72,6 +111,37 @@ on_both_databases! {
         let refused = send(&app, &ada, "", NDJSON, lines(&[of(16)])).await;
         assert_eq!(fields(&problem(refused, 422, "invalid").await), ["scheme"]);
         assert_eq!(stored_keys(&app, &ada).await, 16);
+    }
+
+    async fn two_imports_at_once_keep_within_the_limits(app: TestApp) {
+        let ada = mover(&app, "ada").await;
+        let of = |number: usize| {
+            let digest = HEXLOWER.encode(&digest(&number.to_string(), 32));
+            row(&format!("sha256-hex:prefixed={number}"), &digest)
+        };
+        let halves = [0..16, 16..32].map(|half| lines(&half.map(of).collect::<Vec<_>>()));
+        let [first, second] = halves.map(|file| send(&app, &ada, "", NDJSON, file));
+        let held = hold_writes(&app).await;
+        let (first, second, ()) = tokio::join!(first, second, release_two(&app, held));
+        assert_eq!(statuses(&[first, second]), [200, 422]);
+        assert_eq!(stored_keys(&app, &ada).await, 16);
+
+        let hmac = |seed: &str| row("hmac-sha256-hex", &HEXLOWER.encode(&digest(seed, 32)));
+        for number in 0..7 {
+            let secret = format!("secret {number}");
+            let answer = with_secret(&app, &ada, &secret, &[hmac(&secret)]).await;
+            assert_eq!(answer.status(), 200, "{number}");
+        }
+        let (eighth, ninth) = ([hmac("eighth")], [hmac("ninth")]);
+        let held = hold_writes(&app).await;
+        let (first, second, ()) = tokio::join!(
+            with_secret(&app, &ada, "an eighth secret", &eighth),
+            with_secret(&app, &ada, "a ninth secret", &ninth),
+            release_two(&app, held),
+        );
+        assert_eq!(statuses(&[first, second]), [200, 422]);
+        let sealed = "SELECT DISTINCT sealed FROM imported_keys WHERE sealed IS NOT NULL";
+        assert_eq!(column::<Vec<u8>>(&app, sealed).await.len(), 8);
     }
 
     async fn slow_hash_needs_a_start_and_bounded_costs(app: TestApp) {
