@@ -9,7 +9,7 @@ use super::error::GatewayError;
 
 /// The key in `Authorization: Bearer`; for Anthropic's clients the one in `x-api-key` counts as
 /// well. Other clients send there a second credential, which is used only if it alone has the
-/// format of our keys, or else looks like an imported one.
+/// format of our keys; of two others, the one that is no JWT or else looks like an imported key.
 ///
 /// # Errors
 /// 400: both headers contain keys of ours, and they differ.

@@ -312,6 +312,25 @@ on_both_databases! {
         }
     }
 
+    async fn shape_of_another_tenant_makes_no_jwt_a_key(app: TestApp) {
+        let (ada, eve) = (mover(&app, "ada").await, mover(&app, "eve").await);
+        let secret = "sk-inference-0123456789";
+        let row = json!({
+            "name": secret, "kind": "inference", "scheme": "sha256-hex", "stored": sha256(secret),
+        });
+        import(&app, &ada, &[row]).await;
+        let wide =
+            json!({"prefix": "ey", "min_length": 4, "max_length": 900, "alphabet": "visible"});
+        assert_eq!(register(&app, &eve, &wide).await.status(), 201);
+        let jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln";
+        for path in ["/v1/models", "/v1/key"] {
+            for (key, bearer) in [(secret, jwt), (jwt, secret)] {
+                let answer = app.get(path).header("x-api-key", key).bearer_auth(bearer).send();
+                assert_eq!(answer.await.unwrap().status(), 200, "{path} {bearer:.3}");
+            }
+        }
+    }
+
     async fn imported_key_opens_every_door(app: TestApp) {
         let ada = mover(&app, "ada").await;
         let (api, inference) = ("sk-api-0123456789", "sk-inference-0123456789");
