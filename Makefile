@@ -40,7 +40,7 @@ test-openapi: ## Test /openapi.json with linters, generators and generated clien
 test-agents: ## Run Codex, Claude Code and opencode against the gateway (installs 1 GB)
 	@exec scripts/test.sh agents
 
-test-moving-in: ## Move in from other key systems, run by their own packages (installs 400 MB)
+test-moving-in: ## Move in from other key systems, run by their own packages (installs 1 GB)
 	@exec scripts/moving-in.sh
 
 test-upgrade: ## Upgrade from the release before, one node and several under load, and restore by Litestream

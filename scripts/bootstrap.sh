@@ -218,6 +218,10 @@ system_packages() {
     if want e2e && ! have go; then
         need golang-go "clients/go is compiled and tested with it"
     fi
+    if want moving; then
+        have sqlite3 || need sqlite3 "the keys of a Better Auth are exported with it"
+        find_python >/dev/null || need python3-venv 'the other key systems are partly Python'
+    fi
     if want postgres && ! find_postgres >/dev/null; then
         need postgresql 'the storage tests run on PostgreSQL too'
     fi
@@ -592,12 +596,12 @@ install_chromium() {
 WANTED=' '
 for word in "${@:-build}"; do
     case $word in
-        base | site | e2e | agents | postgres | poolers | proxies | redis | promtool | doors | wrk | deny | machete | package | package-root) WANTED="$WANTED$word " ;;
+        base | site | e2e | agents | moving | postgres | poolers | proxies | redis | promtool | doors | wrk | deny | machete | package | package-root) WANTED="$WANTED$word " ;;
         build) WANTED="${WANTED}base site " ;;
         test) WANTED="${WANTED}base site e2e postgres poolers proxies redis promtool deny machete package package-root " ;;
         watch) WANTED="${WANTED}base site watch " ;;
         -h | --help) sed -n '2,/^set /{/^set /!s/^# \{0,1\}//p;}' "$0" && exit ;;
-        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, postgres, poolers, proxies, redis, promtool, doors, wrk, watch, deny, machete, package or package-root" ;;
+        *) die "unknown argument '$word'; use build, test, base, site, e2e, agents, moving, postgres, poolers, proxies, redis, promtool, doors, wrk, watch, deny, machete, package or package-root" ;;
     esac
 done
 

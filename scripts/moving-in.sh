@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Moves in from other key systems that run here by their own packages: they accept the rows that the tests have, and make
-# new ones, which Latchkey's tests then import. Installs 400 MB in target/moving-in.
+# new ones, which Latchkey's tests then import. A LiteLLM proxy and a server with Better Auth are moved as a whole, with
+# the commands of docs/moving-in.md, and their clients go on. Installs 1 GB in target/moving-in and end2end/moving-in.
 #
 #   scripts/moving-in.sh
+#
+# LATCHKEY_BINARY names a server to move to; otherwise it is built.
 set -euo pipefail
 # shellcheck source=scripts/env.sh
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
@@ -43,17 +46,25 @@ django_packages() {
     django django-new 'djangorestframework-api-key 3.1.0' 'django-rest-knox 5.1.0'
 }
 
+# Prisma's scripts would download engines; there is one among the packages.
+npm_packages() { (cd end2end/moving-in && npm ci --ignore-scripts --loglevel=error --no-audit --no-fund); }
+
 better_auth() {
-    (cd end2end/moving-in && npm ci --loglevel=error --no-audit --no-fund)
     grep -F '"made_by": "better-auth ' "$SAMPLES" | node end2end/moving-in/better-auth.mjs accept
     say "    Better Auth accepts its sample rows"
     node end2end/moving-in/better-auth.mjs make >>"$MADE"
+    python3 end2end/moving-in/journey_better_auth.py
+    say "    A server with Better Auth has moved, and its clients went on"
 }
 
-# LiteLLM's schema as its own migrations make it, a key digested by its own function, and the export of the documentation.
 litellm_itself() {
-    environment litellm 'litellm[proxy]==1.108.7' 'litellm-proxy-extras==0.4.110'
+    environment litellm 'litellm[proxy]==1.108.7' 'litellm-proxy-extras==0.4.110' 'openai==3.57.0' 'prisma==0.15.0'
     scripts/with-postgres.sh end2end/moving-in/litellm.sh "$PLACE/litellm/bin/python" | grep '^{' >>"$MADE"
+    say "    A LiteLLM proxy has moved, and its clients went on"
+}
+
+build_server() {
+    [ -n "${LATCHKEY_BINARY:-}" ] || cargo build --quiet -p latchkey-server --bin latchkey
 }
 
 import_all() {
@@ -63,7 +74,9 @@ import_all() {
 
 mkdir -p "$PLACE"
 : >"$MADE"
-scripts/bootstrap.sh base postgres
+scripts/bootstrap.sh base postgres moving
+npm_packages
+build_server
 django_packages
 better_auth
 litellm_itself
