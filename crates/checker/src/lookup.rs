@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use latchkey_domain::budget::LevelLimits;
+use latchkey_domain::id::ProjectId;
 use latchkey_domain::key::KeyKind;
 use latchkey_domain::outcome::Outcome;
 use latchkey_store::Error;
@@ -25,6 +26,10 @@ use crate::outcome::Denial;
 use crate::record::{ExtendedLimits, KeyRecord, NOTHING};
 use crate::request::IdentifiedKey;
 use latchkey_domain::digest::KeyDigest;
+
+/// Projects in one statement. SQLite allows 32,766 parameters, PostgreSQL 65,535, and the digests
+/// of one text may take 4,000 of them.
+pub(crate) const PROJECTS_PER_STATEMENT: usize = 10_000;
 
 /// Who presents a secret.
 #[derive(Debug, Clone, Copy)]
@@ -195,6 +200,25 @@ pub(crate) async fn query(
     checker: &Checker,
     digests: &KeyDigests,
 ) -> Result<Option<FoundRecord>, Error> {
+    let Some(projects) = digests.projects() else { return query_in(checker, digests, None).await };
+    let mut first = None;
+    for projects in projects.chunks(PROJECTS_PER_STATEMENT) {
+        let Some(found) = query_in(checker, digests, Some(projects)).await? else { continue };
+        // A preferred digest goes before those of all projects.
+        if digests.preferred().is_none_or(|own| own.contains(&found.digest)) {
+            return Ok(Some(found));
+        }
+        first.get_or_insert(found);
+    }
+    Ok(first)
+}
+
+/// The same, of one of these projects; `None`: of any.
+async fn query_in(
+    checker: &Checker,
+    digests: &KeyDigests,
+    projects: Option<&[ProjectId]>,
+) -> Result<Option<FoundRecord>, Error> {
     let is_one = |column: key::Column| match digests.as_slice() {
         [one] => column.eq(*one),
         several => column.is_in(several.iter().copied()),
@@ -212,7 +236,7 @@ pub(crate) async fn query(
         let place: Expr = Expr::case(is_own, Expr::val(0)).finally(Expr::val(1)).into();
         query = query.order_by(place, Order::Asc);
     }
-    if let Some(projects) = digests.projects() {
+    if let Some(projects) = projects {
         query = query.filter(key::Column::ProjectId.is_in(projects.iter().copied()));
     }
     let found = primary::one(checker.database.reader(), &query).await?;

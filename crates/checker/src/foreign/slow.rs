@@ -5,11 +5,13 @@
 //! and others wait for up to a second; guessers share one of the two. 30 failures a minute for one
 //! key hold up that key alone.
 
-use latchkey_domain::id::KeyId;
+use std::cmp::Reverse;
+
+use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::import::SlowHash;
 use latchkey_domain::outcome::Outcome;
 use sea_orm::sea_query::{Expr, Func};
-use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select};
 
 use super::shape_reader::open;
 use super::shape_table::ShapedText;
@@ -19,7 +21,7 @@ use crate::checker::Checker;
 use crate::error::Error;
 use crate::failures::TooManyFailures;
 use crate::key_digests::KeyDigests;
-use crate::lookup::{PresentedBy, look_up, look_up_now};
+use crate::lookup::{PROJECTS_PER_STATEMENT, PresentedBy, look_up, look_up_now};
 use crate::moves::{self, Origin};
 use crate::outcome::Denial;
 use crate::request::IdentifiedKey;
@@ -27,7 +29,7 @@ use latchkey_store::database::in_time;
 use latchkey_store::entity::imported_key;
 
 /// Most keys with the same start that are tried.
-const MAX_KEYS: u64 = 8;
+const MAX_KEYS: u8 = 8;
 
 /// A key that may have the presented text, and its hash.
 struct Candidate {
@@ -158,19 +160,18 @@ async fn candidates(
     shaped: &ShapedText<'_>,
     by: PresentedBy,
 ) -> Result<Vec<Candidate>, Error> {
-    let length = Expr::expr(Func::char_length(Expr::col(imported_key::Column::Lookup)));
-    let query = imported_key::Entity::find()
-        .filter(imported_key::Column::Lookup.is_in(shaped.lookups.iter().map(|lookup| &**lookup)))
-        .filter(imported_key::Column::ProjectId.is_in(shaped.projects.iter().copied()))
-        .filter(imported_key::Column::MovedAt.is_null())
-        .order_by(length, Order::Desc)
-        .order_by_asc(imported_key::Column::ProjectId)
-        .limit(MAX_KEYS);
     let guesser = by.guesses(checker);
     let reading = async {
         let permit = checker.lookup_limiter.acquire(by.caller(), guesser).await;
         let Ok(_permit) = permit else { return Ok(None) };
-        Ok(Some(query.all(checker.database.reader()).await?))
+        let mut rows: Vec<imported_key::Model> = Vec::new();
+        for projects in shaped.projects.chunks(PROJECTS_PER_STATEMENT) {
+            rows.extend(starting_like(shaped, projects).all(checker.database.reader()).await?);
+            // The projects are in order, and stay so.
+            rows.sort_by_key(|row| Reverse(row.lookup.as_ref().map(|start| start.chars().count())));
+            rows.truncate(MAX_KEYS.into());
+        }
+        Ok(Some(rows))
     };
     let rows = in_time(reading).await.unwrap_or_else(|error| {
         tracing::error!(%error, "Failed to look up an imported key");
@@ -178,6 +179,18 @@ async fn candidates(
     });
     let rows = rows.ok_or_else(|| Box::new(Denial::of(Outcome::Unavailable)))?;
     Ok(rows.into_iter().filter_map(|row| candidate(checker, row)).collect())
+}
+
+/// Those of these projects.
+fn starting_like(shaped: &ShapedText<'_>, projects: &[ProjectId]) -> Select<imported_key::Entity> {
+    let length = Expr::expr(Func::char_length(Expr::col(imported_key::Column::Lookup)));
+    imported_key::Entity::find()
+        .filter(imported_key::Column::Lookup.is_in(shaped.lookups.iter().map(|lookup| &**lookup)))
+        .filter(imported_key::Column::ProjectId.is_in(projects.iter().copied()))
+        .filter(imported_key::Column::MovedAt.is_null())
+        .order_by(length, Order::Desc)
+        .order_by_asc(imported_key::Column::ProjectId)
+        .limit(u64::from(MAX_KEYS))
 }
 
 fn candidate(checker: &Checker, row: imported_key::Model) -> Option<Candidate> {

@@ -9,15 +9,19 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use latchkey_checker::{CheckRequest, Error};
+use latchkey_domain::id::OrganizationId;
 use latchkey_domain::outcome::Outcome;
 use latchkey_services::Services;
 use reqwest::Method;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
+use uuid::Uuid;
 
 use crate::consistency::nodes::hears;
 use crate::routes::import::{column, import, mover, register, row, sha256};
-use crate::test_app::{Session, TestApp, on_both_databases, outcome_of, problem, text};
+use crate::routes::usage::literal;
+use crate::test_app::{Backend, Session, TestApp, on_both_databases, outcome_of, problem, text};
 
 const PBKDF2: &str = "pbkdf2_sha256$1000$saltsalt$h9vKhwHp+3FWZ5PSyA6GcwhE63QxBhaCHvCErIb+WkE=";
 const BCRYPT: &str = "$2b$04$0CRJ6yK2Qz1J/pvtY/PqAeuthOvKmPg3V33ORwn.2rDiwzm0mngOC";
@@ -355,6 +359,69 @@ on_both_databases! {
         assert_eq!(models.status(), 200);
         let models = app.get("/v1/models").bearer_auth("sk-unknown-0123456789").send();
         assert_eq!(models.await.unwrap().status(), 401);
+    }
+}
+
+/// Adds projects to an organization that have the shape of a mover's keys. Their IDs are before
+/// those of all others.
+async fn add_projects_with_shape(app: &TestApp, who: &Session, count: u32) {
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
+    let organization: OrganizationId = who.organization.parse().unwrap();
+    let organization = literal(&database, organization);
+    let creator = "SELECT id FROM users LIMIT 1";
+    let transaction = database.begin().await.unwrap();
+    let numbers: Vec<u32> = (1..=count).collect();
+    for chunk in numbers.chunks(500) {
+        let rows = |row: &dyn Fn(&str) -> String| {
+            let ids =
+                chunk.iter().map(|number| literal(&database, Uuid::from_u128((*number).into())));
+            ids.map(|id| row(&id)).collect::<Vec<_>>().join(", ")
+        };
+        let projects = rows(&|id| format!("({id}, {organization}, 'p', 'lk', 0)"));
+        let shapes = rows(&|id| format!("({id}, {id}, 'sk-', 4, 80, 'visible', 0, ({creator}))"));
+        for statement in [
+            format!(
+                "INSERT INTO projects (id, organization_id, name, key_prefix, created_at) \
+                 VALUES {projects}"
+            ),
+            format!(
+                "INSERT INTO key_shapes (id, project_id, prefix, min_length, max_length, alphabet, \
+                 created_at, created_by) VALUES {shapes}"
+            ),
+        ] {
+            transaction.execute_unprepared(&statement).await.unwrap();
+        }
+    }
+    transaction.commit().await.unwrap();
+}
+
+/// SQLite allows fewer parameters in a statement than there are projects.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_found_though_33_000_projects_have_their_shape() {
+    let app = TestApp::on(Backend::Sqlite).await;
+    let (ada, eve) = (mover(&app, "ada").await, mover(&app, "eve").await);
+    let (fast, twice, slow) = ("sk-fast-0123456789", "sk-twice-0123456789", SLOW[0].2);
+    let theirs = json!({
+        "name": "theirs", "scheme": "sha512-hex",
+        "stored": HEXLOWER.encode(&Sha512::digest(twice)),
+    });
+    let ours = json!({ "name": "ours", "scheme": "plaintext", "stored": twice });
+    import(&app, &eve, &[theirs]).await;
+    import(&app, &ada, &[row(fast), ours, slow_row(SLOW[0].0, SLOW[0].1, &slow[..12])]).await;
+    add_projects_with_shape(&app, &eve, 33_000).await;
+    let database = sea_orm::Database::connect(&app.config.database_url).await.unwrap();
+    let first = literal(&database, Uuid::from_u128(1));
+    for table in ["keys", "imported_keys"] {
+        let of_theirs = match table {
+            "keys" => "name = 'theirs'",
+            _ => "key_id = (SELECT id FROM keys WHERE name = 'theirs')",
+        };
+        let change = format!("UPDATE {table} SET project_id = {first} WHERE {of_theirs}");
+        assert_eq!(database.execute_unprepared(&change).await.unwrap().rows_affected(), 1);
+    }
+    app.services.checker.read_shapes().await.unwrap();
+    for secret in [fast, twice, slow] {
+        assert_eq!(app.verify(&ada, json!({ "key": secret })).await["code"], "valid", "{secret}");
     }
 }
 
