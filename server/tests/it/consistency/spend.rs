@@ -140,6 +140,14 @@ fn random(seed: &mut u64) -> u64 {
     *seed >> 33
 }
 
+/// How often a caller may be told `unavailable`.
+///
+/// Near the limit, leases are as small as calls, and callers renew them one at a time: two
+/// statements and a commit for each of three units and three levels, behind up to 63 others. Beside
+/// a compiler that takes longer than the five seconds after which a call is refused for that. Six
+/// times is half a minute; a database that is slower than that, or that fails at once, is a fault.
+const MOST_LATE_ANSWERS: u32 = 6;
+
 /// Calls one after the other until a budget refuses one. They settle as plain and streamed calls
 /// do: before the answer ends, or afterwards if its client has left.
 async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64, spent: Arc<Spent>) {
@@ -164,8 +172,9 @@ async fn exhaust(services: Services, found: IdentifiedKey, mut seed: u64, spent:
             }
             // It has waited in vain for calls in progress, which may leave enough.
             Err(denial) if denial.retry_after == Some(Duration::from_secs(1)) => {}
-            // The database of a busy machine may answer too late for one of 64 callers.
-            Err(denial) if denial.outcome == Outcome::Unavailable && late < 100 => late += 1,
+            Err(denial) if denial.outcome == Outcome::Unavailable && late < MOST_LATE_ANSWERS => {
+                late += 1;
+            }
             Err(denial) => {
                 let expected = [Outcome::SpendLimitReached, Outcome::TokenBudgetExhausted];
                 assert!(expected.contains(&denial.outcome), "{denial:?}");
