@@ -11,6 +11,7 @@ pub mod applications;
 pub mod audit;
 pub mod budget_events;
 mod budget_states;
+mod client_wait;
 mod creates;
 mod csv_lines;
 mod dry_run;

@@ -5,7 +5,6 @@
 //! slowly is cut off.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use latchkey_domain::api::{AuditEvent, AuditFilter};
 use latchkey_domain::id::{AuditEventId, OrganizationId};
@@ -16,6 +15,7 @@ use sea_orm::QuerySelect;
 use super::list::{Filter, to_event};
 use crate::accounts;
 use crate::actor::Actor;
+use crate::client_wait::ClientWait;
 use crate::csv_lines::csv_lines;
 use crate::error::Error;
 use crate::scope;
@@ -23,8 +23,6 @@ use crate::services::Services;
 
 /// Rows per chunk in memory.
 const ROWS: u64 = 500;
-/// Total time that an export waits for its client. Time in the database does not count.
-const CLIENT_TIMEOUT: Duration = Duration::from_mins(10);
 const COLUMNS: [&str; 11] = [
     "id",
     "at",
@@ -47,10 +45,7 @@ pub struct CsvExport {
     filter: Filter,
     after: Option<(Timestamp, AuditEventId)>,
     state: ExportState,
-    /// Total time spent waiting for the client, and the start of the current wait, by the monotonic
-    /// clock.
-    waited: Duration,
-    waits_since: Duration,
+    wait: ClientWait,
 }
 
 enum ExportState {
@@ -78,8 +73,7 @@ pub async fn export(
         filter,
         after: None,
         state: ExportState::Header,
-        waited: Duration::ZERO,
-        waits_since: services.clock.monotonic(),
+        wait: ClientWait::start(services),
     })
 }
 
@@ -90,12 +84,9 @@ impl CsvExport {
     /// As [`export`] if the actor has lost access to the log; `Unauthenticated` if they have signed
     /// out; `Conflict` if the client reads too slowly; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
-        self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
-        if self.waited > CLIENT_TIMEOUT {
-            return Err(Error::Conflict("The export was read too slowly."));
-        }
+        self.wait.end(&self.services)?;
         let part = self.part().await;
-        self.waits_since = self.services.clock.monotonic();
+        self.wait.start_next(&self.services);
         part
     }
 

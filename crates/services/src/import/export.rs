@@ -4,8 +4,6 @@
 //! Permission is therefore checked again before each chunk, and a client that reads too slowly is
 //! cut off.
 
-use std::time::Duration;
-
 use latchkey_domain::audit::{AuditAction, TargetKind};
 use latchkey_domain::id::{KeyId, ProjectId};
 use latchkey_domain::import::{ExportedKey, Scheme};
@@ -16,6 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use crate::accounts;
 use crate::actor::Actor;
 use crate::audit::{self, Changes, Event};
+use crate::client_wait::ClientWait;
 use crate::error::Error;
 use crate::keys::row;
 use crate::retry::retried;
@@ -25,8 +24,6 @@ use latchkey_store::entity::{imported_key, key};
 
 /// Rows per chunk in memory.
 const ROWS: u64 = 500;
-/// Total time that an export waits for its client. Time in the database does not count.
-const CLIENT_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// An export in progress.
 pub struct KeysExport {
@@ -35,10 +32,7 @@ pub struct KeysExport {
     project: ProjectId,
     after: Option<KeyId>,
     is_done: bool,
-    /// Total time spent waiting for the client, and the start of the current wait, by the monotonic
-    /// clock.
-    waited: Duration,
-    waits_since: Duration,
+    wait: ClientWait,
 }
 
 /// Starts an export of all keys, oldest first, and records it.
@@ -57,8 +51,7 @@ pub async fn export(
         project,
         after: None,
         is_done: false,
-        waited: Duration::ZERO,
-        waits_since: services.clock.monotonic(),
+        wait: ClientWait::start(services),
     })
 }
 
@@ -83,12 +76,9 @@ impl KeysExport {
     /// As [`export`] if the actor has lost access; `Unauthenticated` if they have signed out;
     /// `Conflict` if the client reads too slowly; the database fails.
     pub async fn next(&mut self) -> Result<Option<String>, Error> {
-        self.waited += self.services.clock.monotonic().saturating_sub(self.waits_since);
-        if self.waited > CLIENT_TIMEOUT {
-            return Err(Error::Conflict("The export was read too slowly."));
-        }
+        self.wait.end(&self.services)?;
         let part = self.part().await;
-        self.waits_since = self.services.clock.monotonic();
+        self.wait.start_next(&self.services);
         part
     }
 
