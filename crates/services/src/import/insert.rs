@@ -55,9 +55,6 @@ pub(super) async fn insert(
 impl Shared<'_> {
     /// All rows set the same columns; those that are missing here are null for new keys.
     fn row(&self, key: &PreparedKey, limits: NewKeyLimits) -> key::ActiveModel {
-        let NewKeyLimits { rpm, tpm, max_parallel, budgets, allowed_models, allowed_cidrs } =
-            limits;
-        let (token_limit, token_limit_period) = budgets.token_limit().unzip();
         let request = &key.request;
         let name = request.name.as_str();
         key::ActiveModel {
@@ -76,20 +73,12 @@ impl Shared<'_> {
             expires_at: Set(request.expires_at),
             revoked_at: Set(key.is_revoked.then_some(self.now)),
             last_used_at: Set(key.last_used_at),
-            rpm: Set(rpm),
-            tpm: Set(tpm),
-            max_parallel: Set(max_parallel),
-            token_limit: Set(token_limit),
-            token_limit_period: Set(token_limit_period),
-            budgets: Set((!budgets.is_empty()).then_some(budgets)),
-            allowed_models: Set(allowed_models),
-            allowed_cidrs: Set(allowed_cidrs),
             disabled: Set(request.disabled),
             external_id: Set(request.external_id.clone()),
             metadata: Set(request.metadata.clone().filter(|metadata| !metadata.is_empty())),
             tags: Set(request.tags.clone().filter(|tags| !tags.is_empty())),
             scopes: Set(request.scopes.clone().filter(|scopes| !scopes.is_empty())),
-            ..Default::default()
+            ..limits.into_columns()
         }
     }
 

@@ -138,9 +138,7 @@ async fn insert(
     if request.kind != KeyKind::Service {
         check_tier(services, &transaction, &project).await?;
     }
-    let NewKeyLimits { rpm, tpm, max_parallel, budgets, allowed_models, allowed_cidrs } =
-        NewKeyLimits::new(&request, project.key_defaults)?;
-    let (token_limit, token_limit_period) = budgets.token_limit().unzip();
+    let limits = NewKeyLimits::new(&request, project.key_defaults)?;
     let id = KeyId::new(now, services.random.bytes());
     let pepper = services.checker.pepper();
     let row = key::ActiveModel {
@@ -158,14 +156,6 @@ async fn insert(
         created_by: Set(actor.author()),
         created_at: Set(now),
         expires_at: Set(request.expires_at),
-        rpm: Set(rpm),
-        tpm: Set(tpm),
-        max_parallel: Set(max_parallel),
-        token_limit: Set(token_limit),
-        token_limit_period: Set(token_limit_period),
-        budgets: Set((!budgets.is_empty()).then_some(budgets)),
-        allowed_models: Set(allowed_models),
-        allowed_cidrs: Set(allowed_cidrs),
         permissions: Set(request.permissions),
         revoked_at: Set(None),
         last_used_at: Set(None),
@@ -180,6 +170,7 @@ async fn insert(
         metadata: Set(request.metadata.filter(|metadata| !metadata.is_empty())),
         tags: Set(request.tags.filter(|tags| !tags.is_empty())),
         scopes: Set(request.scopes.filter(|scopes| !scopes.is_empty())),
+        ..limits.into_columns()
     };
     let row = row.insert(&transaction).await?;
     store_tags(&transaction, None, &row).await?;
