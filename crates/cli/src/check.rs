@@ -130,8 +130,7 @@ async fn view(client: &Client, screen: Screen, check: &Check, key: &str) -> Done
 
 fn print_outcome(client: &Client, screen: Screen, answer: &Answer, code: &str) -> Done {
     if client.json() {
-        print(&answer.body)?;
-        return screen.end_line(&answer.body);
+        return screen.print_body(&answer.body);
     }
     print(format!("{code}\n").as_bytes())
 }

@@ -16,7 +16,7 @@ use crate::problem::ApiProblem;
 use crate::request::Request;
 use crate::row::Row;
 use crate::table::{Column, Table, print_fields, whole};
-use crate::terminal::{Screen, clear_progress, counted, print, tell};
+use crate::terminal::{Screen, clear_progress, counted, tell};
 
 /// Largest file that the server takes.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -148,8 +148,7 @@ fn read_up_to(from: impl Read, largest: u64, name: &str) -> Result<Vec<u8>, Fail
 
 fn report(client: &Client, screen: Screen, answer: &Answer) -> Done {
     if client.json() {
-        print(&answer.body)?;
-        return screen.end_line(&answer.body);
+        return screen.print_body(&answer.body);
     }
     let report: Row = read(client, answer)?;
     let rows = report.objects("rows");
@@ -176,7 +175,7 @@ fn report_faults(client: &Client, screen: Screen, answer: &Answer, problem: &Api
     let faults = &problem.errors;
     // The import has failed, whether or not somebody reads all of it.
     let _ = if client.json() {
-        print(&answer.body).and_then(|()| screen.end_line(&answer.body))
+        screen.print_body(&answer.body)
     } else {
         let lines = faults.iter().map(|fault| (fault.field.clone(), in_flags(&fault.message)));
         print_fields(screen, &lines.collect::<Vec<_>>())

@@ -94,8 +94,7 @@ pub(crate) async fn run(command: KeysCommand, context: Context, screen: Screen) 
             let client = Client::new(&key.remote, context)?;
             let answer = client.get(&format!("/v1/keys/{}", key.id), &[]).await?;
             if client.json() {
-                print(&answer.body)?;
-                return screen.end_line(&answer.body);
+                return screen.print_body(&answer.body);
             }
             print_fields(screen, &fields(&read(&client, &answer)?))
         }
@@ -193,8 +192,7 @@ fn print_body(screen: Screen, body: &[u8], is_first: bool) -> Done {
     if !is_first && screen.width.is_none() {
         print(b"\n")?;
     }
-    print(body)?;
-    screen.end_line(body)
+    screen.print_body(body)
 }
 
 #[cfg(test)]

@@ -56,6 +56,24 @@ pub(crate) async fn show(client: &Client, screen: Screen, paging: Paging, list: 
     table.finish()
 }
 
+/// Shows the only row of an answer.
+///
+/// # Errors
+/// The answer is not the API's, or standard output can't be written.
+pub(crate) fn show_row(
+    client: &Client,
+    screen: Screen,
+    columns: &'static [Column],
+    answer: &Answer,
+) -> Done {
+    if client.json() {
+        return screen.print_body(&answer.body);
+    }
+    let mut table = Table::new(screen, columns);
+    table.add(&[read(client, answer)?])?;
+    table.finish()
+}
+
 /// Finds the first row that `wanted` accepts.
 ///
 /// # Errors

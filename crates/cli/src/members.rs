@@ -7,10 +7,10 @@ use reqwest::Method;
 use crate::args::{InviteMember, MembersCommand, RemoveMember};
 use crate::client::{Client, Context, Sent};
 use crate::failure::{Done, Exit, Failure};
-use crate::lists::{self, List, read};
+use crate::lists::{self, List};
 use crate::request::Request;
-use crate::table::{Column, Table, cut, whole};
-use crate::terminal::{Screen, print, tell};
+use crate::table::{Column, cut, whole};
+use crate::terminal::{Screen, tell};
 
 const COLUMNS: &[Column] = &[
     whole("user_id"),
@@ -55,13 +55,7 @@ async fn invite(client: &Client, screen: Screen, invitation: &InviteMember) -> D
             return Ok(());
         }
     };
-    if client.json() {
-        print(&answer.body)?;
-        return screen.end_line(&answer.body);
-    }
-    let mut table = Table::new(screen, COLUMNS);
-    table.add(&[read(client, &answer)?])?;
-    table.finish()
+    lists::show_row(client, screen, COLUMNS, &answer)
 }
 
 async fn remove(client: &Client, removal: &RemoveMember) -> Done {

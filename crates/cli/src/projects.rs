@@ -5,10 +5,10 @@ use reqwest::Method;
 use crate::args::{CreateProject, ProjectsCommand};
 use crate::client::{Client, Context, Sent};
 use crate::failure::{Done, Failure};
-use crate::lists::{self, List, read};
+use crate::lists::{self, List};
 use crate::request::Request;
-use crate::table::{Column, Table, cut, whole};
-use crate::terminal::{Screen, print};
+use crate::table::{Column, cut, whole};
+use crate::terminal::Screen;
 
 const COLUMNS: &[Column] = &[
     whole("id"),
@@ -50,11 +50,5 @@ async fn create(client: &Client, screen: Screen, project: &CreateProject) -> Don
             ));
         }
     };
-    if client.json() {
-        print(&answer.body)?;
-        return screen.end_line(&answer.body);
-    }
-    let mut table = Table::new(screen, COLUMNS);
-    table.add(&[read(client, &answer)?])?;
-    table.finish()
+    lists::show_row(client, screen, COLUMNS, &answer)
 }

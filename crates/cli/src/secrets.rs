@@ -51,7 +51,7 @@ pub(crate) async fn rotate(client: &Client, screen: Screen, rotate: &RotateKey) 
 fn reveal(client: &Client, screen: Screen, answer: &Answer, done: &str) -> Done {
     let NewSecret { key, api_key } = read(client, answer)?;
     let written = if client.json() {
-        print(&answer.body).and_then(|()| screen.end_line(&answer.body))
+        screen.print_body(&answer.body)
     } else {
         print(format!("{key}\n").as_bytes())
     };

@@ -35,6 +35,12 @@ impl Screen {
         Self { width, color, watched: io::stderr().is_terminal() }
     }
 
+    /// Prints the body of an answer as it is.
+    pub(crate) fn print_body(self, body: &[u8]) -> Done {
+        print(body)?;
+        self.end_line(body)
+    }
+
     /// Ends the last line, if it is a person who reads and not a program that wants the bytes.
     pub(crate) fn end_line(self, last: &[u8]) -> Done {
         let open = self.width.is_some() && !last.is_empty() && !last.ends_with(b"\n");

@@ -8,7 +8,7 @@ use crate::failure::Done;
 use crate::lists::read;
 use crate::row::{Row, budget};
 use crate::table::print_fields;
-use crate::terminal::{Screen, print};
+use crate::terminal::Screen;
 
 /// The totals in the order in which they are shown.
 const TOTALS: &[&str] = &[
@@ -34,8 +34,7 @@ pub(crate) async fn show(client: &Client, screen: Screen, asked: &KeyUsage) -> D
     let path = format!("/v1/keys/{}/usage", asked.id);
     let answer = client.get(&path, &[("range", asked.range.clone())]).await?;
     if client.json() {
-        print(&answer.body)?;
-        return screen.end_line(&answer.body);
+        return screen.print_body(&answer.body);
     }
     let usage: Row = read(client, &answer)?;
     print_fields(screen, &fields(&usage, screen.width.is_some()))
