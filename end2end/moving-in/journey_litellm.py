@@ -67,6 +67,7 @@ def make(litellm: LiteLLM) -> dict[str, str]:
     litellm.post("/team/new", {"team_id": "shop", "team_alias": "Shop", "models": ["gpt-5"]})
     litellm.post("/user/new", {"user_id": "mira", "auto_create_key": False})
     litellm.post("/budget/new", {"budget_id": "small", "max_budget": 5, "budget_duration": "7d", "rpm_limit": 40})
+    litellm.post("/budget/new", {"budget_id": "over", "max_budget": 5, "budget_duration": "1d"})
     monthly = {"max_budget": 25, "budget_duration": "30d", "rpm_limit": 60, "tpm_limit": 100_000}
     metadata = {"cost": "web", "nested": {"of": ["any", 1, None]}}
     keys = {
@@ -75,6 +76,8 @@ def make(litellm: LiteLLM) -> dict[str, str]:
         ),
         "no limits": litellm.key("no limits"),
         "of a team": litellm.key("of a team", team_id="shop", models=["all-team-models"], budget_id="small"),
+        "of a new period": litellm.key("of a new period", budget_id="over"),
+        "tokens": litellm.key("tokens", tpd_limit=50),
         "for life": litellm.key("for life", max_budget=0.3),
         "blocked": litellm.key("blocked"),
         "expired": litellm.key("expired"),
@@ -106,6 +109,9 @@ def move(database: str, latchkey: journey.Latchkey, work: pathlib.Path) -> dict[
     """The two commands of the documentation."""
     sql, export = work / "litellm.sql", work / "tokens.ndjson"
     sql.write_text(journey.query_of_documentation("litellm.sql"))
+    # As if the period had ended since LiteLLM looked, which it does every ten minutes.
+    over = """UPDATE "LiteLLM_BudgetTable" SET budget_reset_at = now() - interval '1 hour' WHERE budget_id = 'over'"""
+    subprocess.run(["psql", database, "-q", "-c", over], check=True)
     export.write_bytes(subprocess.run(["psql", database, "-At", "-f", sql], check=True, capture_output=True).stdout)
     print(f"    LiteLLM's table has {len(export.read_text().splitlines())} keys")
     return latchkey.move_in(export, "litellm")
@@ -115,9 +121,10 @@ def after(latchkey: journey.Latchkey, keys: dict[str, str], moved: dict[str, dic
     """The same clients go on. What was spent of a budget counts, and who was refused still is."""
     for alias, used in spent.items():
         for budget in moved[alias]["budgets"] or []:
+            expected = used if budget["unit"] == "usd" and alias != "of a new period" else 0
             # LiteLLM adds in floating point.
-            assert abs(float(budget["used"]) - used) < 1e-6, (alias, budget, used)
-    for alias in ("checkout", "no limits", "of a team", "chosen"):
+            assert abs(float(budget["used"]) - expected) < 1e-6, (alias, budget, used)
+    for alias in ("checkout", "no limits", "of a team", "of a new period", "tokens", "chosen"):
         for _ in range(2):
             assert chat(latchkey.url, keys[alias]) == "All is well", alias
     for alias, model, answer in [
@@ -138,6 +145,10 @@ def after(latchkey: journey.Latchkey, keys: dict[str, str], moved: dict[str, dic
     team = moved["of a team"]
     assert (team["allowed_models"], team["tags"], team["rpm"]) == (["gpt-5"], ["team:shop"], 40), team
     assert [(budget["limit"], budget["period"]) for budget in team["budgets"]] == [("5", "week")], team
+
+    assert [tuple(one[name] for name in ("unit", "limit", "period")) for one in moved["tokens"]["budgets"]] == [
+        ("tokens", 50, "day")
+    ], moved["tokens"]
 
     wanted = spent["checkout"] + 2 * journey.CENTS_A_CALL / 100
     used = lambda: float(latchkey.keys()["checkout"]["budgets"][0]["used"])  # noqa: E731
