@@ -50,11 +50,7 @@ impl Process {
     }
 
     /// The same by a command that the binary's arguments may be added to.
-    pub(crate) async fn start_command(
-        command: Command,
-        folder: &TempDir,
-        client: &Client,
-    ) -> Self {
+    pub(crate) async fn start_command(command: Command, folder: &TempDir, client: &Client) -> Self {
         Self::start_on(free_port(), command, folder, client).await
     }
 

@@ -31,6 +31,7 @@ pub fn KeyShapes(
 ) -> impl IntoView {
     let shown = shapes.state();
     let count = Memo::new(move |_| shapes.with(Vec::len).unwrap_or_default());
+    let is_full = Memo::new(move |_| count.get() >= KeyShape::MAX_PER_PROJECT);
     let rows = move || {
         let listed = shapes.get().unwrap_or_default();
         listed.into_iter().map(|listed| view! { <Row listed people/> }).collect_view()
@@ -52,7 +53,7 @@ pub fn KeyShapes(
         QueryState::Loaded if count.get() == 0 => no_shapes().into_any(),
         QueryState::Loaded => view! {
             <Table label=LABEL columns=COLUMNS>{rows}</Table>
-            <Show when=move || count.get() >= KeyShape::MAX_PER_PROJECT>
+            <Show when=move || is_full.get()>
                 <p class="mt-3 text-caption text-ink-2">
                     {format!(
                         "This is as many as a project may have: {}. An import that needs another one is refused.",
