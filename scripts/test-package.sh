@@ -52,7 +52,7 @@ newer_package() {
     echo '# A line of the newer version.' >>"$folder/etc/latchkey/latchkey.toml"
     # Their sums would be of the former file.
     rm -f "$folder/DEBIAN/md5sums"
-    dpkg-deb --root-owner-group --build -Zgzip -z1 "$folder" "$STATE/new.deb" >/dev/null
+    dpkg-deb --root-owner-group --build -Znone "$folder" "$STATE/new.deb" >/dev/null
     rm -rf "$folder"
 }
 
@@ -214,6 +214,75 @@ purge() {
     in_machine test -s /etc/latchkey/credentials/latchkey_pepper
 }
 
+# --- The image -------------------------------------------------------------------------------------
+
+# The instructions of the Dockerfile's last stage, one a line, without those before it.
+runtime_stage() {
+    sed -e '/^#/d' -e ':join; /\\$/ { N; s/ *\\\n */ /; b join }' Dockerfile |
+        awk '/^FROM / { n = 0 } NF { lines[++n] = $0 } END { for (i = 1; i <= n; i++) print lines[i] }'
+}
+
+# copy_into_image SOURCE… FOLDER: of the checkout; the binary is that of the package.
+copy_into_image() {
+    local sources=("${@:1:$#-1}") target=${*: -1} source
+    for source in "${sources[@]}"; do
+        if [ "$source" = /src/target/release/latchkey ]; then
+            in_machine sh -c 'dpkg-deb --fsys-tarfile /root/old.deb | tar -x -C / ./usr/bin/latchkey'
+            in_machine test -x "$target"
+        else
+            in_machine mkdir -p "$target"
+            in_machine sh -c "cat >'$target${source##*/}' && chmod 755 '$target${source##*/}'" <"$source"
+        fi
+    done
+}
+
+# The steps of the runtime stage in the bare Debian, which has the certificates: nothing is downloaded here. Then what
+# the image would start, as its user, with a secret as a file; and its health check.
+run_image() {
+    local instruction rest user='' folder='' settings=() words
+    runtime_stage >"$STATE/stage"
+    while read -r instruction rest <&3; do
+        read -r -a words <<<"$rest"
+        case $instruction in
+            RUN) case $rest in apt-get*) ;; *) in_machine sh -e -c "$rest" </dev/null ;; esac ;;
+            COPY) while [ "${words[0]#--}" != "${words[0]}" ]; do words=("${words[@]:1}"); done && copy_into_image "${words[@]}" ;;
+            USER) user=$rest ;;
+            WORKDIR) folder=$rest ;;
+            ENV) settings+=("${words[@]}") ;;
+            ENTRYPOINT | CMD) printf '%s\n' "$rest" >>"$STATE/command" ;;
+            HEALTHCHECK) printf '%s\n' "${rest#*CMD }" >"$STATE/health" ;;
+            FROM | VOLUME | EXPOSE | STOPSIGNAL) ;;
+            *) die "scripts/test-package.sh knows no $instruction; teach it" ;;
+        esac
+    done 3<"$STATE/stage"
+    in_machine mkdir -p /run/secrets
+    in_machine sh -c 'echo of-a-file >/run/secrets/latchkey_github_client_secret'
+    mapfile -t words < <(node -p 'require("fs").readFileSync(0, "utf8").trim().split("\n").flatMap(JSON.parse).join("\n")' <"$STATE/command")
+    as_image_user() {
+        in_machine setpriv --reuid "${user%:*}" --regid "${user#*:}" --clear-groups \
+            env --chdir="$folder" "${settings[@]}" LATCHKEY_PUBLIC_URL=https://keys.example LATCHKEY_GITHUB_CLIENT_ID=an-id "$@"
+    }
+    as_image_user "${words[@]}" >"$STATE/image.log" 2>&1 &
+    mapfile -t words < <(node -p 'JSON.parse(require("fs").readFileSync(0, "utf8")).join("\n")' <"$STATE/health")
+    (wait_for as_image_user "${words[@]}") || {
+        cat "$STATE/image.log" >&2
+        return 1
+    }
+    expect "$(in_machine stat -c '%u %a' "$folder/pepper" | tr '\n' ' ')" '10001 600 '
+    in_machine sh -c ': >/run/secrets/latchkey_pepper'
+    if as_image_user /usr/lib/latchkey/with-secrets true 2>"$STATE/refused"; then die "an empty secret is taken"; fi
+    grep -q 'latchkey_pepper is empty' "$STATE/refused"
+}
+
+# Secrets are made once.
+secrets_of_compose() {
+    packaging/container/make-secrets "$STATE/secrets" >/dev/null
+    (cd "$STATE/secrets" && sha256sum ./*) >"$STATE/sums"
+    packaging/container/make-secrets "$STATE/secrets" >/dev/null
+    (cd "$STATE/secrets" && sha256sum --quiet --check "$STATE/sums")
+    expect "$(stat -c '%a' "$STATE/secrets" "$STATE/secrets/database_url" | tr '\n' ' ')" '700 444 '
+}
+
 skip() {
     say "*** Not tested: $*"
     exit
@@ -250,4 +319,6 @@ step "Upgrade" upgrade
 step "Remove and install again" remove_and_install_again
 step "The log has no warning" no_errors_in_log
 step "Purge" purge
+step "Image: the steps of its last stage, start, health check" run_image
+step "Compose: secrets" secrets_of_compose
 say "The package passes."
