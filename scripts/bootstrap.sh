@@ -206,6 +206,7 @@ system_packages() {
         have pkg-config || need pkg-config 'finds the C libraries'
         have git || need git 'cargo asks it for the checkout'
         have curl || need curl 'the tests and the examples talk HTTP with it'
+        have jq || need jq 'the commands of the documentation read JSON with it'
         [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates 'downloads over HTTPS'
         { have node && have npm; } || need 'nodejs npm' 'Tailwind, wasm-opt and Playwright run on Node.js'
     fi
@@ -301,6 +302,7 @@ install_system_packages() {
             have cc || die 'Apple'\''s command line tools are missing: run xcode-select --install, then this again.'
             have brew || die "Homebrew is not installed (https://brew.sh). This script uses it to install: $APT_PACKAGES"
             case $APT_PACKAGES in *nodejs*) brew install node ;; esac
+            case $APT_PACKAGES in *jq*) brew install jq ;; esac
             case $APT_PACKAGES in *postgresql*) brew install postgresql@17 ;; esac
             case $APT_PACKAGES in *redis*) brew install redis ;; esac
             case $APT_PACKAGES in *pgbouncer*) brew install pgbouncer ;; esac
