@@ -37,7 +37,7 @@ FRONT="--target wasm32-unknown-unknown --target-dir $LATCHKEY_FRONT_TARGET_DIR"
     lint_server() {
         with_progress cargo clippy $LOCKED $NATIVE --all-targets -- -D warnings
         # The scripts too, where there is something to read them.
-        if have shellcheck; then shellcheck -x scripts/*.sh .ci/run; fi
+        if have shellcheck; then shellcheck -x scripts/*.sh server/tests/it/process/docs/*.sh .ci/run; fi
     }
 
     # Links that lead nowhere are errors, those of private items too. The flags are those of every build. The example

@@ -3,6 +3,7 @@
 mod backup;
 mod cli;
 mod config;
+mod docs;
 pub(crate) mod edge;
 mod json;
 pub(crate) mod otel;

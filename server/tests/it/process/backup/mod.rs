@@ -1,6 +1,5 @@
 //! `latchkey backup` and `latchkey restore`.
 
-mod pages;
 mod refusals;
 mod since;
 
