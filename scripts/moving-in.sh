@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Moves in from other key systems that run here by their own packages: they accept the rows that the tests have, and make
-# new ones, which Latchkey's tests then import. A LiteLLM proxy and a server with Better Auth are moved as a whole, with
-# the commands of docs/moving-in.md, and their clients go on. Installs 1 GB in target/moving-in and end2end/moving-in.
+# new ones, which Latchkey's tests then import. A LiteLLM proxy, a server with Better Auth and one with Django are moved as
+# a whole, with the commands of docs/moving-in.md, and their clients go on. Installs 1 GB in target/moving-in and end2end/moving-in.
 #
 #   scripts/moving-in.sh
 #
@@ -35,6 +35,8 @@ django() {
         say "    $made_by accepts its sample rows"
     done
     "$python" end2end/moving-in/django.py make >>"$MADE"
+    "$python" end2end/moving-in/journey_django.py
+    say "    A Django server with these has moved, and its clients went on"
 }
 
 django_packages() {
@@ -55,6 +57,11 @@ better_auth() {
     node end2end/moving-in/better-auth.mjs make >>"$MADE"
     python3 end2end/moving-in/journey_better_auth.py
     say "    A server with Better Auth has moved, and its clients went on"
+}
+
+payload_itself() {
+    scripts/with-postgres.sh node end2end/moving-in/payload.mjs | grep '^{' >>"$MADE"
+    say "    Payload accepts the keys that it made"
 }
 
 litellm_itself() {
@@ -79,6 +86,7 @@ npm_packages
 build_server
 django_packages
 better_auth
+payload_itself
 litellm_itself
 say "    Made $(wc -l <"$MADE") rows"
 import_all

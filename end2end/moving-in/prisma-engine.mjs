@@ -33,8 +33,10 @@ const MODELS = Object.fromEntries(
     Object.fromEntries([...body.matchAll(/^\s*(\w+)\s+(\w+)/gm)].map(([, field, type]) => [field, type])),
   ]),
 );
-const ACTIONS =
-  /^(createOne|updateOne|upsertOne|deleteOne|createMany|updateMany|deleteMany|findUnique|findFirst|findMany|aggregate|groupBy|queryRaw|executeRaw)(\w*?)(OrThrow)?$/;
+const ACTIONS = new RegExp(
+  "^((?:create|update|delete)(?:One|Many)|upsertOne|find(?:Unique|First|Many)|aggregate|groupBy|queryRaw|executeRaw)" +
+    "(\\w*?)(OrThrow)?$",
+);
 
 const adapter = bindAdapter(new PrismaPg(new Pool({ connectionString: process.env.DATABASE_URL })));
 const settings = { datamodel, logLevel: "error", logQueries: false, configDir: ".", env: process.env };
