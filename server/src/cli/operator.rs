@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use latchkey_domain::id::OrganizationId;
 use latchkey_domain::tier::Tier;
 
-use super::{Settings, Storage};
+use super::settings::{Settings, Storage};
 
 /// Subcommands of `latchkey pepper`.
 #[derive(Debug, Subcommand)]

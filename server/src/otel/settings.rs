@@ -98,14 +98,16 @@ pub(super) struct SignalSettings {
 }
 
 /// Traces or logs, as variables and paths call them.
-struct Signal {
+struct ExportedSignal {
     name: &'static str,
     path: &'static str,
     batches: &'static str,
 }
 
-const TRACES: Signal = Signal { name: "TRACES", path: "/v1/traces", batches: "OTEL_BSP" };
-const LOGS: Signal = Signal { name: "LOGS", path: "/v1/logs", batches: "OTEL_BLRP" };
+const TRACES: ExportedSignal =
+    ExportedSignal { name: "TRACES", path: "/v1/traces", batches: "OTEL_BSP" };
+const LOGS: ExportedSignal =
+    ExportedSignal { name: "LOGS", path: "/v1/logs", batches: "OTEL_BLRP" };
 
 /// The variables that are set to something.
 struct Variables<'a>(&'a dyn Fn(&str) -> Option<String>);
@@ -137,13 +139,13 @@ impl Variables<'_> {
     }
 
     /// The variable of a signal, or the one for all signals, with its name.
-    fn of_signal(&self, signal: &Signal, end: &str) -> Option<(String, String)> {
+    fn of_signal(&self, signal: &ExportedSignal, end: &str) -> Option<(String, String)> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_{end}", signal.name);
         let shared = format!("OTEL_EXPORTER_OTLP_{end}");
         [own, shared].into_iter().find_map(|name| self.get(&name).map(|value| (name, value)))
     }
 
-    fn signal(&self, signal: &Signal) -> anyhow::Result<Option<SignalSettings>> {
+    fn signal(&self, signal: &ExportedSignal) -> anyhow::Result<Option<SignalSettings>> {
         let name = format!("OTEL_{}_EXPORTER", signal.name);
         let is_chosen = match self.get(&name).as_deref() {
             None => false,
@@ -161,7 +163,11 @@ impl Variables<'_> {
         Ok(Some(SignalSettings { endpoint, protocol, timeout, max_queue }))
     }
 
-    fn endpoint(&self, signal: &Signal, is_chosen: bool) -> anyhow::Result<Option<Endpoint>> {
+    fn endpoint(
+        &self,
+        signal: &ExportedSignal,
+        is_chosen: bool,
+    ) -> anyhow::Result<Option<Endpoint>> {
         let own = format!("OTEL_EXPORTER_OTLP_{}_ENDPOINT", signal.name);
         let shared = "OTEL_EXPORTER_OTLP_ENDPOINT";
         let of_base = |base: &str| format!("{}{}", base.trim_end_matches('/'), signal.path);
@@ -191,7 +197,7 @@ impl Variables<'_> {
         Ok(Some(Endpoint(endpoint)))
     }
 
-    fn protocol(&self, signal: &Signal) -> anyhow::Result<Protocol> {
+    fn protocol(&self, signal: &ExportedSignal) -> anyhow::Result<Protocol> {
         let Some((name, protocol)) = self.of_signal(signal, "PROTOCOL") else {
             return Ok(Protocol::HttpBinary);
         };
@@ -207,7 +213,7 @@ impl Variables<'_> {
     }
 
     /// Headers that the exporter would leave out without a word.
-    fn check_headers(&self, signal: &Signal) -> anyhow::Result<()> {
+    fn check_headers(&self, signal: &ExportedSignal) -> anyhow::Result<()> {
         let Some((name, headers)) = self.of_signal(signal, "HEADERS") else { return Ok(()) };
         for (index, header) in headers.split_terminator(',').enumerate() {
             let number = index + 1;
@@ -222,7 +228,7 @@ impl Variables<'_> {
         Ok(())
     }
 
-    fn check_unsupported(&self, signal: &Signal) -> anyhow::Result<()> {
+    fn check_unsupported(&self, signal: &ExportedSignal) -> anyhow::Result<()> {
         for end in ["CERTIFICATE", "CLIENT_KEY", "CLIENT_CERTIFICATE"] {
             if let Some((name, _)) = self.of_signal(signal, end) {
                 bail!(
@@ -240,7 +246,7 @@ impl Variables<'_> {
     }
 
     /// Of a request, and of an export, in milliseconds.
-    fn timeouts(&self, signal: &Signal) -> anyhow::Result<[u64; 2]> {
+    fn timeouts(&self, signal: &ExportedSignal) -> anyhow::Result<[u64; 2]> {
         let of_request = match self.of_signal(signal, "TIMEOUT") {
             Some((name, value)) => number(&name, &value, 1, 600_000)?,
             None => DEFAULT_TIMEOUT_MS,
@@ -251,7 +257,7 @@ impl Variables<'_> {
     }
 
     /// Checks how batches are made. Returns how many items may wait.
-    fn batches(&self, signal: &Signal) -> anyhow::Result<usize> {
+    fn batches(&self, signal: &ExportedSignal) -> anyhow::Result<usize> {
         let name = |end: &str| format!("{}_{end}", signal.batches);
         let largest = u64::try_from(LARGEST_QUEUE).unwrap_or(u64::MAX);
         self.number(&name("SCHEDULE_DELAY"), 1, 600_000)?;
