@@ -1,6 +1,7 @@
 //! A complete check: authenticate, look up, evaluate, acquire, record.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 
 use latchkey_domain::outcome::Outcome;
 use latchkey_domain::secret::{MalformedSecret, PresentedKey};
@@ -108,40 +109,51 @@ async fn authenticate_by(
     presented: Option<&str>,
     by: PresentedBy,
 ) -> Result<IdentifiedKey, Error> {
-    let identity = resolve(checker, presented, by).await;
+    let identity = match resolve(checker, presented, by) {
+        Resolving::Done(identity) => identity,
+        Resolving::Waiting(identity) => identity.await,
+    };
     if let Err(Error::Denied(denial)) = &identity {
         checker.counters.checked(denial.outcome);
     }
     identity
 }
 
-async fn resolve(
-    checker: &Checker,
-    presented: Option<&str>,
-    by: PresentedBy,
-) -> Result<IdentifiedKey, Error> {
+/// How far a key is identified without waiting.
+enum Resolving<'a> {
+    Done(Result<IdentifiedKey, Error>),
+    /// Boxed: few checks need the future of a database query, and most present a key of ours.
+    Waiting(Pin<Box<dyn Future<Output = Result<IdentifiedKey, Error>> + Send + 'a>>),
+}
+
+/// Identifies the key that has a secret if it is cached. No future, so that a check that needs none
+/// carries none of its state along.
+fn resolve<'a>(checker: &'a Checker, presented: Option<&'a str>, by: PresentedBy) -> Resolving<'a> {
     let denied = |outcome| Error::from(Box::new(Denial::of(outcome)));
-    let text = presented.ok_or_else(|| denied(Outcome::MissingKey))?;
+    let Some(text) = presented else { return Resolving::Done(Err(denied(Outcome::MissingKey))) };
     let secret = match PresentedKey::parse(text) {
         Ok(secret) => secret,
         Err(malformed) if checker.shapes.are_relevant() => {
             let is_own_form = malformed == MalformedSecret::Checksum;
-            // Boxed: most calls present a key of ours.
-            return Box::pin(foreign::authenticate(checker, text, is_own_form, by)).await;
+            let waiting = foreign::authenticate(checker, text, is_own_form, by);
+            return Resolving::Waiting(Box::pin(waiting));
         }
-        Err(_) => return Err(denied(Outcome::MalformedKey)),
+        Err(_) => return Resolving::Done(Err(denied(Outcome::MalformedKey))),
     };
     let writing = checker.peppers.writing();
     let digests = writing.digests(secret.expose());
-    let identity = if let Some(identity) = look_up_cached(checker, &digests) {
-        identity.map_err(denied)?
-    } else {
-        // Boxed, with the digests: few checks need the future of a database query.
-        let looking = async move { look_up_now(checker, &digests, by).await };
-        Box::pin(looking).await.map_err(Box::new)?
-    };
-    moves::start(checker, &identity, writing, Origin::Pepper);
-    Ok(identity)
+    if let Some(identity) = look_up_cached(checker, &digests) {
+        let identity = identity.map_err(denied);
+        if let Ok(identity) = &identity {
+            moves::start(checker, identity, writing, Origin::Pepper);
+        }
+        return Resolving::Done(identity);
+    }
+    Resolving::Waiting(Box::pin(async move {
+        let identity = look_up_now(checker, &digests, by).await.map_err(Box::new)?;
+        moves::start(checker, &identity, writing, Origin::Pepper);
+        Ok(identity)
+    }))
 }
 
 impl Checker {

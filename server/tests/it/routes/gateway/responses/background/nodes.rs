@@ -57,7 +57,8 @@ on_both_gateways! {
         assert!(text(&told["error"]["message"]).contains("reserved by 1 call"), "{told}");
         // It is settled here, and the other node may spend the rest at once.
         gateway.upstream.script("responses/resp_1", answer(&response("resp_1")));
-        assert_eq!(ask(&gateway.app, Method::GET, "resp_1", &key).await.status(), 200);
+        let read = ask(&gateway.app, Method::GET, "resp_1", &key).await;
+        assert_eq!(read.text().await.unwrap(), response("resp_1").to_string());
         gateway.app.services.settled().await;
         gateway.app.services.checker.return_leases(true).await.unwrap();
         gateway.upstream.script("make", answer(&untold("resp_2", "queued")));
