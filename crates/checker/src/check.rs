@@ -162,25 +162,26 @@ impl Checker {
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
-    pub async fn admit(
-        &self,
-        identity: &IdentifiedKey,
-        call: CheckRequest<'_>,
-    ) -> Result<LimitStates, Denial> {
-        self.admit_pending(identity, call, None).await
+    // The future itself, here and below: another one around it would keep a second call.
+    pub fn admit<'a>(
+        &'a self,
+        identity: &'a IdentifiedKey,
+        call: CheckRequest<'a>,
+    ) -> impl Future<Output = Result<LimitStates, Denial>> + Send {
+        self.admit_pending(identity, call, None)
     }
 
     /// Same as [`Self::admit`], for a call that has acquired its request before.
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
-    pub async fn admit_pending(
-        &self,
-        identity: &IdentifiedKey,
-        call: CheckRequest<'_>,
-        pending: Option<&PendingCall>,
-    ) -> Result<LimitStates, Denial> {
-        admit(self, identity, call, LimitNeed::spent(call.cost), pending).await
+    pub fn admit_pending<'a>(
+        &'a self,
+        identity: &'a IdentifiedKey,
+        call: CheckRequest<'a>,
+        pending: Option<&'a PendingCall>,
+    ) -> impl Future<Output = Result<LimitStates, Denial>> + Send {
+        admit(self, identity, call, LimitNeed::spent(call.cost), pending)
     }
 
     /// Same as [`Self::admit`], for a call that reads, or ends, what an earlier call was charged
@@ -188,12 +189,12 @@ impl Checker {
     ///
     /// # Errors
     /// The [`Denial`] with the outcome.
-    pub async fn admit_reading(
-        &self,
-        identity: &IdentifiedKey,
-        call: CheckRequest<'_>,
-    ) -> Result<LimitStates, Denial> {
-        admit(self, identity, call, LimitNeed::reading(), None).await
+    pub fn admit_reading<'a>(
+        &'a self,
+        identity: &'a IdentifiedKey,
+        call: CheckRequest<'a>,
+    ) -> impl Future<Output = Result<LimitStates, Denial>> + Send {
+        admit(self, identity, call, LimitNeed::reading(), None)
     }
 }
 

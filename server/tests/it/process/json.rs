@@ -111,7 +111,7 @@ async fn backup_and_restore_print_json() {
 async fn audit_verify_prints_each_finding_and_totals() {
     let folder = TempDir::new().unwrap();
     let process = Process::start(&folder, &client()).await;
-    let site = Site::on(&process).await;
+    let site = Site::unlimited(&process).await;
     for name in ["k1", "k2", "k3"] {
         site.create(name).await;
     }
