@@ -137,6 +137,9 @@ test("a trace is a tree with an address of its own", async ({ application, page 
   await expect(page.getByText("6 spans, 2 errors, 128 ms")).toBeVisible();
   await telemetry.details("charge card").click();
   await expect(telemetry.part("Stack trace")).toHaveText(STACK);
+  // It stays open past the half second after which a skeleton would have gone.
+  await page.waitForTimeout(600);
+  await expect(telemetry.part("Stack trace")).toBeVisible();
 
   await page.reload();
   await expect(telemetry.spans).toHaveCount(tree.length);

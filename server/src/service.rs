@@ -268,7 +268,7 @@ impl Endpoints {
             over_https: public_url.is_https(),
             authority: public_url.authority(),
         });
-        otel::trace(context, self.respond(accepted)).await
+        Box::pin(otel::trace(context, self.respond(accepted))).await
     }
 
     /// How long the answer took, which is counted.
@@ -313,7 +313,7 @@ impl Service<AcceptedRequest> for HttpService {
     fn call(&mut self, accepted: AcceptedRequest) -> Self::Future {
         let endpoints = Arc::clone(&self.0);
         if otel::is_on() {
-            return Box::pin(async move { Ok(endpoints.0.traced(accepted).await) });
+            return Box::pin(async move { Ok(Box::pin(endpoints.0.traced(accepted)).await) });
         }
         Box::pin(async move { Ok(endpoints.0.respond(accepted).await) })
     }

@@ -31,7 +31,8 @@ pub fn skeleton_shown(loading: Signal<bool>) -> Signal<bool> {
             on_cleanup(move || appear.clear());
         }
     });
-    Signal::derive(move || loading.get() || held.get())
+    // Not told again while it stays the same: a list that is drawn anew forgets what was opened.
+    Memo::new(move |_| loading.get() || held.get()).into()
 }
 
 /// Whether something has been `loading` for longer than a person should look at what was there
@@ -47,7 +48,7 @@ pub fn is_late(loading: Signal<bool>) -> Signal<bool> {
             on_cleanup(move || timer.clear());
         }
     });
-    late.into()
+    Memo::new(move |_| late.get()).into()
 }
 
 /// A grey bar; `class` sets its size.

@@ -190,9 +190,9 @@ fn blocking_client(timeout: Duration) -> anyhow::Result<reqwest::blocking::Clien
         builder.redirect(Policy::none()).timeout(timeout).build()
     };
     // It may not be built by a thread of the runtime, as it waits for one of its own.
-    let built = std::thread::spawn(build).join();
-    let built = built.map_err(|_| anyhow!("the thread that builds an HTTP client panicked"))?;
-    built.context("the HTTP client of exports can't be built")
+    let client = std::thread::spawn(build).join();
+    let client = client.map_err(|_| anyhow!("the thread that builds an HTTP client panicked"))?;
+    client.context("the HTTP client of exports can't be built")
 }
 
 /// Who exports: what the variables say, and where they say nothing, our name and version.

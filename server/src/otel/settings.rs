@@ -182,7 +182,7 @@ impl Variables<'_> {
         } else {
             return Ok(None);
         };
-        let url = reqwest::Url::parse(&endpoint).ok().filter(|url| url.has_host());
+        let url = reqwest::Url::parse(&endpoint).ok().filter(reqwest::Url::has_host);
         let is_web = url.as_ref().is_some_and(|url| matches!(url.scheme(), "http" | "https"));
         ensure!(
             is_web && Uri::from_str(&endpoint).is_ok(),

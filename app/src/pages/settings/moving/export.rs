@@ -36,12 +36,13 @@ fn export(project: ProjectId, busy: RwSignal<bool>, toasts: Toasts) {
     leptos::task::spawn_local(async move {
         let answer = fetch(project).await;
         _ = busy.try_set(false);
-        match answer.map(|(file, keys)| (save_as(&file, "keys", "ndjson"), keys)) {
-            Ok((Some(()), keys)) => toasts.success(keys.in_words()),
-            Ok((None, _)) | Err(_) => {
-                let again = ToastAction::new("Retry", move || export(project, busy, toasts));
-                toasts.failure("Couldn’t export the keys.", Some(again));
-            }
+        if let Ok((file, keys)) = answer
+            && save_as(&file, "keys", "ndjson").is_some()
+        {
+            toasts.success(keys.in_words());
+        } else {
+            let again = ToastAction::new("Retry", move || export(project, busy, toasts));
+            toasts.failure("Couldn’t export the keys.", Some(again));
         }
     });
 }

@@ -194,7 +194,8 @@ async fn every_command_of_the_pages_runs_as_written() {
     let mut wrong = Vec::new();
     for some in pages().chunks(AT_ONCE) {
         let mut runs = Vec::new();
-        for page in some.iter().cloned() {
+        for page in some {
+            let page = page.clone();
             let installation = Arc::clone(&installation);
             let databases = [new_postgres_database().await, new_postgres_database().await];
             runs.push(tokio::task::spawn_blocking(move || {

@@ -21,7 +21,7 @@ const JWT_SECRET: &str = "a secret that the nodes of the test share";
 /// Within what other nodes know of the end of a key.
 const KNOWN_WITHIN: Duration = Duration::from_secs(1);
 /// How long calls in progress and the load may take.
-const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
+const LOAD_TIMEOUT: Duration = Duration::from_mins(1);
 const WORKERS: usize = 4;
 /// Budget of the metered key: more than the load spends before the nodes are replaced.
 const TOKENS: u64 = 2_000;
