@@ -87,8 +87,8 @@ boot() {
     child=$(child_of "$parent")
     echo "$child" >"$STATE/pid"
     wait_for is_booted
-    in_machine mkdir -p /root
-    for child in old new; do in_machine sh -c "cat >/root/$child.deb" <"$STATE/$child.deb"; done
+    in_machine mkdir -p /srv
+    for child in old new; do in_machine sh -c "cat >/srv/$child.deb" <"$STATE/$child.deb"; done
 }
 
 is_ready() { http --fail --output /dev/null http://127.0.0.1:3000/readyz; }
@@ -105,7 +105,7 @@ key_is_valid() { expect "$(in_machine latchkey check "$(cat "$STATE/key")")" val
 # --- The life of a package -------------------------------------------------------------------------
 
 install_from_nothing() {
-    in_machine dpkg --install /root/old.deb
+    in_machine dpkg --install /srv/old.deb
     wait_for is_ready
     expect "$(in_machine stat -c '%U %a' /var/lib/latchkey /etc/latchkey/latchkey.toml | tr '\n' ' ')" \
         'latchkey 700 latchkey 600 '
@@ -159,8 +159,8 @@ upgrade_on_full_disk() {
     before=$(main_pid)
     free=$(in_machine df --output=avail --block-size=1M / | tail -n 1)
     # Enough for dpkg's lists, not for the program.
-    in_machine fallocate --length "$((free - 24))M" /root/filler
-    in_machine dpkg --force-confold --install /root/new.deb >"$STATE/dpkg" 2>&1 || status=$?
+    in_machine fallocate --length "$((free - 24))M" /srv/filler
+    in_machine dpkg --force-confold --install /srv/new.deb >"$STATE/dpkg" 2>&1 || status=$?
     sed 's/^/    | /' "$STATE/dpkg"
     [ "$status" -ne 0 ] || die "the package was upgraded on a full disk"
     grep -q 'No space left on device' "$STATE/dpkg" || die "dpkg does not say that the disk is full"
@@ -171,13 +171,13 @@ upgrade_on_full_disk() {
     in_machine systemctl restart latchkey
     wait_for is_ready
     key_is_valid
-    in_machine rm /root/filler
+    in_machine rm /srv/filler
 }
 
 upgrade() {
     local before
     before=$(main_pid)
-    in_machine dpkg --force-confold --install /root/new.deb
+    in_machine dpkg --force-confold --install /srv/new.deb
     expect "$(installed_version)" 99.0.0
     wait_for is_ready
     [ "$(main_pid)" != "$before" ] || die "the upgrade has not restarted the server"
@@ -192,7 +192,7 @@ remove_and_install_again() {
     in_machine test -s /var/lib/latchkey/latchkey.db
     in_machine test -s /etc/latchkey/latchkey.toml
     if is_ready 2>/dev/null; then die "the server still runs after its removal"; fi
-    in_machine dpkg --force-confold --install /root/new.deb
+    in_machine dpkg --force-confold --install /srv/new.deb
     wait_for is_ready
     key_is_valid
 }
@@ -227,7 +227,7 @@ copy_into_image() {
     local sources=("${@:1:$#-1}") target=${*: -1} source
     for source in "${sources[@]}"; do
         if [ "$source" = /src/target/release/latchkey ]; then
-            in_machine sh -c 'dpkg-deb --fsys-tarfile /root/old.deb | tar -x -C / ./usr/bin/latchkey'
+            in_machine sh -c 'dpkg-deb --fsys-tarfile /srv/old.deb | tar -x -C / ./usr/bin/latchkey'
             in_machine test -x "$target"
         else
             in_machine mkdir -p "$target"

@@ -93,7 +93,7 @@ impl ExportedKeys {
         self.line.clear();
     }
 
-    /// “Exported 1,204 keys. 37 still have the digest of another system, until their first use.”
+    /// How many keys were exported, and how many of them were never used here.
     fn in_words(&self) -> String {
         let keys = keys_in_words(self.count);
         let foreign = match self.foreign {
